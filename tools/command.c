@@ -1,0 +1,177 @@
+/*
+ * command.c: messages, memory and files for the sub-commands.
+ */
+#include "command.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void say(const char *command, const char *format, va_list arguments)
+{
+    fflush(stdout);
+    fprintf(stderr, "coldboost%s%s: ", command ? " " : "", command ? command : "");
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+}
+
+void warn(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    say(NULL, format, arguments);
+    va_end(arguments);
+}
+
+void fail(int code, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    say(NULL, format, arguments);
+    va_end(arguments);
+    exit(code);
+}
+
+void fail_usage(const char *command, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    say(command, format, arguments);
+    va_end(arguments);
+    fprintf(stderr, "Try 'coldboost %s --help'.\n", command);
+    exit(EXIT_USAGE);
+}
+
+void print_help(const char *help)
+{
+    fputs(help, stdout);
+    exit(fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILED);
+}
+
+void *xrealloc(void *memory, size_t bytes)
+{
+    void *result = realloc(memory, bytes ? bytes : 1);
+    if (!result)
+        fail(EXIT_FAILED, "out of memory (%zu bytes)", bytes);
+    return result;
+}
+
+void *xmalloc(size_t bytes)
+{
+    return xrealloc(NULL, bytes);
+}
+
+char *xstrdup(const char *text)
+{
+    size_t bytes = strlen(text) + 1;
+    return memcpy(xmalloc(bytes), text, bytes);
+}
+
+char *xasprintf(const char *format, ...)
+{
+    char *text;
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vasprintf(&text, format, arguments);
+    va_end(arguments);
+    if (length < 0)
+        fail(EXIT_FAILED, "out of memory");
+    return text;
+}
+
+char *find_component(const char *name)
+{
+    char self[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (length < 0)
+        fail(EXIT_FAILED, "cannot read /proc/self/exe: %s; mount /proc", strerror(errno));
+    self[length] = '\0';
+    *strrchr(self, '/') = '\0';
+
+    char *beside = xasprintf("%s/%s", self, name);
+    if (access(beside, F_OK) == 0)
+        return beside;
+    char *in_build_tree = xasprintf("%s/../preload/%s", self, name);
+    if (access(in_build_tree, F_OK) == 0) {
+        char *resolved = realpath(in_build_tree, NULL);
+        free(beside);
+        free(in_build_tree);
+        if (!resolved)
+            fail(EXIT_FAILED, "%s: %s", name, strerror(errno));
+        return resolved;
+    }
+    char *installed = xasprintf("%s/%s", COLDBOOST_LIBDIR, name);
+    if (access(installed, F_OK) != 0)
+        fail(EXIT_FAILED, "%s is neither at %s nor at %s; build or install coldboost again", name,
+             in_build_tree, installed);
+    free(beside);
+    free(in_build_tree);
+    return installed;
+}
+
+uint8_t *read_file(const char *path, size_t max_bytes, size_t *size)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat status;
+    if (fd < 0 || fstat(fd, &status) != 0)
+        fail(EXIT_FAILED, "%s: %s", path, strerror(errno));
+    if (!S_ISREG(status.st_mode))
+        fail(EXIT_FAILED, "%s: not a regular file", path);
+    if ((uint64_t)status.st_size > max_bytes)
+        fail(EXIT_FAILED, "%s: %jd bytes, more than the %zu allowed", path,
+             (intmax_t)status.st_size, max_bytes);
+    uint8_t *bytes = xmalloc((size_t)status.st_size);
+    size_t have = 0;
+    while (have < (size_t)status.st_size) {
+        ssize_t n = read(fd, bytes + have, (size_t)status.st_size - have);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            fail(EXIT_FAILED, "%s: %s", path, strerror(errno));
+        if (n == 0)
+            break;
+        have += (size_t)n;
+    }
+    close(fd);
+    *size = have;
+    return bytes;
+}
+
+void write_file(const char *path, const void *bytes, size_t size)
+{
+    char *temporary = xasprintf("%s.XXXXXX", path);
+    int fd = mkostemp(temporary, O_CLOEXEC);
+    if (fd < 0)
+        fail(EXIT_FAILED, "%s: cannot create a file beside it: %s", path, strerror(errno));
+    const char *next = bytes;
+    size_t left = size;
+    int error = 0;
+    while (left && !error) {
+        ssize_t n = write(fd, next, left);
+        if (n >= 0) {
+            next += n;
+            left -= (size_t)n;
+        } else if (errno != EINTR) {
+            error = errno;
+        }
+    }
+    mode_t mask = umask(0);
+    umask(mask);
+    if (!error && (fchmod(fd, 0666 & ~mask) != 0 || fsync(fd) != 0))
+        error = errno;
+    if (close(fd) != 0 && !error)
+        error = errno;
+    if (!error && rename(temporary, path) != 0)
+        error = errno;
+    if (error) {
+        unlink(temporary);
+        fail(EXIT_FAILED, "%s: %s", path, strerror(error));
+    }
+    free(temporary);
+}

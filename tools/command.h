@@ -1,0 +1,62 @@
+/*
+ * command.h: what the sub-commands of the coldboost tool share.
+ *
+ * Only tools/ may print an error and exit; what it says names the file and the remedy.
+ */
+#ifndef CB_COMMAND_H
+#define CB_COMMAND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Exit codes; `run` otherwise ends as its program does. */
+enum {
+    EXIT_FAILED = 1,           /* the work could not be done */
+    EXIT_USAGE = 2,            /* the command line is wrong */
+    EXIT_CANNOT_EXECUTE = 126, /* found, but it cannot be executed: as env(1) and nohup(1) */
+    EXIT_NOT_FOUND = 127,
+};
+
+/* A sub-command: argv[0] is its own name. Returns the exit code. */
+int command_bench(int argc, char **argv);
+int command_record(int argc, char **argv);
+int command_run(int argc, char **argv);
+int command_show(int argc, char **argv);
+
+extern const char bench_help[], record_help[], run_help[], show_help[];
+
+/* "coldboost: …" to stderr, with a newline. fail() exits with the given code. */
+void warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
+_Noreturn void fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Prints the help text to stdout and exits with 0. */
+_Noreturn void print_help(const char *help);
+
+/* Exits with EXIT_USAGE: "coldboost COMMAND: …" and where to read on. */
+_Noreturn void fail_usage(const char *command, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* As malloc and friends, but exit with a message when memory is out. */
+void *xmalloc(size_t bytes);
+void *xrealloc(void *memory, size_t bytes);
+char *xstrdup(const char *text);
+char *xasprintf(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/*
+ * Finds the file NAME of this installation: beside the running tool (a build tree) or in the
+ * installed library folder. Exits with a message that names both places if it is in neither.
+ * The result is the caller's to free.
+ */
+char *find_component(const char *name);
+
+/* Reads a whole file; exits with a message on any error. *size is in bytes. */
+uint8_t *read_file(const char *path, size_t max_bytes, size_t *size);
+
+/*
+ * Writes a file whole or not at all: to a temporary name beside it, synced, then renamed. An
+ * existing file stays as it was when this fails. Exits with a message on any error.
+ */
+void write_file(const char *path, const void *bytes, size_t size);
+
+#endif
