@@ -27,18 +27,18 @@ static inline long cb_syscall6(long number, long a, long b, long c, long d, long
 }
 
 /*
- * clone(2) with the given flags on the given stack; the child calls run(argument), which must not
- * return. Returns the child's id, or -errno.
+ * clone(2) with the given flags on the given stack (aligned to 16); the child calls run(argument),
+ * which must not return. tid is for the CLONE_*TID flags. Returns the child's id, or -errno.
  */
-static inline long cb_clone(unsigned long flags, void *stack_top, void (*run)(void *),
+static inline long cb_clone(unsigned long flags, void *stack_top, int *tid, void (*run)(void *),
                             void *argument)
 {
     register long x8 __asm__("x8") = SYS_clone;
     register long x0 __asm__("x0") = (long)flags;
     register long x1 __asm__("x1") = (long)stack_top;
-    register long x2 __asm__("x2") = 0;
+    register long x2 __asm__("x2") = (long)tid;
     register long x3 __asm__("x3") = 0;
-    register long x4 __asm__("x4") = 0;
+    register long x4 __asm__("x4") = (long)tid;
     /* Fixed registers: a branch through x16 is legal to any landing pad (BTI). */
     register long x16 __asm__("x16") = (long)run;
     register long x9 __asm__("x9") = (long)argument;

@@ -2,7 +2,8 @@
  * generic/syscall.h: the kernel through the C library, for architectures without code of their own.
  *
  * syscall() is a weak reference, like all undefined symbols of the preloaded object; without it
- * every call answers -ENOSYS. There is no raw thread here: replay then forks.
+ * every call answers -ENOSYS. There is no raw thread here: the replay then runs
+ * before the program goes on (COLDBOOST_MODE=sync).
  */
 #ifndef CB_ARCH_SYSCALL_H
 #define CB_ARCH_SYSCALL_H

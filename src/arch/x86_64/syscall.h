@@ -24,14 +24,14 @@ static inline long cb_syscall6(long number, long a, long b, long c, long d, long
 }
 
 /*
- * clone(2) with the given flags on the given stack; the child calls run(argument), which must not
- * return. Returns the child's id, or -errno.
+ * clone(2) with the given flags on the given stack (aligned to 16); the child calls run(argument),
+ * which must not return. tid is for the CLONE_*TID flags. Returns the child's id, or -errno.
  */
-static inline long cb_clone(unsigned long flags, void *stack_top, void (*run)(void *),
+static inline long cb_clone(unsigned long flags, void *stack_top, int *tid, void (*run)(void *),
                             void *argument)
 {
     long result;
-    register long r10 __asm__("r10") = 0;
+    register long r10 __asm__("r10") = (long)tid;
     register long r8 __asm__("r8") = 0;
     register void (*r12)(void *) __asm__("r12") = run;
     register void *r13 __asm__("r13") = argument;
@@ -44,8 +44,8 @@ static inline long cb_clone(unsigned long flags, void *stack_top, void (*run)(vo
                      "hlt\n"
                      "1:"
                      : "=a"(result)
-                     : "a"((long)SYS_clone), "D"(flags), "S"(stack_top), "d"(0L), "r"(r10), "r"(r8),
-                       "r"(r12), "r"(r13)
+                     : "a"((long)SYS_clone), "D"(flags), "S"(stack_top), "d"(tid), "r"(r10),
+                       "r"(r8), "r"(r12), "r"(r13)
                      : "rcx", "r11", "memory");
     return result;
 }

@@ -1,0 +1,20 @@
+/*
+ * blind.h: what can be paged in usefully without a profile.
+ */
+#ifndef CB_BLIND_H
+#define CB_BLIND_H
+
+#include <stdint.h>
+
+struct blind_result {
+    uint32_t ranges; /* asked for */
+    uint64_t bytes;
+};
+
+/*
+ * Starts reading the parts of the loaded ELF objects that will run for certain, up to budget_bytes
+ * (0: the default, see blind.c). Takes the loader's lock for the time of a few system calls.
+ */
+struct blind_result blind_page_in(uint64_t budget_bytes);
+
+#endif

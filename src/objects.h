@@ -1,0 +1,52 @@
+/*
+ * objects.h: the ELF objects loaded into this process, as their own headers describe them.
+ */
+#ifndef CB_OBJECTS_H
+#define CB_OBJECTS_H
+
+#include <elf.h>
+#include <link.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Addresses are run-time addresses; absent tables are NULL. */
+struct object {
+    uintptr_t base; /* added to the addresses in the file */
+    uintptr_t begin, end; /* of everything it has mapped */
+    const ElfW(Phdr) * headers;
+    size_t header_count;
+    const ElfW(Dyn) * dynamic;
+    const ElfW(Sym) * symbols;
+    const char *strings;
+    const uint32_t *gnu_hash;
+    const ElfW(Word) * sysv_hash;
+    const ElfW(Addr) * init_array;
+    size_t init_count;
+    const char *soname; /* or NULL */
+    const char *path;   /* as the loader names it; "" for the executable */
+};
+
+/*
+ * Calls visit() for every loaded object in load order, until it returns non-zero; returns that, or
+ * 0. Without dl_iterate_phdr() (a weak reference) there are none. Takes the loader's lock: visit()
+ * must not load or unload objects. As signal-safe as dl_iterate_phdr().
+ */
+int objects_visit(int (*visit)(const struct object *object, void *context), void *context);
+
+/*
+ * The run-time address of the function that `object` exports as `name`, or NULL. Resolves an
+ * indirect function to what its resolver chooses for a machine without optional features.
+ */
+void *object_function(const struct object *object, const char *name);
+
+/* Whether `object` was linked against the library `soname` (which may be NULL: then it was not). */
+bool object_needs(const struct object *object, const char *soname);
+
+/* How many objects are loaded now: the first so many of objects_visit(). 0: unknown. */
+size_t objects_count(void);
+
+/* A number that changes whenever an object is loaded or unloaded. 0: unknown. */
+uint64_t objects_generation(void);
+
+#endif

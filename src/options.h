@@ -1,0 +1,51 @@
+/*
+ * options.h: the COLDBOOST_* environment variables, one table of them.
+ */
+#ifndef CB_OPTIONS_H
+#define CB_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum option_switch { SWITCH_OFF, SWITCH_AUTO, SWITCH_FORCE };
+enum option_mode { MODE_THREAD, MODE_FORK, MODE_SYNC };
+
+struct options {
+    uint32_t enabled;      /* enum option_switch */
+    uint32_t mode;         /* enum option_mode */
+    uint32_t crc32;        /* 1: our crc32 may answer for zlib's */
+    uint32_t verbose;      /* 1: one line to stderr */
+    uint32_t workers;      /* replay threads; 0: the default */
+    uint64_t budget_bytes; /* 0: by memory size */
+    const char *profile;   /* NULL: the default places */
+    const char *cpu;       /* feature names that may be used; NULL: all */
+    const char *started;   /* "PID": coldboost run replays for this process already */
+    uint32_t invalid;      /* how many values could not be understood; their defaults stand */
+};
+
+enum option_kind { OPTION_CHOICE, OPTION_NUMBER, OPTION_BYTES, OPTION_TEXT };
+
+struct option {
+    const char *name; /* behind "COLDBOOST" */
+    enum option_kind kind;
+    size_t offset;          /* of its field in struct options */
+    uint32_t max;           /* of a number */
+    const char *choices[4]; /* of a choice; its value is the index */
+    const char *standard;   /* the default, as text */
+    const char *help;
+};
+
+extern const struct option option_table[];
+extern const size_t option_count;
+
+/*
+ * Reads all options from an environment block. Never fails: what cannot be understood is counted
+ * and its default stands. Text points into the block. Thread- and signal-safe.
+ */
+void options_read(char *const *envp, struct options *out);
+
+/* The value of an environment variable, or NULL. Unlike getenv() it works before libc is ready. */
+const char *environment_get(char *const *envp, const char *name);
+
+#endif

@@ -1,0 +1,515 @@
+/*
+ * replay.c: from a profile to page-ins.
+ *
+ * The leader reads and validates the profile, looks whether the files are in memory already, and if
+ * not claims runs of ranges together with its workers until none is left or a budget is used up. A
+ * run is one file's ranges that were first touched at about the same time: one open(), then
+ * readahead in chunks over merged ranges. readahead() starts a read and does not wait for it, so the
+ * leader and its workers are gone before the last read has arrived.
+ *
+ * This runs inside other people's programs. It must never
+ *   - touch the program's descriptors: the thread has a table of its own, empty from the start;
+ *   - touch the program's memory, beyond one mapping of its own and the counters below;
+ *   - read a file through a mapping: a truncated file must be a short read, not SIGBUS;
+ *   - open anything but regular files and directories: no FIFO, no device, no symbolic link;
+ *   - run libc code, take a signal, or outlive its budgets.
+ */
+#include "replay.h"
+
+#include "environment.h"
+#include "profile.h"
+#include "report.h"
+#include "sys.h"
+
+#include <linux/sched.h>
+#include <sys/sysinfo.h>
+
+#define PATH_BYTES      4096
+#define STACK_BYTES     (32u << 10)
+#define DEFAULT_WORKERS 4
+#define MAX_WORKERS     16
+#define PEEK_BYTES      4096
+
+/* readahead() reads at most the device's read-ahead window or its largest request, whichever is
+ * larger, and forgets the rest of the call; the default window is this. */
+#define CHUNK_BYTES (128u << 10)
+/* A gap up to this is read along: cheaper than a request of its own. */
+#define MERGE_GAP_PAGES 8
+/* A run is cut here, so that the workers share a large file. */
+#define RUN_RANGES 64
+/* Pages that the warm check looks at, spread over the section. */
+#define WARM_SAMPLES 16
+/* A start that takes longer than this has other troubles than cold files. */
+#define DEADLINE_NS 10000000000u
+
+struct replay {
+    size_t mapped_bytes; /* of this struct, the stacks and the profile behind it */
+    size_t profile_capacity;
+    enum option_mode mode;
+    bool force, report;
+    unsigned workers;
+    uint64_t budget_bytes;
+    uint64_t started_ns;
+    const char *role;
+    struct profile profile;
+    const struct profile_executable *section;
+    uint32_t next_range; /* the first one that nobody has claimed */
+    int worker_ids[MAX_WORKERS];
+    char profile_path[PATH_BYTES];
+    char executable[PATH_BYTES];
+};
+
+/* What the report says. Not in the mapping: a program that ends first reads it too. */
+static struct {
+    uint32_t wanted; /* 1: a report is due; whoever takes it to 0 prints it */
+    const char *role, *mode, *start;
+    uint32_t ranges, ranges_total, stale_files;
+    uint64_t bytes, started_ns;
+} progress;
+
+static void print_report(const char *state)
+{
+    if (!__atomic_exchange_n(&progress.wanted, 0, __ATOMIC_ACQ_REL))
+        return;
+    struct report line = {.length = 0};
+    report_text(&line, "coldboost: role=");
+    report_text(&line, progress.role);
+    report_text(&line, " start=");
+    report_text(&line, progress.start);
+    report_text(&line, " plan=profile mode=");
+    report_text(&line, progress.mode);
+    report_number(&line, " ranges=", __atomic_load_n(&progress.ranges, __ATOMIC_RELAXED));
+    report_number(&line, "/", progress.ranges_total);
+    report_number(&line, " bytes=", __atomic_load_n(&progress.bytes, __ATOMIC_RELAXED));
+    report_number(&line, " stale_files=", __atomic_load_n(&progress.stale_files, __ATOMIC_RELAXED));
+    report_number(&line, " us=", (sys_monotonic_ns() - progress.started_ns) / 1000);
+    report_text(&line, " state=");
+    report_text(&line, state);
+    report_text(&line, "\n");
+    sys_write(2, line.text, line.length);
+}
+
+void replay_report_unfinished(void)
+{
+    print_report("unfinished");
+}
+
+/* Opens a regular file or directory, whatever stands at the path now; -errno if it is neither. */
+static int open_safely(const char *path, mode_t type, struct statx *status)
+{
+    int error = sys_stat(AT_FDCWD, path, status);
+    if (error)
+        return error;
+    if ((status->stx_mode & S_IFMT) != type)
+        return -EINVAL;
+    int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
+    return sys_open(path, type == S_IFDIR ? flags | O_DIRECTORY : flags);
+}
+
+static bool is_recorded_file(int fd, const struct profile_file *file, const struct statx *status)
+{
+    if (file->kind == PROFILE_FILE_DIRECTORY)
+        return true;
+    if (status->stx_size != file->size)
+        return false;
+    int64_t mtime_ns = (int64_t)status->stx_mtime.tv_sec * 1000000000 + status->stx_mtime.tv_nsec;
+    if (file->mtime_ns == 0 || file->mtime_ns == mtime_ns)
+        return true;
+    uint8_t build_id[PROFILE_BUILD_ID];
+    long n = sys_pread(fd, build_id, file->build_id_bytes, file->build_id_offset);
+    if (file->build_id_bytes == 0 || n != (long)file->build_id_bytes)
+        return false;
+    for (uint32_t i = 0; i < file->build_id_bytes; i++)
+        if (build_id[i] != file->build_id[i])
+            return false;
+    return true;
+}
+
+static int open_recorded_file(const struct replay *replay, const struct profile_file *file)
+{
+    struct statx status;
+    mode_t type = file->kind == PROFILE_FILE_DIRECTORY ? S_IFDIR : S_IFREG;
+    int fd = open_safely(replay->profile.strings + file->path, type, &status);
+    if (fd >= 0 && !is_recorded_file(fd, file, &status)) {
+        sys_close(fd);
+        fd = -ESTALE;
+    }
+    return fd;
+}
+
+static const struct profile_range *section_range(const struct replay *replay, uint32_t index)
+{
+    return &replay->profile.ranges[replay->section->first_range + index];
+}
+
+/*
+ * Whether every sample is in the page cache. RWF_NOWAIT, not mincore(): that answers "resident" for
+ * files that we neither own nor may write (Linux 5.2). The last ranges first: what a start touches
+ * late is the least likely to be in memory by accident. Where the file system cannot tell (FUSE),
+ * the answer is no.
+ */
+static bool files_are_resident(const struct replay *replay)
+{
+    uint32_t count = replay->section->range_count;
+    uint32_t samples = count < WARM_SAMPLES ? count : WARM_SAMPLES;
+    uint32_t seen = 0;
+    for (uint32_t i = samples; i-- > 0;) {
+        const struct profile_range *range =
+            section_range(replay, (uint32_t)((uint64_t)i * count / samples));
+        const struct profile_file *file = &replay->profile.files[range->file];
+        if (range->page_count == 0)
+            continue;
+        int fd = open_recorded_file(replay, file);
+        if (fd < 0)
+            continue;
+        char byte;
+        long n = sys_pread_nowait(fd, &byte, 1, (uint64_t)range->first_page * PROFILE_PAGE_BYTES);
+        sys_close(fd);
+        if (n != 1)
+            return false;
+        seen++;
+    }
+    return seen > 0;
+}
+
+/* Reads what it lists; the entries are then in memory for the program's own look-ups. */
+static void list_directory(int fd)
+{
+    uint64_t buffer[512];
+    while (sys_getdents(fd, buffer, sizeof buffer) > 0) {
+    }
+}
+
+/* Reads by copying, where the file system does not do readahead. */
+static void read_through(int fd, uint64_t offset, uint64_t end)
+{
+    char buffer[8192];
+    while (offset < end) {
+        long n = sys_pread(fd, buffer, end - offset < sizeof buffer ? end - offset : sizeof buffer,
+                           offset);
+        if (n <= 0)
+            return;
+        offset += (uint64_t)n;
+    }
+}
+
+static void page_in(int fd, uint64_t first_page, uint64_t page_count)
+{
+    uint64_t offset = first_page * PROFILE_PAGE_BYTES;
+    uint64_t end = offset + page_count * PROFILE_PAGE_BYTES;
+    while (offset < end) {
+        size_t bytes = end - offset < CHUNK_BYTES ? (size_t)(end - offset) : CHUNK_BYTES;
+        if (sys_readahead(fd, offset, bytes) < 0) {
+            read_through(fd, offset, end);
+            return;
+        }
+        offset += bytes;
+    }
+}
+
+static bool budget_is_left(const struct replay *replay)
+{
+    return __atomic_load_n(&progress.bytes, __ATOMIC_RELAXED) < replay->budget_bytes &&
+           sys_monotonic_ns() - replay->started_ns < DEADLINE_NS;
+}
+
+/* Claims the next run: ranges [*first, result). Returns *first when none is left. */
+static uint32_t claim_run(struct replay *replay, uint32_t *first)
+{
+    uint32_t count = replay->section->range_count;
+    *first = __atomic_load_n(&replay->next_range, __ATOMIC_RELAXED);
+    for (;;) {
+        uint32_t end = *first;
+        if (end < count) {
+            uint32_t file = section_range(replay, end)->file;
+            while (end < count && end - *first < RUN_RANGES &&
+                   section_range(replay, end)->file == file)
+                end++;
+        }
+        if (__atomic_compare_exchange_n(&replay->next_range, first, end, false, __ATOMIC_RELAXED,
+                                        __ATOMIC_RELAXED))
+            return end;
+    }
+}
+
+static void replay_run(struct replay *replay, uint32_t first, uint32_t end)
+{
+    const struct profile_file *file = &replay->profile.files[section_range(replay, first)->file];
+    int fd = open_recorded_file(replay, file);
+    if (fd < 0) {
+        __atomic_add_fetch(&progress.stale_files, 1, __ATOMIC_RELAXED);
+        return;
+    }
+    if (file->kind == PROFILE_FILE_DIRECTORY)
+        list_directory(fd);
+    while (first < end && file->kind == PROFILE_FILE_REGULAR) {
+        uint64_t page = section_range(replay, first)->first_page;
+        uint64_t page_end = page + section_range(replay, first)->page_count;
+        for (first++; first < end; first++) {
+            const struct profile_range *next = section_range(replay, first);
+            if (next->first_page < page || next->first_page > page_end + MERGE_GAP_PAGES)
+                break;
+            uint64_t next_end = (uint64_t)next->first_page + next->page_count;
+            page_end = next_end > page_end ? next_end : page_end;
+        }
+        __atomic_add_fetch(&progress.bytes, (page_end - page) * PROFILE_PAGE_BYTES, __ATOMIC_RELAXED);
+        page_in(fd, page, page_end - page);
+    }
+    sys_close(fd);
+}
+
+static void work(struct replay *replay)
+{
+    uint32_t first, end;
+    while (budget_is_left(replay) && (end = claim_run(replay, &first)) > first) {
+        replay_run(replay, first, end);
+        __atomic_add_fetch(&progress.ranges, end - first, __ATOMIC_RELAXED);
+    }
+}
+
+/* Reads the whole profile behind the stacks and settles on a section. */
+static int load_profile(struct replay *replay, uint8_t *bytes)
+{
+    struct statx status;
+    int fd = open_safely(replay->profile_path, S_IFREG, &status);
+    if (fd < 0)
+        return fd;
+    size_t have = 0;
+    long n = 1;
+    while (have < replay->profile_capacity && n > 0) {
+        n = sys_pread(fd, bytes + have, replay->profile_capacity - have, have);
+        have += n > 0 ? (size_t)n : 0;
+    }
+    sys_close(fd);
+    if (n < 0)
+        return (int)n;
+    int error = profile_parse(bytes, have, &replay->profile);
+    if (error)
+        return error;
+    replay->section = profile_find(&replay->profile, replay->executable);
+    return replay->section ? 0 : -ENOENT;
+}
+
+static uint8_t *stacks(struct replay *replay)
+{
+    return (uint8_t *)replay + ((sizeof *replay + 63) & ~(size_t)63);
+}
+
+#if CB_HAVE_RAW_THREAD
+static void exit_thread(void)
+{
+    cb_syscall6(SYS_exit, 0, 0, 0, 0, 0, 0);
+}
+
+static void run_worker(void *argument)
+{
+    work(argument);
+    exit_thread();
+}
+
+/* Threads share everything with the leader. The kernel clears a worker's id when it is gone. */
+static void start_workers(struct replay *replay)
+{
+    for (unsigned i = 1; i < replay->workers; i++) {
+        void *stack_top = stacks(replay) + (i + 1) * STACK_BYTES;
+        long id = cb_clone(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
+                               CLONE_SYSVSEM | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID,
+                           stack_top, &replay->worker_ids[i], run_worker, replay);
+        if (id < 0)
+            return;
+    }
+}
+
+static void join_workers(struct replay *replay)
+{
+    for (unsigned i = 1; i < replay->workers; i++) {
+        int id;
+        while ((id = __atomic_load_n(&replay->worker_ids[i], __ATOMIC_ACQUIRE)) != 0)
+            sys_wait_while(&replay->worker_ids[i], id);
+    }
+}
+#else
+static void start_workers(struct replay *replay)
+{
+    (void)replay;
+}
+
+static void join_workers(struct replay *replay)
+{
+    (void)replay;
+}
+#endif
+
+static void lead(struct replay *replay)
+{
+    uint8_t *bytes = stacks(replay) + replay->workers * STACK_BYTES;
+    int error = load_profile(replay, bytes);
+    if (error) {
+        print_report("bad-profile");
+        return;
+    }
+    progress.ranges_total = replay->section->range_count;
+    if (!replay->force && files_are_resident(replay)) {
+        progress.start = "warm";
+        environment_set_start(COLDBOOST_START_WARM);
+        print_report("skipped");
+        return;
+    }
+    if (replay->section->range_count > RUN_RANGES)
+        start_workers(replay);
+    work(replay);
+    join_workers(replay);
+    print_report(budget_is_left(replay) ? "done" : "budget");
+}
+
+#if CB_HAVE_RAW_THREAD
+/*
+ * An empty descriptor table of our own: what we open is never seen by the program, and what the
+ * program has open is not kept open by us. close_range() does both at once without a copy in
+ * between; before Linux 5.9 the copy is closed by hand, up to the first long gap.
+ */
+static bool leave_descriptor_table(bool keep_stderr)
+{
+    if (keep_stderr) {
+        if (sys_close_range(3, ~0u, CLOSE_RANGE_UNSHARE) == 0)
+            return sys_close_range(0, 1, 0) == 0;
+    } else if (sys_close_range(0, ~0u, CLOSE_RANGE_UNSHARE) == 0) {
+        return true;
+    }
+    if (cb_syscall6(SYS_unshare, CLONE_FILES, 0, 0, 0, 0, 0) != 0)
+        return false;
+    for (int fd = 0, closed = 0; fd < closed + 1024; fd++)
+        if ((fd != 2 || !keep_stderr) && cb_syscall6(SYS_close, fd, 0, 0, 0, 0, 0) == 0)
+            closed = fd;
+    return true;
+}
+
+static void run_leader_thread(void *argument)
+{
+    struct replay *replay = argument;
+    if (leave_descriptor_table(replay->report)) {
+        cb_syscall6(SYS_prctl, 15 /* PR_SET_NAME */, (long)"coldboost", 0, 0, 0, 0);
+        lead(replay);
+    }
+    cb_unmap_and_exit_thread(replay, replay->mapped_bytes);
+}
+
+static void run_leader_process(void *argument)
+{
+    struct replay *replay = argument;
+    /* The first child only starts the second, which thereby belongs to init, not to the program. */
+    long id = cb_clone(0, stacks(replay) + STACK_BYTES, NULL, run_leader_thread, replay);
+    cb_syscall6(SYS_exit_group, id < 0, 0, 0, 0, 0, 0);
+}
+
+static long start_leader(struct replay *replay)
+{
+    void *stack_top = stacks(replay) + STACK_BYTES;
+    uint64_t all = ~(uint64_t)0, before;
+    sys_signal_mask(&all, &before);
+    long id;
+    if (replay->mode == MODE_FORK) {
+        /* No exit signal: the program gets no SIGCHLD, and only wait4(__WALL) would see the child. */
+        id = cb_clone(0, stack_top, NULL, run_leader_process, replay);
+        if (id > 0)
+            cb_syscall6(SYS_wait4, id, 0, 0x40000000 /* __WALL */, 0, 0, 0);
+    } else {
+        id = cb_clone(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
+                          CLONE_SYSVSEM,
+                      stack_top, NULL, run_leader_thread, replay);
+    }
+    sys_signal_mask(&before, NULL);
+    return id;
+}
+#else
+static long start_leader(struct replay *replay)
+{
+    (void)replay;
+    return -ENOSYS;
+}
+#endif
+
+/* Half of the machine's memory: a working set beyond that would push itself out again. */
+static uint64_t default_budget(void)
+{
+    struct sysinfo info = {.totalram = 0};
+    cb_syscall6(SYS_sysinfo, (long)&info, 0, 0, 0, 0, 0);
+    return (uint64_t)info.totalram * info.mem_unit / 2;
+}
+
+static bool copy_text(char *to, const char *from, size_t capacity)
+{
+    size_t i = 0;
+    for (; i < capacity && from[i]; i++)
+        to[i] = from[i];
+    if (i == capacity)
+        return false;
+    to[i] = '\0';
+    return true;
+}
+
+/* Whether the profile may have a section for the executable, from its first page. */
+static int peek(const struct replay_request *request, size_t *profile_bytes)
+{
+    static uint64_t page[PEEK_BYTES / sizeof(uint64_t)]; /* stacks may be tiny */
+    struct statx status;
+    int fd = open_safely(request->profile, S_IFREG, &status);
+    if (fd < 0)
+        return fd;
+    long n = sys_pread(fd, page, sizeof page, 0);
+    sys_close(fd);
+    if (n < 0)
+        return (int)n;
+    *profile_bytes = (size_t)status.stx_size;
+    return status.stx_size > PROFILE_MAX_BYTES
+               ? -EMSGSIZE
+               : profile_peek((const uint8_t *)page, (size_t)n, request->executable);
+}
+
+int replay_start(const struct replay_request *request)
+{
+    size_t profile_bytes = 0;
+    int named = peek(request, &profile_bytes);
+    if (named <= 0)
+        return named;
+    unsigned workers = request->workers ? request->workers : DEFAULT_WORKERS;
+    if (workers > MAX_WORKERS)
+        workers = MAX_WORKERS;
+    size_t bytes = ((sizeof(struct replay) + 63) & ~(size_t)63) + workers * STACK_BYTES +
+                   profile_bytes;
+    long memory = sys_map(bytes);
+    if (memory < 0 && memory > -4096)
+        return (int)memory;
+    struct replay *replay = (struct replay *)memory;
+    replay->mapped_bytes = bytes;
+    replay->profile_capacity = profile_bytes;
+    replay->mode = CB_HAVE_RAW_THREAD ? request->mode : MODE_SYNC;
+    replay->force = request->force;
+    replay->report = request->report;
+    replay->workers = workers;
+    replay->budget_bytes = request->budget_bytes ? request->budget_bytes : default_budget();
+    replay->started_ns = sys_monotonic_ns();
+    if (!copy_text(replay->profile_path, request->profile, PATH_BYTES) ||
+        !copy_text(replay->executable, request->executable, PATH_BYTES)) {
+        sys_unmap(replay, bytes);
+        return -ENAMETOOLONG;
+    }
+    static const char mode_names[][8] = {"thread", "fork", "sync"};
+    progress.role = request->role;
+    progress.mode = mode_names[replay->mode];
+    progress.start = "cold";
+    progress.started_ns = replay->started_ns;
+    __atomic_store_n(&progress.wanted, request->report, __ATOMIC_RELEASE);
+
+    if (replay->mode == MODE_SYNC) {
+        lead(replay);
+        sys_unmap(replay, bytes);
+        return 1;
+    }
+    long id = start_leader(replay);
+    if (id < 0 || replay->mode == MODE_FORK)
+        __atomic_store_n(&progress.wanted, 0, __ATOMIC_RELEASE); /* the child has a copy */
+    if (id < 0 || replay->mode == MODE_FORK)
+        sys_unmap(replay, bytes);
+    return id < 0 ? (int)id : 1;
+}

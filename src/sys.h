@@ -1,0 +1,148 @@
+/*
+ * sys.h: the system calls that the library makes, typed. Each returns what the kernel returned:
+ * a value or -errno; errno itself is never touched. All are async-signal-safe.
+ */
+#ifndef CB_SYS_H
+#define CB_SYS_H
+
+#include "syscall.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#ifndef RWF_NOWAIT
+#define RWF_NOWAIT 0x00000008
+#endif
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
+#ifndef CLOSE_RANGE_UNSHARE
+#define CLOSE_RANGE_UNSHARE 2u
+#endif
+
+struct sys_io_vector {
+    void *base;
+    size_t bytes;
+};
+
+static inline int sys_open(const char *path, int flags)
+{
+    return (int)cb_syscall6(SYS_openat, AT_FDCWD, (long)path, flags | O_CLOEXEC, 0, 0, 0);
+}
+
+static inline void sys_close(int fd)
+{
+    cb_syscall6(SYS_close, fd, 0, 0, 0, 0, 0);
+}
+
+/* The file at fd if path is "", else the one at path; never follows a final symbolic link. */
+static inline int sys_stat(int fd, const char *path, struct statx *out)
+{
+    int flags = AT_SYMLINK_NOFOLLOW | (*path ? 0 : AT_EMPTY_PATH);
+    unsigned mask = STATX_TYPE | STATX_MODE | STATX_UID | STATX_SIZE | STATX_MTIME;
+    return (int)cb_syscall6(SYS_statx, fd, (long)path, flags, mask, (long)out, 0);
+}
+
+static inline long sys_pread(int fd, void *buffer, size_t bytes, uint64_t offset)
+{
+#if __SIZEOF_POINTER__ == 8
+    return cb_syscall6(SYS_pread64, fd, (long)buffer, (long)bytes, (long)offset, 0, 0);
+#else
+    struct sys_io_vector vector = {buffer, bytes};
+    return cb_syscall6(SYS_preadv, fd, (long)&vector, 1, (long)offset, (long)(offset >> 32), 0);
+#endif
+}
+
+/* pread that answers -EAGAIN instead of waiting for storage (Linux 4.14). */
+static inline long sys_pread_nowait(int fd, void *buffer, size_t bytes, uint64_t offset)
+{
+    struct sys_io_vector vector = {buffer, bytes};
+    return cb_syscall6(SYS_preadv2, fd, (long)&vector, 1, (long)offset, (long)(offset >> 32),
+                       RWF_NOWAIT);
+}
+
+/*
+ * Starts reading [offset, offset + bytes) into the page cache and does not wait for it. The kernel
+ * stops at a device-dependent size (often 128 KiB–2 MiB): call it in chunks.
+ */
+static inline long sys_readahead(int fd, uint64_t offset, size_t bytes)
+{
+#if __SIZEOF_POINTER__ == 8
+    return cb_syscall6(SYS_readahead, fd, (long)offset, (long)bytes, 0, 0, 0);
+#else
+    (void)fd, (void)offset, (void)bytes;
+    return -ENOSYS;
+#endif
+}
+
+static inline long sys_write(int fd, const void *bytes, size_t size)
+{
+    return cb_syscall6(SYS_write, fd, (long)bytes, (long)size, 0, 0, 0);
+}
+
+static inline long sys_readlink(const char *path, char *buffer, size_t bytes)
+{
+    return cb_syscall6(SYS_readlinkat, AT_FDCWD, (long)path, (long)buffer, (long)bytes, 0, 0);
+}
+
+/* Fills buffer with directory entries; 0 at the end. */
+static inline long sys_getdents(int fd, void *buffer, size_t bytes)
+{
+    return cb_syscall6(SYS_getdents64, fd, (long)buffer, (long)bytes, 0, 0, 0);
+}
+
+/* Private anonymous memory, zeroed; -errno if there is none. */
+static inline long sys_map(size_t bytes)
+{
+#ifdef SYS_mmap2
+    const long number = SYS_mmap2;
+#else
+    const long number = SYS_mmap;
+#endif
+    return cb_syscall6(number, 0, (long)bytes, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+}
+
+static inline void sys_unmap(void *address, size_t bytes)
+{
+    cb_syscall6(SYS_munmap, (long)address, (long)bytes, 0, 0, 0, 0);
+}
+
+/* Closes first..last (Linux 5.9); with CLOSE_RANGE_UNSHARE in a table of the caller's own. */
+static inline long sys_close_range(unsigned first, unsigned last, unsigned flags)
+{
+    return cb_syscall6(SYS_close_range, first, last, flags, 0, 0, 0);
+}
+
+/* Sets the calling thread's signal mask: 64 bits, one a signal; stores the old one in *old. */
+static inline void sys_signal_mask(const uint64_t *mask, uint64_t *old)
+{
+    cb_syscall6(SYS_rt_sigprocmask, 2 /* SIG_SETMASK */, (long)mask, (long)old, 8, 0, 0);
+}
+
+/* Sleeps until *word is no longer `value` (checked by the kernel) or somebody wakes it. */
+static inline void sys_wait_while(int *word, int value)
+{
+#ifdef SYS_futex
+    cb_syscall6(SYS_futex, (long)word, 0 /* FUTEX_WAIT */, value, 0, 0, 0);
+#endif
+}
+
+static inline long sys_getpid(void)
+{
+    return cb_syscall6(SYS_getpid, 0, 0, 0, 0, 0, 0);
+}
+
+static inline uint64_t sys_monotonic_ns(void)
+{
+    struct timespec now = {0, 0};
+    cb_syscall6(SYS_clock_gettime, CLOCK_MONOTONIC, (long)&now, 0, 0, 0, 0);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+#endif
