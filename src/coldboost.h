@@ -34,11 +34,37 @@ COLDBOOST_API bool is_cold_start(void);
 COLDBOOST_API bool is_cold_start_asm(void);
 
 /*
+ * is_cold_start() to compile into the caller: once this translation unit knows that the flag is
+ * taken, a call is one load and a branch. The two may be mixed; together they are true once.
+ */
+static inline bool coldboost_is_cold_start_inline(void)
+{
+    static bool known_taken;
+    if (__builtin_expect(__atomic_load_n(&known_taken, __ATOMIC_ACQUIRE), true))
+        return false;
+    bool first = is_cold_start();
+    __atomic_store_n(&known_taken, true, __ATOMIC_RELEASE);
+    return first;
+}
+
+/*
  * Brings the n bytes at p towards the first-level cache, one request per 64-byte line that they
- * touch. A hint: it never faults, whatever p is, and n = 0 does nothing. It does not page anything
- * in: a prefetch of a page without a mapping is dropped by the CPU.
+ * touch, at most the first 256 KiB: no more than the smallest second-level cache holds, so that
+ * the last lines do not evict the first. A hint: it never faults, whatever p is, and n = 0 does
+ * nothing. It does not page anything in: a prefetch of a page without a mapping is dropped by the
+ * CPU (Intel SDM, PREFETCHh; AMD APM, PREFETCHlevel). For that, see coldboost_page_in().
  */
 COLDBOOST_API void prefetch_critical_memory(const void *p, size_t n);
+
+/*
+ * Brings the pages of the n bytes at p into memory and into this process's page tables, for
+ * reading, and waits until they are there; n = 0 does nothing. Never raises a signal. Returns 0 or
+ *   -ENOMEM  part of the range is not mapped
+ *   -EFAULT  part of it cannot be read, for instance because its file has become shorter
+ *   or another negative errno of madvise(2) or process_vm_readv(2); some pages may be in memory.
+ * One system call from Linux 5.14 on (MADV_POPULATE_READ), one every 64 pages before.
+ */
+COLDBOOST_API int coldboost_page_in(const void *p, size_t n);
 
 /*
  * Executes the CPU's spin-wait hint (PAUSE, ISB or YIELD) `iterations` times. This is a count, not
@@ -47,10 +73,65 @@ COLDBOOST_API void prefetch_critical_memory(const void *p, size_t n);
 COLDBOOST_API void optimized_spin_wait(uint64_t iterations);
 
 /*
- * Copies n bytes from src to dst and returns dst, as memcpy: the two must not overlap.
+ * Waits ns nanoseconds, or a little longer; not less by more than what the calibration errs. Up to
+ * 10 ms it spins on the CPU's invariant counter, whose rate the first such wait of the process
+ * measures against CLOCK_MONOTONIC (it then lasts at least 20 µs) where the CPU does not tell it;
+ * longer waits go to the kernel's timer. A signal handler may run meanwhile; the wait still lasts
+ * to its end.
+ */
+COLDBOOST_API void coldboost_spin_wait_ns(uint64_t ns);
+
+/*
+ * Copies n bytes from src to dst and returns dst, as memcpy: if the two overlap (unless they are
+ * the same) the result is undefined. With n = 0 neither pointer is looked at.
  */
 COLDBOOST_API void *fast_memcpy(void *COLDBOOST_RESTRICT dst, const void *COLDBOOST_RESTRICT src,
                                 size_t n);
+
+/*
+ * Memory as registers: any alignment, any type behind it.
+ */
+typedef uint32_t coldboost_u32 __attribute__((aligned(1), may_alias));
+typedef uint64_t coldboost_u64 __attribute__((aligned(1), may_alias));
+typedef uint64_t coldboost_u128 __attribute__((vector_size(16), aligned(1), may_alias));
+
+/*
+ * fast_memcpy() to compile into the caller: up to 64 bytes are copied in registers, two or four of
+ * them, the last overlapping; more go to fast_memcpy(). A constant n leaves only the moves.
+ */
+static inline void *coldboost_memcpy_inline(void *COLDBOOST_RESTRICT dst,
+                                            const void *COLDBOOST_RESTRICT src, size_t n)
+{
+    unsigned char *d = (unsigned char *)dst;
+    const unsigned char *s = (const unsigned char *)src;
+    if (n > 64)
+        return fast_memcpy(dst, src, n);
+    if (n >= 16) {
+        size_t last = n - 16, middle = n > 32 ? 16 : 0;
+        const coldboost_u128 a = *(const coldboost_u128 *)s;
+        const coldboost_u128 b = *(const coldboost_u128 *)(s + middle);
+        const coldboost_u128 c = *(const coldboost_u128 *)(s + last - middle);
+        const coldboost_u128 e = *(const coldboost_u128 *)(s + last);
+        *(coldboost_u128 *)d = a;
+        *(coldboost_u128 *)(d + middle) = b;
+        *(coldboost_u128 *)(d + last - middle) = c;
+        *(coldboost_u128 *)(d + last) = e;
+    } else if (n >= 8) {
+        const coldboost_u64 a = *(const coldboost_u64 *)s, b = *(const coldboost_u64 *)(s + n - 8);
+        *(coldboost_u64 *)d = a;
+        *(coldboost_u64 *)(d + n - 8) = b;
+    } else if (n >= 4) {
+        const coldboost_u32 a = *(const coldboost_u32 *)s, b = *(const coldboost_u32 *)(s + n - 4);
+        *(coldboost_u32 *)d = a;
+        *(coldboost_u32 *)(d + n - 4) = b;
+    } else if (n) {
+        const unsigned char a = s[0], b = s[n / 2], c = s[n - 1];
+        d[0] = a;
+        d[n / 2] = b;
+        d[n - 1] = c;
+    }
+    return dst;
+}
 
 /*
  * CRC-32 of zlib, gzip, PNG and Ethernet (polynomial 0x04C11DB7, reflected; "123456789" gives

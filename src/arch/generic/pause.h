@@ -1,0 +1,27 @@
+/*
+ * generic/pause.h: the spin-wait hint and the counter that tells time.
+ */
+#ifndef CB_ARCH_PAUSE_H
+#define CB_ARCH_PAUSE_H
+
+#include <stdint.h>
+
+/* no hint is known: a compiler barrier. */
+static inline void cb_pause(void)
+{
+    __asm__ volatile("" ::: "memory");
+}
+
+#define CB_HAVE_COUNTER 0
+
+static inline uint64_t cb_counter(void)
+{
+    return 0;
+}
+
+static inline uint64_t cb_counter_hz(void)
+{
+    return 0;
+}
+
+#endif

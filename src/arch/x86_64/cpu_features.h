@@ -1,0 +1,61 @@
+/*
+ * x86_64/cpu_features.h: the features that the kernels of this folder are chosen by.
+ *
+ * Nothing of AVX-512 is here on purpose: no variant ships that no test machine is certain to run.
+ */
+#ifndef CB_ARCH_CPU_FEATURES_H
+#define CB_ARCH_CPU_FEATURES_H
+
+#include <cpuid.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    CPU_SSE41 = 1u << 0,
+    CPU_SSE42 = 1u << 1,
+    CPU_PCLMUL = 1u << 2,
+    CPU_AVX2 = 1u << 3, /* and the kernel saves the ymm registers */
+    CPU_VPCLMULQDQ = 1u << 4,
+};
+
+struct cpu_feature_name {
+    const char *name;
+    uint32_t bit;
+};
+
+static const struct cpu_feature_name cpu_feature_names[] = {
+    {"sse4.1", CPU_SSE41}, {"sse4.2", CPU_SSE42},          {"pclmul", CPU_PCLMUL},
+    {"avx2", CPU_AVX2},    {"vpclmulqdq", CPU_VPCLMULQDQ}, {NULL, 0},
+};
+
+/* Whether the kernel saves xmm and ymm registers: XCR0, bits 1 and 2. */
+static inline bool cpu_saves_ymm(void)
+{
+    uint32_t low, high;
+    __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return (low & 6) == 6;
+}
+
+static inline uint32_t cpu_detect(void)
+{
+    uint32_t a, b, c, d, features = 0;
+    if (!__get_cpuid(1, &a, &b, &c, &d))
+        return 0;
+    if (c & bit_SSE4_1)
+        features |= CPU_SSE41;
+    if (c & bit_SSE4_2)
+        features |= CPU_SSE42;
+    if (c & bit_PCLMUL)
+        features |= CPU_PCLMUL;
+    bool ymm = (c & bit_OSXSAVE) && (c & bit_AVX) && cpu_saves_ymm();
+    if (!ymm || !__get_cpuid_count(7, 0, &a, &b, &c, &d))
+        return features;
+    if (b & bit_AVX2)
+        features |= CPU_AVX2;
+    if (c & bit_VPCLMULQDQ)
+        features |= CPU_VPCLMULQDQ;
+    return features;
+}
+
+#endif
