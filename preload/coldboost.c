@@ -130,8 +130,11 @@ __attribute__((constructor)) static void construct(int argc, char **argv, char *
         return;
     options_read(envp, &options);
     zlib_set_up(options.crc32);
-    if (options.cpu)
-        cpu_restrict(options.cpu);
+    uint32_t features;
+    if (options.cpu && cpu_parse(options.cpu, &features) == 0)
+        cpu_mask(features);
+    else if (options.cpu)
+        options.invalid++;
     if (options.enabled == SWITCH_OFF)
         return;
 

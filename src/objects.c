@@ -14,7 +14,8 @@ struct visitor {
     void *context;
 };
 
-/* glibc relocates the addresses in DT_ entries in place, musl and the vdso leave them as offsets. */
+/* glibc relocates the addresses in DT_ entries in place, musl and the vdso leave them as offsets.
+ */
 static uintptr_t address_in(const struct object *object, ElfW(Addr) value)
 {
     return value >= object->begin && value < object->end ? value : object->base + value;

@@ -4,8 +4,8 @@
  * The leader reads and validates the profile, looks whether the files are in memory already, and if
  * not claims runs of ranges together with its workers until none is left or a budget is used up. A
  * run is one file's ranges that were first touched at about the same time: one open(), then
- * readahead in chunks over merged ranges. readahead() starts a read and does not wait for it, so the
- * leader and its workers are gone before the last read has arrived.
+ * readahead in chunks over merged ranges. readahead() starts a read and does not wait for it, so
+ * the leader and its workers are gone before the last read has arrived.
  *
  * This runs inside other people's programs. It must never
  *   - touch the program's descriptors: the thread has a table of its own, empty from the start;
@@ -252,7 +252,8 @@ static void replay_run(struct replay *replay, uint32_t first, uint32_t end)
             uint64_t next_end = (uint64_t)next->first_page + next->page_count;
             page_end = next_end > page_end ? next_end : page_end;
         }
-        __atomic_add_fetch(&progress.bytes, (page_end - page) * PROFILE_PAGE_BYTES, __ATOMIC_RELAXED);
+        __atomic_add_fetch(&progress.bytes, (page_end - page) * PROFILE_PAGE_BYTES,
+                           __ATOMIC_RELAXED);
         page_in(fd, page, page_end - page);
     }
     sys_close(fd);
@@ -409,7 +410,8 @@ static long start_leader(struct replay *replay)
     sys_signal_mask(&all, &before);
     long id;
     if (replay->mode == MODE_FORK) {
-        /* No exit signal: the program gets no SIGCHLD, and only wait4(__WALL) would see the child. */
+        /* No exit signal: the program gets no SIGCHLD, and only wait4(__WALL) would see the child.
+         */
         id = cb_clone(0, stack_top, NULL, run_leader_process, replay);
         if (id > 0)
             cb_syscall6(SYS_wait4, id, 0, 0x40000000 /* __WALL */, 0, 0, 0);
@@ -475,8 +477,8 @@ int replay_start(const struct replay_request *request)
     unsigned workers = request->workers ? request->workers : DEFAULT_WORKERS;
     if (workers > MAX_WORKERS)
         workers = MAX_WORKERS;
-    size_t bytes = ((sizeof(struct replay) + 63) & ~(size_t)63) + workers * STACK_BYTES +
-                   profile_bytes;
+    size_t bytes =
+        ((sizeof(struct replay) + 63) & ~(size_t)63) + workers * STACK_BYTES + profile_bytes;
     long memory = sys_map(bytes);
     if (memory < 0 && memory > -4096)
         return (int)memory;

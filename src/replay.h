@@ -32,8 +32,8 @@ struct replay_request {
 int replay_start(const struct replay_request *request);
 
 /*
- * Prints the report if one was asked for and the replay has not come to it: for the end of a program
- * that was faster than its replay.
+ * Prints the report if one was asked for and the replay has not come to it: for the end of a
+ * program that was faster than its replay.
  */
 void replay_report_unfinished(void);
 
