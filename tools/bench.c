@@ -148,6 +148,7 @@ static double now_ms(void)
 /* Milliseconds from spawn to exit. */
 static double run_once(const struct bench *bench, enum variant variant)
 {
+    static char run[] = "run", end_of_options[] = "--";
     size_t count = 0;
     while (bench->argv[count])
         count++;
@@ -155,8 +156,8 @@ static double run_once(const struct bench *bench, enum variant variant)
     size_t n = 0;
     if (variant == RUN) {
         argv[n++] = bench->self;
-        argv[n++] = (char[]){"run"};
-        argv[n++] = (char[]){"--"};
+        argv[n++] = run;
+        argv[n++] = end_of_options;
     }
     memcpy(argv + n, bench->argv, (count + 1) * sizeof *argv);
     char **envp = variant_environment(bench, variant);
