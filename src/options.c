@@ -5,6 +5,8 @@
  */
 #include "options.h"
 
+#include "text.h"
+
 #define FIELD(name) offsetof(struct options, name)
 
 const struct option_row option_table[] = {
@@ -68,21 +70,6 @@ const struct option_row option_table[] = {
 };
 const size_t option_count = sizeof option_table / sizeof option_table[0];
 
-/* The rest of `text` behind `prefix`, or NULL. */
-static const char *after(const char *text, const char *prefix)
-{
-    while (*prefix)
-        if (*text++ != *prefix++)
-            return NULL;
-    return text;
-}
-
-static bool is_word(const char *text, const char *word)
-{
-    const char *rest = after(text, word);
-    return rest && !*rest;
-}
-
 /* Digits, then for bytes an optional K, M or G. Returns false on anything else and on overflow. */
 static bool parse_number(const char *text, bool bytes, uint64_t *out)
 {
@@ -115,7 +102,7 @@ static bool set_option(const struct option_row *option, const char *text, struct
         return true;
     case OPTION_CHOICE:
         for (uint32_t i = 0; i < 4 && option->choices[i]; i++)
-            if (is_word(text, option->choices[i])) {
+            if (text_equal(text, option->choices[i])) {
                 *(uint32_t *)field = i;
                 return true;
             }
@@ -135,11 +122,11 @@ void options_read(char *const *envp, struct options *out)
 {
     *out = (struct options){.enabled = SWITCH_AUTO, .mode = MODE_THREAD, .crc32 = 1};
     for (; envp && *envp; envp++) {
-        const char *name = after(*envp, "COLDBOOST");
+        const char *name = text_after(*envp, "COLDBOOST");
         if (!name)
             continue;
         for (size_t i = 0; i < option_count; i++) {
-            const char *value = after(name, option_table[i].name);
+            const char *value = text_after(name, option_table[i].name);
             if (value && *value == '=') {
                 if (!set_option(&option_table[i], value + 1, out))
                     out->invalid++;
@@ -152,7 +139,7 @@ void options_read(char *const *envp, struct options *out)
 const char *environment_get(char *const *envp, const char *name)
 {
     for (; envp && *envp; envp++) {
-        const char *value = after(*envp, name);
+        const char *value = text_after(*envp, name);
         if (value && *value == '=')
             return value + 1;
     }

@@ -16,13 +16,14 @@
  */
 #include "replay.h"
 
+#include "budget.h"
 #include "environment.h"
 #include "profile.h"
 #include "report.h"
 #include "sys.h"
+#include "text.h"
 
 #include <linux/sched.h>
-#include <sys/sysinfo.h>
 
 #define PATH_BYTES      4096
 #define STACK_BYTES     (32u << 10)
@@ -48,7 +49,7 @@ struct replay {
     enum option_mode mode;
     bool force, report;
     unsigned workers;
-    uint64_t budget_bytes;
+    uint64_t budget_bytes, granted_bytes;
     uint64_t started_ns;
     const char *role;
     struct profile profile;
@@ -356,6 +357,8 @@ static void lead(struct replay *replay)
         print_report("skipped");
         return;
     }
+    if (!replay->budget_bytes)
+        replay->budget_bytes = budget_by_memory(replay->granted_bytes);
     if (replay->section->range_count > RUN_RANGES)
         start_workers(replay);
     work(replay);
@@ -431,25 +434,6 @@ static long start_leader(struct replay *replay)
 }
 #endif
 
-/* Half of the machine's memory: a working set beyond that would push itself out again. */
-static uint64_t default_budget(void)
-{
-    struct sysinfo info = {.totalram = 0};
-    cb_syscall6(SYS_sysinfo, (long)&info, 0, 0, 0, 0, 0);
-    return (uint64_t)info.totalram * info.mem_unit / 2;
-}
-
-static bool copy_text(char *to, const char *from, size_t capacity)
-{
-    size_t i = 0;
-    for (; i < capacity && from[i]; i++)
-        to[i] = from[i];
-    if (i == capacity)
-        return false;
-    to[i] = '\0';
-    return true;
-}
-
 /* Whether the profile may have a section for the executable, from its first page. */
 static int peek(const struct replay_request *request, size_t *profile_bytes)
 {
@@ -489,13 +473,11 @@ int replay_start(const struct replay_request *request)
     replay->force = request->force;
     replay->report = request->report;
     replay->workers = workers;
-    replay->budget_bytes = request->budget_bytes ? request->budget_bytes : default_budget();
+    replay->budget_bytes = request->budget_bytes;
+    replay->granted_bytes = request->granted_bytes;
     replay->started_ns = sys_monotonic_ns();
-    if (!copy_text(replay->profile_path, request->profile, PATH_BYTES) ||
-        !copy_text(replay->executable, request->executable, PATH_BYTES)) {
-        sys_unmap(replay, bytes);
-        return -ENAMETOOLONG;
-    }
+    text_append(replay->profile_path, PATH_BYTES, 0, request->profile);
+    text_append(replay->executable, PATH_BYTES, 0, request->executable);
     static const char mode_names[][8] = {"thread", "fork", "sync"};
     progress.role = request->role;
     progress.mode = mode_names[replay->mode];
