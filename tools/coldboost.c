@@ -13,7 +13,7 @@ static const struct command {
     const char *summary;
 } commands[] = {
     {"run", command_run, "start a command boosted"},
-    //{"record", command_record, "record what a command reads into a profile"},
+    {"record", command_record, "record what a command reads into a profile"},
     {"show", command_show, "print what is in a profile"},
     {"bench", command_bench, "measure a command cold, boosted and warm"},
 };

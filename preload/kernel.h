@@ -1,0 +1,114 @@
+/*
+ * kernel.h: the system calls of the recorder, by name. They return a value or -errno and never
+ * touch errno: they run between a program's own call and its look at errno, in signal handlers, and
+ * between vfork and exec.
+ */
+#ifndef CB_KERNEL_H
+#define CB_KERNEL_H
+
+#include "syscall.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <time.h>
+
+static inline int kernel_open(const char *path, int flags)
+{
+    return (int)cb_syscall6(SYS_openat, AT_FDCWD, (long)path, flags, 0, 0, 0);
+}
+
+static inline void kernel_close(int fd)
+{
+    cb_syscall6(SYS_close, fd, 0, 0, 0, 0, 0);
+}
+
+static inline long kernel_read(int fd, void *buffer, size_t bytes)
+{
+    long n;
+    do
+        n = cb_syscall6(SYS_read, fd, (long)buffer, (long)bytes, 0, 0, 0);
+    while (n == -EINTR);
+    return n;
+}
+
+static inline long kernel_pread(int fd, void *buffer, size_t bytes, uint64_t offset)
+{
+    return cb_syscall6(SYS_pread64, fd, (long)buffer, (long)bytes, (long)offset, 0, 0);
+}
+
+static inline long kernel_readlink(const char *path, char *buffer, size_t bytes)
+{
+    return cb_syscall6(SYS_readlinkat, AT_FDCWD, (long)path, (long)buffer, (long)bytes, 0, 0);
+}
+
+static inline long kernel_position(int fd)
+{
+    return cb_syscall6(SYS_lseek, fd, 0, 1 /* SEEK_CUR */, 0, 0, 0);
+}
+
+static inline int kernel_stat(const char *path, struct stat *status)
+{
+    return (int)cb_syscall6(SYS_newfstatat, AT_FDCWD, (long)path, (long)status, 0, 0, 0);
+}
+
+static inline int kernel_fstat(int fd, struct stat *status)
+{
+    return (int)cb_syscall6(SYS_fstat, fd, (long)status, 0, 0, 0, 0);
+}
+
+static inline void kernel_clock(clockid_t clock, struct timespec *now)
+{
+    cb_syscall6(SYS_clock_gettime, clock, (long)now, 0, 0, 0, 0);
+}
+
+static inline void *kernel_mmap(size_t bytes, int protection, int flags, int fd)
+{
+    long result = cb_syscall6(SYS_mmap, 0, (long)bytes, protection, flags, fd, 0);
+    return result < 0 && result > -4096 ? NULL : (void *)result;
+}
+
+static inline void kernel_munmap(void *address, size_t bytes)
+{
+    cb_syscall6(SYS_munmap, (long)address, (long)bytes, 0, 0, 0, 0);
+}
+
+static inline int kernel_madvise(void *address, size_t bytes, int advice)
+{
+    return (int)cb_syscall6(SYS_madvise, (long)address, (long)bytes, advice, 0, 0, 0);
+}
+
+static inline long kernel_getpid(void)
+{
+    return cb_syscall6(SYS_getpid, 0, 0, 0, 0, 0, 0);
+}
+
+static inline void kernel_sleep(long ns)
+{
+    struct timespec time = {.tv_nsec = ns};
+    cb_syscall6(SYS_nanosleep, (long)&time, 0, 0, 0, 0, 0);
+}
+
+extern unsigned long getauxval(unsigned long type) __attribute__((weak));
+
+static inline uint64_t kernel_page_bytes(void)
+{
+    return getauxval ? getauxval(6 /* AT_PAGESZ */) : 4096;
+}
+
+static inline bool kernel_same(const void *a, const void *b, size_t n)
+{
+    const uint8_t *x = a, *y = b;
+    for (size_t i = 0; i < n; i++)
+        if (x[i] != y[i])
+            return false;
+    return true;
+}
+
+#endif

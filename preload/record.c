@@ -1,0 +1,288 @@
+/*
+ * record.c: libcoldboost-record.so, which is preloaded into a program while it is recorded.
+ *
+ * It notes in a shared trace what the program reads (the wrappers in record_calls.c and
+ * record_stdio.c), which mapped pages it has touched when an image ends (here), and sees to it that
+ * its children are recorded too (record_exec.c). The tool `coldboost record` samples the mapped
+ * pages from outside while the program runs; no thread is added to it, so that programs which must
+ * be single-threaded still are. See record.h for the rules.
+ */
+#include "record.h"
+
+#include "kernel.h"
+#include "pages.h"
+#include "profile.h"
+#include "trace.h"
+
+#include <limits.h>
+
+extern int __cxa_atexit(void (*run)(void *), void *argument, void *object) __attribute__((weak));
+extern const char *gnu_get_libc_version(void) __attribute__((weak));
+
+enum { RECENT = 256 };
+
+/* Zero in a child of fork (MADV_WIPEONFORK): it finds no process name and no lock. */
+struct own {
+    _Atomic uint32_t process; /* this process in the trace; 0: not yet */
+    _Atomic uint32_t scanning;
+    _Atomic uint64_t recent[RECENT]; /* single pages noted lately: file << 32 | page */
+};
+
+static struct trace_header *trace;
+static struct own *own;
+static uint64_t page_bytes = 4096;
+
+static void map_own_state(void)
+{
+    size_t bytes = (sizeof *own + page_bytes - 1) / page_bytes * page_bytes;
+    own = kernel_mmap(bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+    if (own)
+        kernel_madvise(own, bytes, MADV_WIPEONFORK);
+}
+
+static void attach(void)
+{
+    char path[PATH_MAX];
+    long length = kernel_readlink("/proc/self/exe", path, sizeof path);
+    if (length <= 0)
+        return;
+    uint32_t pid = (uint32_t)kernel_getpid();
+    own->process = trace_add_process(trace, pid, path, (uint32_t)length);
+    trace->pids[trace->pid_count++ % TRACE_PIDS] = pid;
+}
+
+/* This process in the trace, 0 when nothing is to be recorded. */
+static uint32_t process(void)
+{
+    if (!trace || !own || trace->finished)
+        return 0;
+    if (!own->process)
+        attach();
+    return own->process;
+}
+
+void record_attach_child(void)
+{
+    process();
+}
+
+uint64_t record_page_bytes(void)
+{
+    return page_bytes;
+}
+
+bool record_wants_random_mappings(void)
+{
+    return trace && !trace->whole_faults;
+}
+
+/* ---- files --------------------------------------------------------------------------------- */
+
+static uint32_t file_of_descriptor(int fd, const struct stat *status)
+{
+    uint32_t file = trace_find_file(trace, status->st_dev, status->st_ino);
+    if (file)
+        return file;
+    char name[32] = "/proc/self/fd/";
+    char digits[16];
+    size_t at = 14, n = 0;
+    for (unsigned rest = (unsigned)fd; n == 0 || rest; rest /= 10)
+        digits[n++] = (char)('0' + rest % 10);
+    while (n)
+        name[at++] = digits[--n];
+    name[at] = '\0';
+    char path[PATH_MAX];
+    long length = kernel_readlink(name, path, sizeof path);
+    if (length <= 0 || path[0] != '/')
+        return 0;
+    return trace_add_file(trace, status->st_dev, status->st_ino, path, (uint32_t)length);
+}
+
+static void add(uint32_t file, uint64_t first_page, uint64_t page_count, enum trace_how how)
+{
+    struct trace_range range = {
+        .process = own->process,
+        .file = file,
+        .first_page = (uint32_t)first_page,
+        .page_count = (uint32_t)page_count,
+        .how = how,
+        .time_ns = trace_now(trace),
+    };
+    trace_add_range(trace, &range);
+}
+
+/* A program that reads byte by byte would fill the trace with one page. */
+static bool seen_lately(uint32_t file, uint64_t page)
+{
+    uint64_t key = (uint64_t)file << 32 | (uint32_t)page;
+    return atomic_exchange(&own->recent[(file * 31 + page) % RECENT], key) == key;
+}
+
+void record_read(int fd, int64_t offset, int64_t bytes)
+{
+    struct stat status;
+    if (bytes <= 0 || offset < 0 || !process() || kernel_fstat(fd, &status) != 0 ||
+        !S_ISREG(status.st_mode))
+        return;
+    uint64_t first = (uint64_t)offset / PROFILE_PAGE_BYTES;
+    uint64_t last = ((uint64_t)offset + (uint64_t)bytes - 1) / PROFILE_PAGE_BYTES;
+    uint32_t file = file_of_descriptor(fd, &status);
+    if (file && last <= UINT32_MAX && (first != last || !seen_lately(file, first)))
+        add(file, first, last - first + 1, TRACE_READ);
+}
+
+void record_read_here(int fd, int64_t bytes)
+{
+    if (bytes <= 0 || !trace)
+        return;
+    int64_t end = kernel_position(fd);
+    if (end >= bytes)
+        record_read(fd, end - bytes, bytes);
+}
+
+void record_listed(int fd)
+{
+    struct stat status;
+    if (!process() || kernel_fstat(fd, &status) != 0 || !S_ISDIR(status.st_mode))
+        return;
+    uint32_t file = file_of_descriptor(fd, &status);
+    if (file && !seen_lately(file, 0))
+        add(file, 0, 0, TRACE_LISTED);
+}
+
+/* ---- mapped pages -------------------------------------------------------------------------- */
+
+static bool note_mapping(struct page_scan *scan, const struct mapping *mapping)
+{
+    uint32_t *file = scan->context;
+    *file = trace_find_file(trace, mapping->device, mapping->inode);
+    if (!*file)
+        *file = trace_add_file(trace, mapping->device, mapping->inode, mapping->path,
+                               mapping->path_length);
+    if (!*file || !S_ISREG(trace_file_at(trace, *file)->mode))
+        return false;
+    /* The loader, or the kernel, has read the header before it mapped anything. */
+    if (mapping->executable)
+        add(*file, 0, 1, TRACE_MAPPED);
+    return true;
+}
+
+static void note_run(struct page_scan *scan, const struct mapping *mapping, uint64_t first_page,
+                     uint64_t page_count)
+{
+    (void)mapping;
+    if (first_page + page_count <= UINT32_MAX)
+        add(*(uint32_t *)scan->context, first_page, page_count, TRACE_MAPPED);
+}
+
+/*
+ * One scan at a time. The wait is bounded: a signal handler may have interrupted the scan that it
+ * would be waiting for, and a child of vfork may have been killed in one.
+ */
+static bool begin_scan(void)
+{
+    for (int i = 0; i < 200; i++) {
+        uint32_t idle = 0;
+        if (atomic_compare_exchange_strong(&own->scanning, &idle, 1))
+            return true;
+        kernel_sleep(1000000);
+    }
+    return false;
+}
+
+void record_pages(uintptr_t from, uintptr_t to)
+{
+    uint32_t file;
+    struct page_scan scan = {
+        .maps = "/proc/self/maps",
+        .pagemap = "/proc/self/pagemap",
+        .from = from,
+        .to = to,
+        .mapping = note_mapping,
+        .run = note_run,
+        .page_bytes = page_bytes,
+        .context = &file,
+    };
+    if (!process() || !begin_scan())
+        return;
+    pages_scan(&scan);
+    own->scanning = 0;
+}
+
+void record_end(void)
+{
+    if (!process())
+        return;
+    record_open_streams();
+    record_pages(0, UINTPTR_MAX);
+}
+
+/* ---- beginning and end --------------------------------------------------------------------- */
+
+static bool advise_random(struct page_scan *scan, const struct mapping *mapping)
+{
+    (void)scan;
+    kernel_madvise((void *)mapping->start, mapping->end - mapping->start, MADV_RANDOM);
+    return false;
+}
+
+static void keep_readahead_out(void)
+{
+    struct page_scan scan = {
+        .maps = "/proc/self/maps",
+        .pagemap = "/proc/self/pagemap",
+        .to = UINTPTR_MAX,
+        .mapping = advise_random,
+        .page_bytes = page_bytes,
+    };
+    if (record_wants_random_mappings())
+        pages_scan(&scan);
+}
+
+/* glibc's loader has searched its cache for the libraries and unmapped it again. */
+static void note_loader_cache(void)
+{
+    static const char path[] = "/etc/ld.so.cache";
+    struct stat status;
+    if (!gnu_get_libc_version || kernel_stat(path, &status) != 0 || status.st_size <= 0)
+        return;
+    uint32_t file = trace_find_file(trace, status.st_dev, status.st_ino);
+    if (!file)
+        file = trace_add_file(trace, status.st_dev, status.st_ino, path, sizeof path - 1);
+    uint64_t pages = ((uint64_t)status.st_size + PROFILE_PAGE_BYTES - 1) / PROFILE_PAGE_BYTES;
+    if (file)
+        add(file, 0, pages, TRACE_READ);
+}
+
+static void at_exit(void *unused)
+{
+    (void)unused;
+    record_end();
+}
+
+/*
+ * Runs before the initialisers of other objects (-z initfirst), when libc has no environ yet: glibc
+ * hands it over, musl does not and has it. An atexit handler that belongs to no object, registered
+ * this early, runs after the destructors of all of them.
+ */
+__attribute__((constructor)) static void begin(int argc, char **argv, char **envp)
+{
+    (void)argv;
+    bool glibc = argc >= 0 && gnu_get_libc_version != NULL;
+    char **environment = glibc ? envp : &environ ? environ : NULL;
+    const char *trace_path;
+    record_remember_environment(environment, &trace_path);
+    if (!trace_path)
+        return;
+    page_bytes = kernel_page_bytes();
+    map_own_state();
+    trace = trace_map(trace_path);
+    if (!process())
+        return;
+    keep_readahead_out();
+    note_loader_cache();
+    record_pages(0, UINTPTR_MAX);
+    record_standard_input();
+    if (__cxa_atexit)
+        __cxa_atexit(at_exit, NULL, NULL);
+}

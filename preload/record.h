@@ -1,0 +1,78 @@
+/*
+ * record.h: what the parts of libcoldboost-record.so share. Rules for all of them:
+ *
+ *  1. Never change what the program does, prints or returns; errno stays as the real call left it.
+ *  2. System calls only (kernel.h), and the next definition of the call that is being observed. No
+ *     malloc, no stdio, no thread, no thread-local variable: all of this must work in a signal
+ *     handler, between vfork and exec, and before libc is ready.
+ *  3. Hold no lock across fork and no descriptor between calls.
+ *  4. Touch nothing that would be charged to the program where it can be avoided.
+ */
+#ifndef CB_RECORD_H
+#define CB_RECORD_H
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define RECORD_API __attribute__((visibility("default")))
+
+extern int *__errno_location(void) __attribute__((weak));
+extern char **environ __attribute__((weak));
+
+/* Takes part in the recording as a process of its own: after fork. */
+void record_attach_child(void);
+
+/* The program read bytes (> 0) from fd, the first at this offset; record_read_here(): those that
+   end at the descriptor's position. bytes <= 0 is nothing. */
+void record_read(int fd, int64_t offset, int64_t bytes);
+void record_read_here(int fd, int64_t bytes);
+
+/* The program listed the directory. */
+void record_listed(int fd);
+
+/* Notes the touched pages of the mappings between these addresses. */
+void record_pages(uintptr_t from, uintptr_t to);
+
+/* The last chance to look: this process image is about to end. */
+void record_end(void);
+
+/* Whether a page fault brings in more than its page unless the mapping is MADV_RANDOM. */
+bool record_wants_random_mappings(void);
+
+uint64_t record_page_bytes(void);
+
+/* What has been read through stdio and not been noted yet. */
+void record_open_streams(void);
+void record_standard_input(void);
+
+/*
+ * An environment which carries the recording on into another program. Returns 0 if the given one
+ * does, otherwise the number of bytes that record_environment() needs to make one.
+ */
+size_t record_environment_bytes(char *const *given);
+char **record_environment(char *const *given, void *room);
+void record_remember_environment(char *const *given, const char **trace_path);
+
+/* The next definition of a function behind ours, NULL if there is none. */
+void *record_next(const char *name);
+
+/* Ends a wrapped call that there is no next definition of, or that ended with -errno. */
+static inline long record_result(long result)
+{
+    if (result >= 0 || result < -4095)
+        return result;
+    if (__errno_location)
+        *__errno_location() = (int)-result;
+    return -1;
+}
+
+/* Declares `next`, the definition behind the wrapper NAME, as a pointer to its type. */
+#define RECORD_NEXT(name)                                                                          \
+    static __typeof__(name) *_Atomic cached;                                                       \
+    __typeof__(name) *next = cached;                                                               \
+    if (!next)                                                                                     \
+    cached = next = (__typeof__(name) *)(uintptr_t)record_next(#name)
+
+#endif

@@ -1,0 +1,174 @@
+/*
+ * record_calls.c: the calls with which a program reads files and directories, maps and unmaps them,
+ * and ends. Each wrapper calls the real one, notes what it did, and returns its result.
+ */
+#include "record.h"
+
+#include "kernel.h"
+#include "pages.h"
+
+#include <dirent.h>
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <sys/sendfile.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#pragma weak dlsym
+#pragma weak dirfd
+
+/* Found by name only: not every libc declares them. */
+ssize_t __read_chk(int fd, void *buffer, size_t bytes, size_t room);
+ssize_t __pread_chk(int fd, void *buffer, size_t bytes, off_t offset, size_t room);
+ssize_t __pread64_chk(int fd, void *buffer, size_t bytes, off64_t offset, size_t room);
+
+void *record_next(const char *name)
+{
+    int saved = __errno_location ? *__errno_location() : 0;
+    void *next = dlsym ? dlsym(RTLD_NEXT, name) : NULL;
+    if (__errno_location)
+        *__errno_location() = saved;
+    return next;
+}
+
+/* ---- reads: one row a function -------------------------------------------------------------- */
+
+/* Wraps a call that returns how many bytes it has read, and notes them as `note` says. */
+#define READ_CALL(name, parameters, arguments, note)                                               \
+    RECORD_API ssize_t name parameters                                                             \
+    {                                                                                              \
+        RECORD_NEXT(name);                                                                         \
+        if (!next)                                                                                 \
+            return record_result(-ENOSYS);                                                         \
+        ssize_t n = next arguments;                                                                \
+        note;                                                                                      \
+        return n;                                                                                  \
+    }
+
+#define HERE(fd)       record_read_here(fd, n)
+#define AT(fd, offset) record_read(fd, offset, n)
+/* preadv2: offset -1 stands for the descriptor's position. */
+#define AT_OR_HERE(fd, offset) (offset) == -1 ? HERE(fd) : AT(fd, offset)
+/* sendfile and its like advance *offset, or the descriptor's position without one. */
+#define BEHIND(fd, offset) (offset) ? AT(fd, *(offset)-n) : HERE(fd)
+
+// clang-format off
+READ_CALL(read, (int fd, void *buffer, size_t bytes), (fd, buffer, bytes), HERE(fd))
+READ_CALL(__read_chk, (int fd, void *buffer, size_t bytes, size_t room),
+          (fd, buffer, bytes, room), HERE(fd))
+READ_CALL(readv, (int fd, const struct iovec *vector, int count), (fd, vector, count), HERE(fd))
+READ_CALL(pread, (int fd, void *buffer, size_t bytes, off_t offset),
+          (fd, buffer, bytes, offset), AT(fd, offset))
+READ_CALL(pread64, (int fd, void *buffer, size_t bytes, off64_t offset),
+          (fd, buffer, bytes, offset), AT(fd, offset))
+READ_CALL(__pread_chk, (int fd, void *buffer, size_t bytes, off_t offset, size_t room),
+          (fd, buffer, bytes, offset, room), AT(fd, offset))
+READ_CALL(__pread64_chk, (int fd, void *buffer, size_t bytes, off64_t offset, size_t room),
+          (fd, buffer, bytes, offset, room), AT(fd, offset))
+READ_CALL(preadv, (int fd, const struct iovec *vector, int count, off_t offset),
+          (fd, vector, count, offset), AT(fd, offset))
+READ_CALL(preadv64, (int fd, const struct iovec *vector, int count, off64_t offset),
+          (fd, vector, count, offset), AT(fd, offset))
+READ_CALL(preadv2, (int fd, const struct iovec *vector, int count, off_t offset, int flags),
+          (fd, vector, count, offset, flags), AT_OR_HERE(fd, offset))
+READ_CALL(preadv64v2, (int fd, const struct iovec *vector, int count, off64_t offset, int flags),
+          (fd, vector, count, offset, flags), AT_OR_HERE(fd, offset))
+READ_CALL(sendfile, (int out, int in, off_t *offset, size_t bytes),
+          (out, in, offset, bytes), BEHIND(in, offset))
+READ_CALL(sendfile64, (int out, int in, off64_t *offset, size_t bytes),
+          (out, in, offset, bytes), BEHIND(in, offset))
+READ_CALL(copy_file_range, (int in, off64_t *in_offset, int out, off64_t *out_offset, size_t bytes,
+                            unsigned flags),
+          (in, in_offset, out, out_offset, bytes, flags), BEHIND(in, in_offset))
+READ_CALL(splice, (int in, off64_t *in_offset, int out, off64_t *out_offset, size_t bytes,
+                   unsigned flags),
+          (in, in_offset, out, out_offset, bytes, flags), BEHIND(in, in_offset))
+READ_CALL(getdents64, (int fd, void *buffer, size_t bytes), (fd, buffer, bytes), record_listed(fd))
+// clang-format on
+
+RECORD_API DIR *opendir(const char *path)
+{
+    RECORD_NEXT(opendir);
+    DIR *directory = next ? next(path) : NULL;
+    if (directory && dirfd)
+        record_listed(dirfd(directory));
+    return directory;
+}
+
+RECORD_API DIR *fdopendir(int fd)
+{
+    RECORD_NEXT(fdopendir);
+    DIR *directory = next ? next(fd) : NULL;
+    if (directory)
+        record_listed(fd);
+    return directory;
+}
+
+/* ---- mappings: straight to the kernel, since an allocator may call these before it can serve
+ * dlsym */
+
+static void *map(void *address, size_t bytes, int protection, int flags, int fd, off64_t offset)
+{
+    long result = cb_syscall6(SYS_mmap, (long)address, (long)bytes, protection, flags, fd, offset);
+    if (result < 0 && result > -4096)
+        return (void *)record_result(result);
+    if (!(flags & MAP_ANONYMOUS) && record_wants_random_mappings())
+        kernel_madvise((void *)result, bytes, MADV_RANDOM);
+    return (void *)result;
+}
+
+RECORD_API void *mmap(void *address, size_t bytes, int protection, int flags, int fd, off_t offset)
+{
+    return map(address, bytes, protection, flags, fd, offset);
+}
+
+RECORD_API void *mmap64(void *address, size_t bytes, int protection, int flags, int fd,
+                        off64_t offset)
+{
+    return map(address, bytes, protection, flags, fd, offset);
+}
+
+RECORD_API int munmap(void *address, size_t bytes)
+{
+    uintptr_t from = (uintptr_t)address;
+    if (pages_has_file(record_page_bytes(), from, from + bytes))
+        record_pages(from, from + bytes);
+    return (int)record_result(cb_syscall6(SYS_munmap, (long)address, (long)bytes, 0, 0, 0, 0));
+}
+
+/* The loader unmaps with its own munmap. dlopen needs no wrapper, and must not have one: it looks
+   at its caller for the search path. */
+RECORD_API int dlclose(void *object)
+{
+    RECORD_NEXT(dlclose);
+    record_pages(0, UINTPTR_MAX);
+    return next ? next(object) : -1;
+}
+
+/* ---- ends ----------------------------------------------------------------------------------- */
+
+static _Noreturn void leave(int status)
+{
+    record_end();
+    for (;;)
+        cb_syscall6(SYS_exit_group, status, 0, 0, 0, 0, 0);
+}
+
+RECORD_API void _exit(int status)
+{
+    leave(status);
+}
+
+RECORD_API void _Exit(int status)
+{
+    leave(status);
+}
+
+RECORD_API void quick_exit(int status)
+{
+    RECORD_NEXT(quick_exit);
+    record_end();
+    if (next)
+        next(status);
+    leave(status);
+}

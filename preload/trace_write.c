@@ -1,0 +1,169 @@
+/*
+ * trace_write.c: appends records to a trace. Runs inside recorded programs, in signal handlers and
+ * between vfork and exec: system calls only, no libc, no lock, no memory of its own.
+ */
+#include "trace.h"
+
+#include "kernel.h"
+
+#include <fcntl.h>
+#include <stddef.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+
+struct trace_header *trace_map(const char *path)
+{
+    int fd = kernel_open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return NULL;
+    void *memory = kernel_mmap(TRACE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd);
+    kernel_close(fd);
+    if (!memory)
+        return NULL;
+    struct trace_header *trace = memory;
+    if (trace->bytes == TRACE_BYTES && kernel_same(trace->magic, TRACE_MAGIC, sizeof trace->magic))
+        return trace;
+    kernel_munmap(memory, TRACE_BYTES);
+    return NULL;
+}
+
+uint64_t trace_now(const struct trace_header *trace)
+{
+    struct timespec now;
+    kernel_clock(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec - trace->start_ns;
+}
+
+/* Returns the name of room for `bytes` bytes, 0 if there is none left. */
+static uint32_t claim(struct trace_header *trace, uint64_t bytes, uint16_t *units)
+{
+    if (trace->finished)
+        return 0;
+    *units = (uint16_t)((bytes + TRACE_UNIT - 1) / TRACE_UNIT);
+    uint64_t first = trace->next_unit;
+    if (first + *units <= trace->bytes / TRACE_UNIT)
+        first = __atomic_fetch_add(&trace->next_unit, *units, __ATOMIC_RELAXED);
+    if (first + *units <= trace->bytes / TRACE_UNIT)
+        return (uint32_t)first;
+    trace->lost++;
+    return 0;
+}
+
+static void *at(const struct trace_header *trace, uint32_t unit)
+{
+    return (void *)((uintptr_t)trace + (uint64_t)unit * TRACE_UNIT);
+}
+
+/* The units stand first, so that a reader can step over a record that was never completed. */
+static void begin(struct trace_record *record, enum trace_kind kind, uint16_t units)
+{
+    record->units = units;
+    record->kind = (uint16_t)kind;
+}
+
+static void complete(struct trace_record *record)
+{
+    uint16_t kind = (uint16_t)(record->kind | TRACE_COMPLETE);
+    atomic_store_explicit(&record->kind, kind, memory_order_release);
+}
+
+static void copy_path(char *to, const char *from, uint32_t length)
+{
+    for (uint32_t i = 0; i < length; i++)
+        to[i] = from[i];
+    to[length] = '\0';
+}
+
+uint32_t trace_add_process(struct trace_header *trace, uint32_t pid, const char *path,
+                           uint32_t length)
+{
+    uint16_t units;
+    uint32_t name = claim(trace, sizeof(struct trace_process) + length + 1, &units);
+    if (!name)
+        return 0;
+    struct trace_process *process = at(trace, name);
+    begin(&process->record, TRACE_PROCESS, units);
+    process->pid = pid;
+    process->time_ns = trace_now(trace);
+    copy_path(process->path, path, length);
+    complete(&process->record);
+    return name;
+}
+
+const struct trace_file *trace_file_at(const struct trace_header *trace, uint32_t file)
+{
+    return at(trace, file);
+}
+
+static uint32_t hash(uint64_t device, uint64_t inode)
+{
+    uint64_t mixed = (device * 0x9e3779b97f4a7c15u ^ inode) * 0xff51afd7ed558ccdu;
+    return (uint32_t)(mixed >> 40);
+}
+
+uint32_t trace_find_file(struct trace_header *trace, uint64_t device, uint64_t inode)
+{
+    uint32_t slot = hash(device, inode);
+    for (uint32_t i = 0; i < TRACE_SLOTS; i++) {
+        uint32_t name = trace->slots[(slot + i) % TRACE_SLOTS];
+        if (!name)
+            return 0;
+        const struct trace_file *file = at(trace, name);
+        if (file->key_device == device && file->key_inode == inode)
+            return name;
+    }
+    return 0;
+}
+
+/* Two writers may add the same file; both records are good, one stays in the table. */
+static void publish(struct trace_header *trace, uint32_t name, uint64_t device, uint64_t inode)
+{
+    uint32_t slot = hash(device, inode);
+    for (uint32_t i = 0; i < TRACE_SLOTS; i++) {
+        uint32_t empty = 0;
+        if (atomic_compare_exchange_strong(&trace->slots[(slot + i) % TRACE_SLOTS], &empty, name))
+            return;
+    }
+    trace->lost++;
+}
+
+uint32_t trace_add_file(struct trace_header *trace, uint64_t device, uint64_t inode,
+                        const char *path, uint32_t length)
+{
+    uint16_t units;
+    uint32_t name = claim(trace, sizeof(struct trace_file) + length + 1, &units);
+    if (!name)
+        return 0;
+    struct trace_file *file = at(trace, name);
+    begin(&file->record, TRACE_FILE, units);
+    file->key_device = device;
+    file->key_inode = inode;
+    copy_path(file->path, path, length);
+    struct stat status;
+    if (kernel_stat(file->path, &status) == 0) {
+        file->mode = status.st_mode;
+        file->device = status.st_dev;
+        file->inode = status.st_ino;
+    }
+    complete(&file->record);
+    publish(trace, name, device, inode);
+    return name;
+}
+
+void trace_add_range(struct trace_header *trace, const struct trace_range *range)
+{
+    uint16_t units;
+    uint32_t name = claim(trace, sizeof *range, &units);
+    if (!name)
+        return;
+    struct trace_range *out = at(trace, name);
+    begin(&out->record, TRACE_RANGE, units);
+    out->process = range->process;
+    out->file = range->file;
+    out->first_page = range->first_page;
+    out->page_count = range->page_count;
+    out->how = range->how;
+    out->time_ns = range->time_ns;
+    complete(&out->record);
+}

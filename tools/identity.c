@@ -1,0 +1,97 @@
+/*
+ * identity.c: looks at the recorded files once the recording is over. Reads nothing of a file but
+ * its ELF notes.
+ */
+#include "identity.h"
+
+#include <fcntl.h>
+#include <gelf.h>
+#include <linux/magic.h>
+#include <string.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+/* Their pages are in memory or nowhere. */
+static bool has_storage(int fd)
+{
+    static const unsigned long without[] = {
+        PROC_SUPER_MAGIC, SYSFS_MAGIC,        TMPFS_MAGIC,        RAMFS_MAGIC,
+        DEBUGFS_MAGIC,    TRACEFS_MAGIC,      CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC,
+        SECURITYFS_MAGIC, DEVPTS_SUPER_MAGIC, HUGETLBFS_MAGIC,    BPF_FS_MAGIC,
+    };
+    struct statfs system;
+    if (fstatfs(fd, &system) != 0)
+        return false;
+    for (size_t i = 0; i < sizeof without / sizeof *without; i++)
+        if ((unsigned long)system.f_type == without[i])
+            return false;
+    return true;
+}
+
+static bool is_at_or_after(const struct timespec *time, const struct timespec *since)
+{
+    return time->tv_sec > since->tv_sec ||
+           (time->tv_sec == since->tv_sec && time->tv_nsec >= since->tv_nsec);
+}
+
+/* Takes the build-id from the notes that start at `start`; false if there is none. */
+static bool find_in_notes(Elf *elf, size_t start, size_t size, size_t alignment,
+                          struct profile_file *out)
+{
+    Elf_Type type = alignment == 8 ? ELF_T_NHDR8 : ELF_T_NHDR;
+    Elf_Data *data = elf_getdata_rawchunk(elf, (int64_t)start, size, type);
+    GElf_Nhdr note;
+    size_t at = 0, name, description;
+    while (data && (at = gelf_getnote(data, at, &note, &name, &description)) != 0) {
+        const char *bytes = data->d_buf;
+        if (note.n_type != NT_GNU_BUILD_ID || note.n_namesz != 4 || !note.n_descsz ||
+            memcmp(bytes + name, "GNU", 4) != 0 || start + description > UINT32_MAX)
+            continue;
+        out->build_id_bytes = note.n_descsz < PROFILE_BUILD_ID ? note.n_descsz : PROFILE_BUILD_ID;
+        out->build_id_offset = (uint32_t)(start + description);
+        memcpy(out->build_id, bytes + description, out->build_id_bytes);
+        return true;
+    }
+    return false;
+}
+
+static void find_build_id(int fd, struct profile_file *out)
+{
+    elf_version(EV_CURRENT);
+    Elf *elf = elf_begin(fd, ELF_C_READ, NULL);
+    size_t count;
+    if (elf && elf_kind(elf) == ELF_K_ELF && elf_getphdrnum(elf, &count) == 0) {
+        for (size_t i = 0; i < count; i++) {
+            GElf_Phdr header;
+            if (gelf_getphdr(elf, (int)i, &header) && header.p_type == PT_NOTE &&
+                find_in_notes(elf, header.p_offset, header.p_filesz, header.p_align, out))
+                break;
+        }
+    }
+    elf_end(elf);
+}
+
+bool identify_file(const char *path, uint64_t device, uint64_t inode, const struct timespec *since,
+                   struct profile_file *out)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+    struct stat status;
+    if (fd < 0)
+        return false;
+    bool regular = false;
+    bool belongs = fstat(fd, &status) == 0 && status.st_dev == device && status.st_ino == inode &&
+                   ((regular = S_ISREG(status.st_mode)) || S_ISDIR(status.st_mode)) &&
+                   status.st_size > 0 && !is_at_or_after(&status.st_mtim, since) &&
+                   !is_at_or_after(&status.st_ctim, since) && has_storage(fd);
+    if (belongs) {
+        *out = (struct profile_file){
+            .size = (uint64_t)status.st_size,
+            .mtime_ns = status.st_mtim.tv_sec * INT64_C(1000000000) + status.st_mtim.tv_nsec,
+            .kind = regular ? PROFILE_FILE_REGULAR : PROFILE_FILE_DIRECTORY,
+        };
+        if (regular)
+            find_build_id(fd, out);
+    }
+    close(fd);
+    return belongs;
+}

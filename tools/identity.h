@@ -1,0 +1,22 @@
+/*
+ * identity.h: whether a recorded file belongs into a profile, and how it will be known again.
+ */
+#ifndef CB_IDENTITY_H
+#define CB_IDENTITY_H
+
+#include "profile.h"
+
+#include <stdbool.h>
+#include <sys/stat.h>
+#include <time.h>
+
+/*
+ * Fills out the identity of the file at `path` (all but its path). False if it is to be left out:
+ * it is not the recorded file any more (device and inode), neither a regular file nor a directory,
+ * on a file system without storage, empty, or was written or renamed at or after `since`
+ * (CLOCK_REALTIME).
+ */
+bool identify_file(const char *path, uint64_t device, uint64_t inode, const struct timespec *since,
+                   struct profile_file *out);
+
+#endif

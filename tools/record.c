@@ -1,0 +1,393 @@
+/*
+ * record.c: `coldboost record` runs a command under libcoldboost-record.so and writes the profile
+ * of what it needed. The command must not notice: descriptors, output, signals and exit status are
+ * its own.
+ */
+#include "command.h"
+#include "loadable.h"
+#include "profile_write.h"
+#include "sampler.h"
+#include "trace.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define OBJECT  "libcoldboost-record.so"
+#define PROFILE "coldboost.cbp"
+
+/* A look costs a fraction of a millisecond; the looks of a recording set how fine its order is. */
+enum { EPOCH_US = 5000 };
+
+const char record_help[] =
+    "Usage: coldboost record [OPTION]... [--] COMMAND [ARGUMENT]...\n"
+    "\n"
+    "Run COMMAND and write a profile of the file pages that it needs, in the order of\n"
+    "their first use: what it maps and touches, what it reads, and the same for what\n"
+    "it loads with dlopen and for its children. A start of the same program with\n"
+    "libcoldboost.so, or with 'coldboost run', then brings these pages in first.\n"
+    "\n"
+    "  -o, --output PROFILE  where to write it; default: " PROFILE "\n"
+    "      --until exit      record until COMMAND ends; the default\n"
+    "      --until SECONDS   record that long; the profile is then written at once and\n"
+    "                        COMMAND goes on. For servers. Fractions are allowed.\n"
+    "      --until ready     record until COMMAND asks the Lambda runtime interface for\n"
+    "                        its first invocation, which is when its start is over\n"
+    "      --map FROM=TO     name files below FROM as if they were below TO: record in\n"
+    "                        a build tree what will be in /var/task. Can be repeated;\n"
+    "                        the first that fits counts.\n"
+    "      --help            show this text\n"
+    "\n"
+    "COMMAND keeps its standard input, output and error. SIGINT, SIGTERM and SIGHUP go\n"
+    "on to it, and the profile is written when it ends, however it ends. Files that\n"
+    "were written, renamed or deleted meanwhile are left out, and so are those that\n"
+    "are not on a disk (tmpfs, proc).\n"
+    "\n"
+    "The page cache matters to how exact the result is: where a file is in memory\n"
+    "already, a page fault also maps pages nearby that the program may not need.\n"
+    "Record a cold start for the smallest profile.\n"
+    "\n"
+    "Exit status: that of COMMAND; 128+N if signal N ended it; 1 if no profile could\n"
+    "be written; 2 for a wrong command line; 126 if COMMAND cannot be executed or\n"
+    "cannot be preloaded (a static or set-user-ID program); 127 if it was not found.\n"
+    "\n"
+    "Example: coldboost record -o app.cbp -- python3 -c 'import ssl, json'\n";
+
+struct map {
+    const char *from, *to;
+    size_t from_length;
+};
+
+struct options {
+    const char *output;
+    bool until_ready;
+    uint64_t until_ns; /* 0: until exit */
+    struct map *maps;
+    size_t map_count;
+    char **command;
+};
+
+/* A recording that is under way. */
+struct session {
+    struct options options;
+    char *object; /* path of libcoldboost-record.so */
+    char trace_path[PATH_MAX];
+    struct trace_header *trace;
+    struct timespec since;
+    pid_t child;
+    bool written;
+    bool failed;
+};
+
+/* ---- command line -----------------------------------------------------------------------------
+ */
+
+static void parse_until(struct options *options, const char *text)
+{
+    if (strcmp(text, "exit") == 0)
+        return;
+    if (strcmp(text, "ready") == 0) {
+        options->until_ready = true;
+        return;
+    }
+    char *end;
+    double seconds = strtod(text, &end);
+    if (end == text || *end || !(seconds > 0 && seconds < 1e6))
+        fail_usage("record", "--until %s: exit, ready, or a number of seconds is needed", text);
+    options->until_ns = (uint64_t)(seconds * 1e9);
+}
+
+static void parse_map(struct options *options, const char *text)
+{
+    const char *equals = strchr(text, '=');
+    if (!equals || text[0] != '/' || equals[1] != '/')
+        fail_usage("record", "--map %s: it takes FROM=TO, both absolute paths", text);
+    size_t count = options->map_count++;
+    options->maps = xrealloc(options->maps, (count + 1) * sizeof *options->maps);
+    size_t length = (size_t)(equals - text);
+    while (length > 1 && text[length - 1] == '/')
+        length--;
+    char *to = xstrdup(equals + 1);
+    for (size_t n = strlen(to); n > 1 && to[n - 1] == '/';)
+        to[--n] = '\0';
+    options->maps[count] = (struct map){.from = text, .to = to, .from_length = length};
+}
+
+/* The value of an option: what stands behind its '=', or the next argument. */
+static const char *take_value(char **argv, int *i, const char *inline_value)
+{
+    if (inline_value)
+        return inline_value;
+    const char *name = argv[*i];
+    if (!argv[*i + 1])
+        fail_usage("record", "%s needs a value", name);
+    return argv[++*i];
+}
+
+static void parse_options(int argc, char **argv, struct options *options)
+{
+    *options = (struct options){.output = PROFILE};
+    int i = 1;
+    for (; i < argc && argv[i][0] == '-' && argv[i][1]; i++) {
+        const char *argument = argv[i];
+        const char *value = strncmp(argument, "--", 2) == 0 ? strchr(argument, '=') : NULL;
+        size_t length = value ? (size_t)(value++ - argument) : strlen(argument);
+#define IS(name) (strlen(name) == length && memcmp(argument, name, length) == 0)
+        if (IS("--")) {
+            i++;
+            break;
+        }
+        if (IS("--help"))
+            print_help(record_help);
+        else if (IS("-o") || IS("--output"))
+            options->output = take_value(argv, &i, value);
+        else if (IS("--until"))
+            parse_until(options, take_value(argv, &i, value));
+        else if (IS("--map"))
+            parse_map(options, take_value(argv, &i, value));
+        else
+            fail_usage("record", "%s: no such option", argument);
+#undef IS
+    }
+    options->command = argv + i;
+    if (!*options->command)
+        fail_usage("record", "there is no command to record");
+}
+
+/* ---- the trace --------------------------------------------------------------------------------
+ */
+
+static void create_trace(struct session *session)
+{
+    const char *folder = getenv("TMPDIR");
+    char resolved[PATH_MAX];
+    if (!realpath(folder && *folder ? folder : "/tmp", resolved))
+        fail(EXIT_FAILED, "%s: %s; set TMPDIR", folder ? folder : "/tmp", strerror(errno));
+    int n = snprintf(session->trace_path, PATH_MAX, "%s/coldboost-trace.XXXXXX", resolved);
+    int fd = n < PATH_MAX ? mkostemp(session->trace_path, O_CLOEXEC) : -1;
+    if (fd < 0)
+        fail(EXIT_FAILED, "%s: cannot create the trace: %s; set TMPDIR", session->trace_path,
+             strerror(errno));
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    struct trace_header header = {
+        .magic = TRACE_MAGIC,
+        .bytes = TRACE_BYTES,
+        .start_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec,
+        .next_unit = TRACE_FIRST_UNIT,
+    };
+    if (ftruncate(fd, TRACE_BYTES) != 0 ||
+        pwrite(fd, &header, sizeof header, 0) != (ssize_t)sizeof header ||
+        !(session->trace = trace_map(session->trace_path))) {
+        unlink(session->trace_path);
+        fail(EXIT_FAILED, "%s: cannot set up the trace: %s; set TMPDIR", session->trace_path,
+             strerror(errno));
+    }
+    close(fd);
+    /* Files are stamped with the kernel's coarse clock. */
+    clock_gettime(CLOCK_REALTIME_COARSE, &session->since);
+}
+
+/* ---- the profile ------------------------------------------------------------------------------
+ */
+
+/* The path that the profile names; the caller's to free. */
+static char *map_path(const struct options *options, const char *path, bool *mapped)
+{
+    *mapped = false;
+    for (size_t i = 0; i < options->map_count; i++) {
+        const struct map *map = &options->maps[i];
+        const char *rest = path + map->from_length;
+        if (strncmp(path, map->from, map->from_length) == 0 && (*rest == '/' || !*rest)) {
+            *mapped = true;
+            return xasprintf("%s%s", map->to, rest);
+        }
+    }
+    return xstrdup(path);
+}
+
+static int make_profile(const struct session *session, const struct recording *recording,
+                        uint8_t **bytes, size_t *size)
+{
+    struct profile_writer *writer = profile_writer_new(EPOCH_US, (uint64_t)session->since.tv_sec);
+    for (size_t i = 0; i < recording->file_count; i++) {
+        const struct recorded_file *file = &recording->files[i];
+        struct profile_file identity = file->identity;
+        bool mapped;
+        char *path = map_path(&session->options, file->path, &mapped);
+        if (mapped)
+            identity.mtime_ns = 0; /* it will be unpacked there at another time */
+        profile_writer_add_file(writer, path, &identity);
+        free(path);
+    }
+    for (size_t i = 0; i < recording->executable_count; i++) {
+        const struct recorded_executable *executable = &recording->executables[i];
+        bool mapped;
+        char *path = map_path(&session->options, executable->path, &mapped);
+        profile_writer_add_executable(writer, path);
+        for (size_t k = 0; k < executable->range_count; k++)
+            profile_writer_add_range(writer, &executable->ranges[k]);
+        free(path);
+    }
+    return profile_writer_finish(writer, bytes, size);
+}
+
+static void report(const struct session *session, const struct recording *recording)
+{
+    fprintf(stderr, "coldboost: recorded %ju pages (%.1f MiB) of %zu files, %zu executable%s: %s\n",
+            (uintmax_t)recording->page_count,
+            (double)recording->page_count * PROFILE_PAGE_BYTES / (1 << 20), recording->file_count,
+            recording->executable_count, recording->executable_count == 1 ? "" : "s",
+            session->options.output);
+}
+
+static void write_profile(struct session *session)
+{
+    if (session->written)
+        return;
+    session->written = true;
+    session->trace->finished = 1;
+    struct stat output;
+    char resolved[PATH_MAX];
+    bool exists =
+        stat(session->options.output, &output) == 0 && realpath(session->options.output, resolved);
+    const char *leave[] = {session->object, session->trace_path, exists ? resolved : NULL, NULL};
+    struct trace_options options = {EPOCH_US, session->since, leave};
+    struct recording recording;
+    uint8_t *bytes;
+    size_t size;
+    trace_read(session->trace, &options, &recording);
+    if (session->trace->lost)
+        warn("the trace is full: %u records are missing, and the profile is of what came before",
+             session->trace->lost);
+    int error = recording.executable_count ? make_profile(session, &recording, &bytes, &size) : 0;
+    if (!session->trace->pid_count || !recording.executable_count) {
+        warn("nothing was recorded: %s never loaded %s (did it clear LD_PRELOAD, or is it "
+             "set-user-ID?)",
+             session->options.command[0], OBJECT);
+        session->failed = true;
+    } else if (error) {
+        warn("%s: cannot make the profile: %s", session->options.output, strerror(-error));
+        session->failed = true;
+    } else {
+        write_file(session->options.output, bytes, size);
+        report(session, &recording);
+        free(bytes);
+    }
+    recording_free(&recording);
+}
+
+/* ---- the program ------------------------------------------------------------------------------
+ */
+
+/* Behind the program's own, so that it stays what it was for those who look. */
+static void set_environment(const struct session *session)
+{
+    const char *others = getenv("LD_PRELOAD");
+    char *list =
+        others && *others ? xasprintf("%s:%s", session->object, others) : xstrdup(session->object);
+    if (setenv("LD_PRELOAD", list, 1) != 0 || setenv(TRACE_VARIABLE, session->trace_path, 1) != 0)
+        fail(EXIT_FAILED, "cannot set the environment: %s", strerror(errno));
+    free(list);
+}
+
+/* Starts the command; a failed exec comes back through the pipe, which a successful one closes. */
+static void start(struct session *session, const char *path, const sigset_t *mask)
+{
+    int report_pipe[2];
+    if (pipe2(report_pipe, O_CLOEXEC) != 0)
+        fail(EXIT_FAILED, "pipe: %s", strerror(errno));
+    session->child = fork();
+    if (session->child < 0)
+        fail(EXIT_FAILED, "fork: %s", strerror(errno));
+    if (session->child == 0) {
+        set_environment(session);
+        sigprocmask(SIG_SETMASK, mask, NULL);
+        execv(path, session->options.command);
+        int error = errno;
+        ssize_t n = write(report_pipe[1], &error, sizeof error);
+        _exit(n == sizeof error ? EXIT_CANNOT_EXECUTE : EXIT_FAILED);
+    }
+    close(report_pipe[1]);
+    int error = 0;
+    if (read(report_pipe[0], &error, sizeof error) > 0) {
+        unlink(session->trace_path);
+        fail(error == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_EXECUTE, "%s: %s", path,
+             strerror(error));
+    }
+    close(report_pipe[0]);
+}
+
+/* A key on the terminal reaches the program without us. */
+static void forward(const struct session *session, const siginfo_t *signal)
+{
+    if (signal->si_code != SI_KERNEL || signal->si_signo == SIGHUP || signal->si_signo == SIGTERM)
+        kill(session->child, signal->si_signo);
+}
+
+static bool is_over(const struct session *session)
+{
+    const struct options *options = &session->options;
+    return (options->until_ready && session->trace->ready) ||
+           (options->until_ns && trace_now(session->trace) >= options->until_ns);
+}
+
+/* Watches the program until it ends; returns its wait status. */
+static int watch(struct session *session, const sigset_t *signals)
+{
+    struct sampler *sampler = sampler_new(session->trace, session->trace_path, session->child);
+    for (;;) {
+        uint64_t before = trace_now(session->trace);
+        if (!session->written)
+            sampler_look(sampler);
+        if (!session->written && is_over(session))
+            write_profile(session);
+        uint64_t cost = trace_now(session->trace) - before;
+        uint64_t pause = cost < EPOCH_US * 250u ? EPOCH_US * 1000u - cost : 3 * cost;
+        struct timespec timeout = {(time_t)(pause / 1000000000), (long)(pause % 1000000000)};
+        siginfo_t signal;
+        int number = sigtimedwait(signals, &signal, session->written ? NULL : &timeout);
+        int status;
+        if (number == SIGCHLD && waitpid(session->child, &status, WNOHANG) == session->child) {
+            if (!session->written)
+                sampler_look(sampler); /* children that outlive it */
+            sampler_free(sampler);
+            return status;
+        }
+        if (number > 0 && number != SIGCHLD)
+            forward(session, &signal);
+    }
+}
+
+int command_record(int argc, char **argv)
+{
+    struct session session = {0};
+    parse_options(argc, argv, &session.options);
+    char *path = find_command(session.options.command[0]);
+    session.object = find_component(OBJECT);
+
+    sigset_t signals, mask;
+    sigemptyset(&signals);
+    static const int watched[] = {SIGCHLD, SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2};
+    for (size_t i = 0; i < sizeof watched / sizeof *watched; i++)
+        sigaddset(&signals, watched[i]);
+    sigprocmask(SIG_BLOCK, &signals, &mask);
+    create_trace(&session);
+    start(&session, path, &mask);
+
+    int status = watch(&session, &signals);
+    write_profile(&session);
+    unlink(session.trace_path);
+    free(path);
+    free(session.object);
+    free(session.options.maps);
+    int code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+    return session.failed && code == 0 ? EXIT_FAILED : code;
+}

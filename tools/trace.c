@@ -1,0 +1,424 @@
+/*
+ * trace.c: sorts what all processes saw by time, keeps of each page the first touch by each
+ * executable, and leaves out files that cannot be prefetched. The trace was written by programs
+ * that may have been killed, or may have written over it: every record is checked before it is
+ * believed.
+ */
+#include "trace.h"
+
+#include "command.h"
+#include "identity.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { NONE = UINT32_MAX };
+
+/* Where a record of the trace went; indexed by unit. */
+struct names {
+    uint32_t *executable; /* of a process: its index */
+    uint32_t *file;       /* its index */
+    size_t units;
+};
+
+struct event {
+    uint64_t time_ns;
+    uint32_t executable, file;
+    uint32_t first_page, page_count;
+};
+
+struct events {
+    struct event *all;
+    size_t count, room;
+};
+
+/* A new piece of one executable's working set. */
+struct piece {
+    struct profile_range range;
+    uint64_t file_time_ns; /* when its file was first touched in this epoch */
+};
+
+struct pieces {
+    struct piece *all;
+    size_t count, room;
+};
+
+/* Adds an element at the end of a growing array and yields a pointer to it. */
+#define GROW(array, count, room)                                                                   \
+    ((count) == (room)                                   ? (room) = (room) ? 2 * (room) : 64,      \
+     (array) = xrealloc(array, (room) * sizeof *(array)) : (array), &(array)[(count)++])
+
+/* ---- records -------------------------------------------------------------------------------- */
+
+static const void *at(const struct trace_header *trace, size_t unit)
+{
+    return (const uint8_t *)trace + unit * TRACE_UNIT;
+}
+
+static size_t end_of(const struct trace_header *trace)
+{
+    size_t end = trace->next_unit, last = trace->bytes / TRACE_UNIT;
+    return end < last ? end : last;
+}
+
+/* Steps to the next complete record at or behind *unit; NULL at the end. */
+static const struct trace_record *next_record(const struct trace_header *trace, size_t *unit,
+                                              size_t *units)
+{
+    for (size_t end = end_of(trace); *unit < end; *unit += *units) {
+        const struct trace_record *record = at(trace, *unit);
+        *units = record->units ? record->units : 1;
+        if (*units > end - *unit)
+            *units = end - *unit;
+        if (record->kind & TRACE_COMPLETE && record->units == *units)
+            return record;
+    }
+    return NULL;
+}
+
+/* The path that stands at the end of a record; NULL unless it is whole and absolute. */
+static const char *path_in(const struct trace_record *record, size_t units, size_t offset)
+{
+    size_t bytes = units * TRACE_UNIT;
+    const char *path = (const char *)record + offset;
+    if (bytes <= offset || path[0] != '/' || !memchr(path, '\0', bytes - offset))
+        return NULL;
+    return path;
+}
+
+/* ---- executables and files ------------------------------------------------------------------ */
+
+static uint32_t executable_index(struct recording *out, const char *path)
+{
+    for (size_t i = 0; i < out->executable_count; i++)
+        if (strcmp(out->executables[i].path, path) == 0)
+            return (uint32_t)i;
+    size_t count = out->executable_count++;
+    out->executables = xrealloc(out->executables, (count + 1) * sizeof *out->executables);
+    out->executables[count] = (struct recorded_executable){.path = xstrdup(path)};
+    return (uint32_t)count;
+}
+
+static bool is_left_out(const struct trace_options *options, const char *path)
+{
+    for (const char *const *leave = options->leave; leave && *leave; leave++)
+        if (strcmp(*leave, path) == 0)
+            return true;
+    return false;
+}
+
+static int compare_paths(const void *a, const void *b)
+{
+    const struct recorded_file *x = a, *y = b;
+    return strcmp(x->path, y->path);
+}
+
+/* The kernel names a file differently in maps and stat on some file systems: unite them by path. */
+static uint32_t file_index(struct recording *out, const struct recorded_file *wanted)
+{
+    const struct recorded_file *found =
+        bsearch(wanted, out->files, out->file_count, sizeof *out->files, compare_paths);
+    return found ? (uint32_t)(found - out->files) : NONE;
+}
+
+static void collect_files(const struct trace_header *trace, const struct trace_options *options,
+                          struct recording *out)
+{
+    size_t unit = TRACE_FIRST_UNIT, units, room = 0;
+    const struct trace_record *record;
+    for (; (record = next_record(trace, &unit, &units)); unit += units) {
+        const struct trace_file *file = (const void *)record;
+        if (record->kind != (TRACE_FILE | TRACE_COMPLETE))
+            continue;
+        const char *path = path_in(record, units, offsetof(struct trace_file, path));
+        struct profile_file identity;
+        if (path && !is_left_out(options, path) &&
+            identify_file(path, file->device, file->inode, &options->since, &identity))
+            *GROW(out->files, out->file_count, room) =
+                (struct recorded_file){.path = xstrdup(path), .identity = identity};
+    }
+    if (!out->file_count)
+        return;
+    qsort(out->files, out->file_count, sizeof *out->files, compare_paths);
+    size_t kept = 1;
+    for (size_t i = 1; i < out->file_count; i++) {
+        if (strcmp(out->files[i].path, out->files[kept - 1].path) == 0)
+            free(out->files[i].path);
+        else
+            out->files[kept++] = out->files[i];
+    }
+    out->file_count = kept;
+}
+
+static void name_records(const struct trace_header *trace, struct recording *out,
+                         struct names *names)
+{
+    names->units = end_of(trace);
+    names->executable = xmalloc(names->units * sizeof *names->executable);
+    names->file = xmalloc(names->units * sizeof *names->file);
+    memset(names->executable, 0xff, names->units * sizeof *names->executable);
+    memset(names->file, 0xff, names->units * sizeof *names->file);
+
+    size_t unit = TRACE_FIRST_UNIT, units;
+    const struct trace_record *record;
+    for (; (record = next_record(trace, &unit, &units)); unit += units) {
+        const char *path = NULL;
+        if (record->kind == (TRACE_PROCESS | TRACE_COMPLETE) &&
+            (path = path_in(record, units, offsetof(struct trace_process, path))))
+            names->executable[unit] = executable_index(out, path);
+        if (record->kind == (TRACE_FILE | TRACE_COMPLETE) &&
+            (path = path_in(record, units, offsetof(struct trace_file, path)))) {
+            char *copy = xstrdup(path);
+            names->file[unit] = file_index(out, &(struct recorded_file){.path = copy});
+            free(copy);
+        }
+    }
+}
+
+/* ---- ranges --------------------------------------------------------------------------------- */
+
+static bool make_event(const struct trace_range *range, const struct names *names,
+                       const struct recording *recording, struct event *out)
+{
+    if (range->process >= names->units || range->file >= names->units)
+        return false;
+    uint32_t executable = names->executable[range->process], file = names->file[range->file];
+    if (executable == NONE || file == NONE)
+        return false;
+    *out = (struct event){
+        .time_ns = range->time_ns,
+        .executable = executable,
+        .file = file,
+        .first_page = range->first_page,
+    };
+    const struct profile_file *identity = &recording->files[file].identity;
+    if (identity->kind == PROFILE_FILE_DIRECTORY)
+        return range->how == TRACE_LISTED;
+    uint64_t pages = (identity->size + PROFILE_PAGE_BYTES - 1) / PROFILE_PAGE_BYTES;
+    if (range->how == TRACE_LISTED || !range->page_count || range->first_page >= pages)
+        return false;
+    uint64_t left = pages - range->first_page;
+    out->page_count = range->page_count < left ? range->page_count : (uint32_t)left;
+    return true;
+}
+
+static int compare_events(const void *a, const void *b)
+{
+    const struct event *x = a, *y = b;
+    if (x->executable != y->executable)
+        return x->executable < y->executable ? -1 : 1;
+    if (x->time_ns != y->time_ns)
+        return x->time_ns < y->time_ns ? -1 : 1;
+    return 0;
+}
+
+static void collect_events(const struct trace_header *trace, const struct names *names,
+                           const struct recording *recording, struct events *out)
+{
+    size_t unit = TRACE_FIRST_UNIT, units;
+    const struct trace_record *record;
+    for (; (record = next_record(trace, &unit, &units)); unit += units) {
+        struct event event;
+        if (record->kind == (TRACE_RANGE | TRACE_COMPLETE) &&
+            make_event((const void *)record, names, recording, &event))
+            *GROW(out->all, out->count, out->room) = event;
+    }
+    if (out->count)
+        qsort(out->all, out->count, sizeof *out->all, compare_events);
+}
+
+/* What is known of a file while the events of one executable go by. */
+struct file_state {
+    uint8_t *seen; /* a bit a page; for a directory, one */
+    uint32_t epoch;
+    uint64_t time_ns; /* of its first new page in that epoch */
+};
+
+static void free_states(struct file_state *states, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        free(states[i].seen);
+    free(states);
+}
+
+static bool see(uint8_t *seen, uint64_t page)
+{
+    uint8_t bit = (uint8_t)(1u << page % 8);
+    bool is_new = !(seen[page / 8] & bit);
+    seen[page / 8] |= bit;
+    return is_new;
+}
+
+static void add_piece(struct pieces *pieces, struct file_state *state, const struct event *event,
+                      uint32_t first_page, uint32_t page_count, uint32_t epoch)
+{
+    if (state->epoch != epoch) {
+        state->epoch = epoch;
+        state->time_ns = event->time_ns;
+    }
+    *GROW(pieces->all, pieces->count, pieces->room) = (struct piece){
+        .range = {event->file, first_page, page_count, epoch},
+        .file_time_ns = state->time_ns,
+    };
+}
+
+/* Adds the runs of those of the event's pages that are new. */
+static void add_event(struct pieces *pieces, struct file_state *state,
+                      const struct profile_file *identity, const struct event *event,
+                      uint32_t epoch)
+{
+    if (!state->seen) {
+        uint64_t pages = identity->size / PROFILE_PAGE_BYTES + 1;
+        state->seen =
+            calloc(pages / 8 + 1, 1); /* touched only where used: the file may be sparse */
+        if (!state->seen)
+            fail(EXIT_FAILED, "out of memory (%ju pages)", (uintmax_t)pages);
+        state->epoch = NONE;
+    }
+    if (identity->kind == PROFILE_FILE_DIRECTORY) {
+        if (see(state->seen, 0))
+            add_piece(pieces, state, event, 0, 0, epoch);
+        return;
+    }
+    uint32_t run = 0;
+    for (uint32_t i = 0; i < event->page_count; i++) {
+        if (see(state->seen, event->first_page + i)) {
+            run++;
+        } else if (run) {
+            add_piece(pieces, state, event, event->first_page + i - run, run, epoch);
+            run = 0;
+        }
+    }
+    if (run)
+        add_piece(pieces, state, event, event->first_page + event->page_count - run, run, epoch);
+}
+
+static int compare_pieces(const void *a, const void *b)
+{
+    const struct piece *x = a, *y = b;
+    if (x->range.epoch != y->range.epoch)
+        return x->range.epoch < y->range.epoch ? -1 : 1;
+    if (x->file_time_ns != y->file_time_ns)
+        return x->file_time_ns < y->file_time_ns ? -1 : 1;
+    if (x->range.file != y->range.file)
+        return x->range.file < y->range.file ? -1 : 1;
+    return x->range.first_page < y->range.first_page ? -1 : 1;
+}
+
+static void coalesce(struct pieces *pieces, struct recorded_executable *out)
+{
+    if (pieces->count)
+        qsort(pieces->all, pieces->count, sizeof *pieces->all, compare_pieces);
+    out->ranges = xmalloc(pieces->count * sizeof *out->ranges);
+    for (size_t i = 0; i < pieces->count; i++) {
+        const struct profile_range *range = &pieces->all[i].range;
+        struct profile_range *last = out->range_count ? &out->ranges[out->range_count - 1] : NULL;
+        if (last && last->file == range->file && last->epoch == range->epoch &&
+            last->first_page + last->page_count == range->first_page)
+            last->page_count += range->page_count;
+        else
+            out->ranges[out->range_count++] = *range;
+    }
+}
+
+static void order_ranges(const struct events *events, uint32_t epoch_us, struct recording *out)
+{
+    size_t i = 0;
+    for (uint32_t executable = 0; executable < out->executable_count; executable++) {
+        struct pieces pieces = {0};
+        struct file_state *states = xmalloc(out->file_count * sizeof *states);
+        memset(states, 0, out->file_count * sizeof *states);
+        for (; i < events->count && events->all[i].executable == executable; i++) {
+            const struct event *event = &events->all[i];
+            uint64_t epoch = event->time_ns / 1000 / epoch_us;
+            add_event(&pieces, &states[event->file], &out->files[event->file].identity, event,
+                      epoch < NONE ? (uint32_t)epoch : NONE - 1);
+        }
+        coalesce(&pieces, &out->executables[executable]);
+        free(pieces.all);
+        free_states(states, out->file_count);
+    }
+}
+
+/* ---- all of it ------------------------------------------------------------------------------ */
+
+/* Files of which nothing was needed, and executables that needed nothing, leave the recording. */
+static void drop_unused(struct recording *out)
+{
+    uint32_t *moved = xmalloc(out->file_count * sizeof *moved);
+    memset(moved, 0xff, out->file_count * sizeof *moved);
+    size_t executables = 0, files = 0;
+    for (size_t e = 0; e < out->executable_count; e++) {
+        struct recorded_executable executable = out->executables[e];
+        for (size_t i = 0; i < executable.range_count; i++)
+            moved[executable.ranges[i].file] = 0;
+        if (executable.range_count)
+            out->executables[executables++] = executable;
+        else {
+            free(executable.path);
+            free(executable.ranges);
+        }
+    }
+    for (size_t i = 0; i < out->file_count; i++) {
+        if (moved[i] == NONE) {
+            free(out->files[i].path);
+        } else {
+            moved[i] = (uint32_t)files;
+            out->files[files++] = out->files[i];
+        }
+    }
+    out->executable_count = executables;
+    out->file_count = files;
+    for (size_t e = 0; e < executables; e++)
+        for (size_t i = 0; i < out->executables[e].range_count; i++)
+            out->executables[e].ranges[i].file = moved[out->executables[e].ranges[i].file];
+    free(moved);
+}
+
+static void count_pages(struct recording *out)
+{
+    struct file_state *states = xmalloc(out->file_count * sizeof *states);
+    memset(states, 0, out->file_count * sizeof *states);
+    for (size_t e = 0; e < out->executable_count; e++) {
+        for (size_t i = 0; i < out->executables[e].range_count; i++) {
+            const struct profile_range *range = &out->executables[e].ranges[i];
+            struct file_state *state = &states[range->file];
+            if (!state->seen)
+                state->seen =
+                    calloc(out->files[range->file].identity.size / PROFILE_PAGE_BYTES / 8 + 1, 1);
+            for (uint32_t page = 0; state->seen && page < range->page_count; page++)
+                out->page_count += see(state->seen, (uint64_t)range->first_page + page);
+        }
+    }
+    free_states(states, out->file_count);
+}
+
+void trace_read(const struct trace_header *trace, const struct trace_options *options,
+                struct recording *out)
+{
+    struct names names;
+    struct events events = {0};
+    *out = (struct recording){0};
+    collect_files(trace, options, out);
+    name_records(trace, out, &names);
+    collect_events(trace, &names, out, &events);
+    order_ranges(&events, options->epoch_us, out);
+    drop_unused(out);
+    count_pages(out);
+    free(names.executable);
+    free(names.file);
+    free(events.all);
+}
+
+void recording_free(struct recording *recording)
+{
+    for (size_t i = 0; i < recording->file_count; i++)
+        free(recording->files[i].path);
+    for (size_t i = 0; i < recording->executable_count; i++) {
+        free(recording->executables[i].path);
+        free(recording->executables[i].ranges);
+    }
+    free(recording->files);
+    free(recording->executables);
+    *recording = (struct recording){0};
+}
