@@ -490,10 +490,12 @@ int replay_start(const struct replay_request *request)
         sys_unmap(replay, bytes);
         return 1;
     }
+    /* A thread unmaps the replay when it is done, perhaps before this line: only copies from here. */
+    bool separate_memory = replay->mode == MODE_FORK;
     long id = start_leader(replay);
-    if (id < 0 || replay->mode == MODE_FORK)
-        __atomic_store_n(&progress.wanted, 0, __ATOMIC_RELEASE); /* the child has a copy */
-    if (id < 0 || replay->mode == MODE_FORK)
+    if (id < 0 || separate_memory) {
+        __atomic_store_n(&progress.wanted, 0, __ATOMIC_RELEASE); /* a child has a copy */
         sys_unmap(replay, bytes);
+    }
     return id < 0 ? (int)id : 1;
 }
