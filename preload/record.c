@@ -73,7 +73,7 @@ uint64_t record_page_bytes(void)
 
 bool record_wants_random_mappings(void)
 {
-    return trace && !trace->whole_faults;
+    return trace && !trace->readahead_is_off;
 }
 
 /* ---- files --------------------------------------------------------------------------------- */

@@ -6,6 +6,7 @@
 #include "command.h"
 #include "loadable.h"
 #include "profile_write.h"
+#include "readahead.h"
 #include "sampler.h"
 #include "trace.h"
 
@@ -50,9 +51,10 @@ const char record_help[] =
     "were written, renamed or deleted meanwhile are left out, and so are those that\n"
     "are not on a disk (tmpfs, proc).\n"
     "\n"
-    "The page cache matters to how exact the result is: where a file is in memory\n"
-    "already, a page fault also maps pages nearby that the program may not need.\n"
-    "Record a cold start for the smallest profile.\n"
+    "As root, outside of containers, the page cache is dropped first and readahead is\n"
+    "off on all devices until the recording ends: COMMAND starts slowly, and the\n"
+    "profile is exact. Otherwise a page fault also maps pages nearby which are in\n"
+    "memory already, and the profile names more than COMMAND needs.\n"
     "\n"
     "Exit status: that of COMMAND; 128+N if signal N ended it; 1 if no profile could\n"
     "be written; 2 for a wrong command line; 126 if COMMAND cannot be executed or\n"
@@ -241,11 +243,12 @@ static int make_profile(const struct session *session, const struct recording *r
 
 static void report(const struct session *session, const struct recording *recording)
 {
-    fprintf(stderr, "coldboost: recorded %ju pages (%.1f MiB) of %zu files, %zu executable%s: %s\n",
+    fprintf(stderr,
+            "coldboost: recorded %ju pages (%.1f MiB) of %zu files, %zu executable%s%s: %s\n",
             (uintmax_t)recording->page_count,
             (double)recording->page_count * PROFILE_PAGE_BYTES / (1 << 20), recording->file_count,
             recording->executable_count, recording->executable_count == 1 ? "" : "s",
-            session->options.output);
+            session->trace->readahead_is_off ? "" : ", with readahead", session->options.output);
 }
 
 static void write_profile(struct session *session)
@@ -254,6 +257,7 @@ static void write_profile(struct session *session)
         return;
     session->written = true;
     session->trace->finished = 1;
+    readahead_restore();
     struct stat output;
     char resolved[PATH_MAX];
     bool exists =
@@ -380,6 +384,7 @@ int command_record(int argc, char **argv)
         sigaddset(&signals, watched[i]);
     sigprocmask(SIG_BLOCK, &signals, &mask);
     create_trace(&session);
+    session.trace->readahead_is_off = readahead_off();
     start(&session, path, &mask);
 
     int status = watch(&session, &signals);
