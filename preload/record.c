@@ -209,6 +209,17 @@ void record_pages(uintptr_t from, uintptr_t to)
     own->scanning = 0;
 }
 
+bool record_wants_ready(void)
+{
+    return trace && trace->until_ready && !trace->ready && !trace->finished;
+}
+
+void record_ready(void)
+{
+    record_end();
+    trace->ready = 1;
+}
+
 void record_end(void)
 {
     if (!process())

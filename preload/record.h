@@ -35,6 +35,10 @@ void record_listed(int fd);
 /* Notes the touched pages of the mappings between these addresses. */
 void record_pages(uintptr_t from, uintptr_t to);
 
+/* Whether somebody waits for the request for a first Lambda invocation; that it was sent. */
+bool record_wants_ready(void);
+void record_ready(void);
+
 /* The last chance to look: this process image is about to end. */
 void record_end(void);
 

@@ -384,6 +384,7 @@ int command_record(int argc, char **argv)
         sigaddset(&signals, watched[i]);
     sigprocmask(SIG_BLOCK, &signals, &mask);
     create_trace(&session);
+    session.trace->until_ready = session.options.until_ready;
     session.trace->readahead_is_off = readahead_off();
     start(&session, path, &mask);
 
