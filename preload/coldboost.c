@@ -18,6 +18,7 @@
 #include "replay.h"
 #include "report.h"
 #include "sys.h"
+#include "text.h"
 #include "zlib.h"
 
 #include <elf.h>
@@ -50,25 +51,18 @@ static unsigned long auxiliary(char *const *envp, unsigned long type)
     return 0;
 }
 
-static size_t append(char *to, size_t at, const char *text)
-{
-    while (*text && at < PATH_BYTES - 1)
-        to[at++] = *text++;
-    to[at] = '\0';
-    return at;
-}
-
 /* Where a profile is looked for when COLDBOOST_PROFILE does not say. */
 static const char *default_profile(char *const *envp, char *buffer)
 {
     struct statx status;
     const char *task_root = environment_get(envp, "LAMBDA_TASK_ROOT");
     if (task_root && *task_root == '/') {
-        append(buffer, append(buffer, 0, task_root), "/coldboost.cbp");
+        size_t length = text_append(buffer, PATH_BYTES, 0, task_root);
+        text_append(buffer, PATH_BYTES, length, "/coldboost.cbp");
         if (sys_stat(AT_FDCWD, buffer, &status) == 0 && !(status.stx_mode & S_IWOTH))
             return buffer;
     }
-    append(buffer, 0, "/opt/coldboost/profile.cbp");
+    text_append(buffer, PATH_BYTES, 0, "/opt/coldboost/profile.cbp");
     if (sys_stat(AT_FDCWD, buffer, &status) == 0 && !(status.stx_mode & S_IWOTH))
         return buffer;
     return NULL;
@@ -94,6 +88,7 @@ static int start_replay(char *const *envp, enum role role)
         .mode = (enum option_mode)options.mode,
         .workers = options.workers,
         .budget_bytes = options.budget_bytes,
+        .granted_bytes = environment_memory_bytes(envp),
         .force = options.enabled == SWITCH_FORCE,
         .report = options.verbose,
     };
@@ -130,8 +125,11 @@ __attribute__((constructor)) static void construct(int argc, char **argv, char *
         return;
     options_read(envp, &options);
     zlib_set_up(options.crc32);
-    if (options.cpu)
-        cpu_restrict(options.cpu);
+    uint32_t features;
+    if (options.cpu && cpu_parse(options.cpu, &features) == 0)
+        cpu_mask(features);
+    else if (options.cpu)
+        options.invalid++;
     if (options.enabled == SWITCH_OFF)
         return;
 

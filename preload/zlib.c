@@ -7,12 +7,12 @@
  * zlibVersion), or is there none, we compute; any other function called crc32 gets the call as it
  * came, whatever its arguments are.
  *
- * Lookup order is: the objects loaded at the start, in load order; then, for a caller that came with
- * dlopen(), its own scope. The first part never changes: once it holds a definition the answer is
- * final. Otherwise it holds until the loader next adds or removes an object (asking that costs about
- * 15 ns), and while a plugin with a foreign crc32 is loaded each call is looked at on its own: the
- * return address names the caller, unless it was a tail call; so a caller that has no definition
- * within reach gets the plugin's.
+ * Lookup order is: the objects loaded at the start, in load order; then, for a caller that came
+ * with dlopen(), its own scope. The first part never changes: once it holds a definition the answer
+ * is final. Otherwise it holds until the loader next adds or removes an object (asking that costs
+ * about 15 ns), and while a plugin with a foreign crc32 is loaded each call is looked at on its
+ * own: the return address names the caller, unless it was a tail call; so a caller that has no
+ * definition within reach gets the plugin's.
  */
 #include "zlib.h"
 
@@ -22,7 +22,7 @@
 
 #include <stdint.h>
 
-typedef unsigned long crc32_function(unsigned long, const uint8_t *, size_t);
+typedef void crc32_function(void); /* of whatever signature */
 
 COLDBOOST_API unsigned long crc32(unsigned long crc, const uint8_t *data, unsigned n);
 COLDBOOST_API unsigned long crc32_z(unsigned long crc, const uint8_t *data, size_t n);
@@ -107,7 +107,7 @@ __attribute__((visibility("hidden"), used)) crc32_function *cb_zlib_resolve(uint
 crc32_function *cb_zlib_resolve(uintptr_t caller, const char *name)
 {
     bool z = name[5] != '\0';
-    crc32_function *ours = z ? our_crc32_z : (crc32_function *)our_crc32;
+    crc32_function *ours = z ? (crc32_function *)our_crc32_z : (crc32_function *)our_crc32;
     crc32_function **target = z ? &cb_crc32_z_target : &cb_crc32_target;
     uint64_t generation = objects_generation();
     if (__atomic_load_n(&clean_generation, __ATOMIC_RELAXED) == generation && generation)

@@ -1,11 +1,11 @@
 /*
  * blind.c: the plan without a profile: small, and only what is certain.
  *
- * Reading whole objects loses (a start touches 15–40 % of a large one, and the rest competes for the
- * disk). Certain is only what runs next: each object's initialisers, whose addresses the loader has
- * just relocated, and the executable's entry point. One window around each is asked for at once, so
- * that the storage can work on all of them while the first is still being waited for. What is in
- * memory already costs a system call of about a microsecond.
+ * Reading whole objects loses (a start touches 15–40 % of a large one, and the rest competes for
+ * the disk). Certain is only what runs next: each object's initialisers, whose addresses the loader
+ * has just relocated, and the executable's entry point. One window around each is asked for at
+ * once, so that the storage can work on all of them while the first is still being waited for. What
+ * is in memory already costs a system call of about a microsecond.
  */
 #include "blind.h"
 

@@ -104,6 +104,15 @@ enum role environment_role(char *const *envp)
     return environment_get(envp, "LAMBDA_TASK_ROOT") ? ROLE_RUNTIME : ROLE_EXTENSION;
 }
 
+uint64_t environment_memory_bytes(char *const *envp)
+{
+    const char *mebibytes = environment_get(envp, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE");
+    uint64_t value = 0;
+    for (; mebibytes && *mebibytes >= '0' && *mebibytes <= '9' && value < 1u << 30; mebibytes++)
+        value = value * 10 + (uint64_t)(*mebibytes - '0');
+    return value << 20;
+}
+
 const char *role_name(enum role role)
 {
     static const char names[][10] = {"other", "runtime", "extension"};

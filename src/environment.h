@@ -15,7 +15,11 @@ enum role {
 enum role environment_role(char *const *envp);
 const char *role_name(enum role role);
 
-/* The block that coldboost_critical_init() is to prefetch: the constructor's, before libc has one. */
+/* What Lambda grants the function, in bytes; 0 outside Lambda. */
+uint64_t environment_memory_bytes(char *const *envp);
+
+/* The block that coldboost_critical_init() is to prefetch: the constructor's, before libc has one.
+ */
 void environment_set(char *const *envp);
 
 /* Settled by the constructor, later by the replay, which knows more. */

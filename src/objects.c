@@ -6,6 +6,8 @@
  */
 #include "objects.h"
 
+#include "text.h"
+
 extern int dl_iterate_phdr(int (*callback)(struct dl_phdr_info *, size_t, void *), void *)
     __attribute__((weak));
 
@@ -14,7 +16,8 @@ struct visitor {
     void *context;
 };
 
-/* glibc relocates the addresses in DT_ entries in place, musl and the vdso leave them as offsets. */
+/* glibc relocates the addresses in DT_ entries in place, musl and the vdso leave them as offsets.
+ */
 static uintptr_t address_in(const struct object *object, ElfW(Addr) value)
 {
     return value >= object->begin && value < object->end ? value : object->base + value;
@@ -85,20 +88,13 @@ int objects_visit(int (*visit)(const struct object *object, void *context), void
     return dl_iterate_phdr ? dl_iterate_phdr(describe, &visitor) : 0;
 }
 
-static bool same_string(const char *a, const char *b)
-{
-    while (*a && *a == *b)
-        a++, b++;
-    return *a == *b;
-}
-
 static bool is_exported_function(const struct object *object, const ElfW(Sym) * symbol,
                                  const char *name)
 {
     unsigned type = symbol->st_info & 0xf, binding = symbol->st_info >> 4;
     return symbol->st_shndx != SHN_UNDEF && (type == STT_FUNC || type == STT_GNU_IFUNC) &&
            (binding == STB_GLOBAL || binding == STB_WEAK || binding == STB_GNU_UNIQUE) &&
-           same_string(object->strings + symbol->st_name, name);
+           text_equal(object->strings + symbol->st_name, name);
 }
 
 /* The hash tables are those of the System V ABI and of its GNU successor. */
@@ -156,7 +152,7 @@ bool object_needs(const struct object *object, const char *soname)
     if (!soname || !object->strings)
         return false;
     for (const ElfW(Dyn) *entry = object->dynamic; entry && entry->d_tag != DT_NULL; entry++)
-        if (entry->d_tag == DT_NEEDED && same_string(object->strings + entry->d_un.d_val, soname))
+        if (entry->d_tag == DT_NEEDED && text_equal(object->strings + entry->d_un.d_val, soname))
             return true;
     return false;
 }

@@ -12,7 +12,7 @@
 
 /* Addresses are run-time addresses; absent tables are NULL. */
 struct object {
-    uintptr_t base; /* added to the addresses in the file */
+    uintptr_t base;       /* added to the addresses in the file */
     uintptr_t begin, end; /* of everything it has mapped */
     const ElfW(Phdr) * headers;
     size_t header_count;

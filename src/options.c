@@ -5,43 +5,70 @@
  */
 #include "options.h"
 
+#include "text.h"
+
 #define FIELD(name) offsetof(struct options, name)
 
-const struct option option_table[] = {
-    {"", OPTION_CHOICE, FIELD(enabled), 0, {"off", "auto", "force"}, "auto",
+const struct option_row option_table[] = {
+    {"",
+     OPTION_CHOICE,
+     FIELD(enabled),
+     0,
+     {"off", "auto", "force"},
+     "auto",
      "off: do nothing at all; auto: replay when the files are not in memory; force: replay always"},
-    {"_PROFILE", OPTION_TEXT, FIELD(profile), 0, {NULL},
-     "$LAMBDA_TASK_ROOT/coldboost.cbp, then /opt/coldboost/profile.cbp", "profile file"},
-    {"_MODE", OPTION_CHOICE, FIELD(mode), 0, {"thread", "fork", "sync"}, "thread",
+    {"_PROFILE",
+     OPTION_TEXT,
+     FIELD(profile),
+     0,
+     {NULL},
+     "$LAMBDA_TASK_ROOT/coldboost.cbp, then /opt/coldboost/profile.cbp",
+     "profile file"},
+    {"_MODE",
+     OPTION_CHOICE,
+     FIELD(mode),
+     0,
+     {"thread", "fork", "sync"},
+     "thread",
      "where the replay runs: a thread, a process of its own, or before the program goes on"},
-    {"_BUDGET", OPTION_BYTES, FIELD(budget_bytes), 0, {NULL}, "by memory size",
+    {"_BUDGET",
+     OPTION_BYTES,
+     FIELD(budget_bytes),
+     0,
+     {NULL},
+     "by memory size",
      "bytes that may be paged in, with K, M or G"},
     {"_WORKERS", OPTION_NUMBER, FIELD(workers), 16, {NULL}, "4", "replay threads, 1 to 16"},
-    {"_CRC32", OPTION_CHOICE, FIELD(crc32), 0, {"off", "on"}, "on",
+    {"_CRC32",
+     OPTION_CHOICE,
+     FIELD(crc32),
+     0,
+     {"off", "on"},
+     "on",
      "whether crc32 and crc32_z may answer for zlib"},
-    {"_CPU", OPTION_TEXT, FIELD(cpu), 0, {NULL}, "all",
+    {"_CPU",
+     OPTION_TEXT,
+     FIELD(cpu),
+     0,
+     {NULL},
+     "all",
      "CPU features that may be used, comma-separated; for tests"},
-    {"_VERBOSE", OPTION_NUMBER, FIELD(verbose), 1, {NULL}, "0",
+    {"_VERBOSE",
+     OPTION_NUMBER,
+     FIELD(verbose),
+     1,
+     {NULL},
+     "0",
      "1: one line to stderr at the end of the replay"},
-    {"_STARTED", OPTION_TEXT, FIELD(started), 0, {NULL}, "none",
+    {"_STARTED",
+     OPTION_TEXT,
+     FIELD(started),
+     0,
+     {NULL},
+     "none",
      "set by coldboost run: the process it has begun to replay for"},
 };
 const size_t option_count = sizeof option_table / sizeof option_table[0];
-
-/* The rest of `text` behind `prefix`, or NULL. */
-static const char *after(const char *text, const char *prefix)
-{
-    while (*prefix)
-        if (*text++ != *prefix++)
-            return NULL;
-    return text;
-}
-
-static bool is_word(const char *text, const char *word)
-{
-    const char *rest = after(text, word);
-    return rest && !*rest;
-}
 
 /* Digits, then for bytes an optional K, M or G. Returns false on anything else and on overflow. */
 static bool parse_number(const char *text, bool bytes, uint64_t *out)
@@ -65,7 +92,7 @@ static bool parse_number(const char *text, bool bytes, uint64_t *out)
     return true;
 }
 
-static bool set_option(const struct option *option, const char *text, struct options *out)
+static bool set_option(const struct option_row *option, const char *text, struct options *out)
 {
     void *field = (char *)out + option->offset;
     uint64_t number;
@@ -75,7 +102,7 @@ static bool set_option(const struct option *option, const char *text, struct opt
         return true;
     case OPTION_CHOICE:
         for (uint32_t i = 0; i < 4 && option->choices[i]; i++)
-            if (is_word(text, option->choices[i])) {
+            if (text_equal(text, option->choices[i])) {
                 *(uint32_t *)field = i;
                 return true;
             }
@@ -95,11 +122,11 @@ void options_read(char *const *envp, struct options *out)
 {
     *out = (struct options){.enabled = SWITCH_AUTO, .mode = MODE_THREAD, .crc32 = 1};
     for (; envp && *envp; envp++) {
-        const char *name = after(*envp, "COLDBOOST");
+        const char *name = text_after(*envp, "COLDBOOST");
         if (!name)
             continue;
         for (size_t i = 0; i < option_count; i++) {
-            const char *value = after(name, option_table[i].name);
+            const char *value = text_after(name, option_table[i].name);
             if (value && *value == '=') {
                 if (!set_option(&option_table[i], value + 1, out))
                     out->invalid++;
@@ -112,7 +139,7 @@ void options_read(char *const *envp, struct options *out)
 const char *environment_get(char *const *envp, const char *name)
 {
     for (; envp && *envp; envp++) {
-        const char *value = after(*envp, name);
+        const char *value = text_after(*envp, name);
         if (value && *value == '=')
             return value + 1;
     }

@@ -26,7 +26,7 @@ struct options {
 
 enum option_kind { OPTION_CHOICE, OPTION_NUMBER, OPTION_BYTES, OPTION_TEXT };
 
-struct option {
+struct option_row {
     const char *name; /* behind "COLDBOOST" */
     enum option_kind kind;
     size_t offset;          /* of its field in struct options */
@@ -36,7 +36,7 @@ struct option {
     const char *help;
 };
 
-extern const struct option option_table[];
+extern const struct option_row option_table[];
 extern const size_t option_count;
 
 /*

@@ -5,6 +5,7 @@
 #include "profile.h"
 
 #include "coldboost.h"
+#include "text.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -26,13 +27,6 @@ static bool same_bytes(const void *a, const void *b, size_t n)
         if (x[i] != y[i])
             return false;
     return true;
-}
-
-static bool same_string(const char *a, const char *b)
-{
-    while (*a && *a == *b)
-        a++, b++;
-    return *a == *b;
 }
 
 static int check_header(const struct profile_header *header, size_t size)
@@ -119,7 +113,7 @@ const struct profile_executable *profile_find(const struct profile *profile, con
     uint64_t hash = profile_hash(path);
     for (uint32_t i = 0; i < profile->header->executable_count; i++) {
         const struct profile_executable *executable = &profile->executables[i];
-        if (executable->path_hash == hash && same_string(profile->strings + executable->path, path))
+        if (executable->path_hash == hash && text_equal(profile->strings + executable->path, path))
             return executable;
     }
     return NULL;

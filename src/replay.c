@@ -4,8 +4,8 @@
  * The leader reads and validates the profile, looks whether the files are in memory already, and if
  * not claims runs of ranges together with its workers until none is left or a budget is used up. A
  * run is one file's ranges that were first touched at about the same time: one open(), then
- * readahead in chunks over merged ranges. readahead() starts a read and does not wait for it, so the
- * leader and its workers are gone before the last read has arrived.
+ * readahead in chunks over merged ranges. readahead() starts a read and does not wait for it, so
+ * the leader and its workers are gone before the last read has arrived.
  *
  * This runs inside other people's programs. It must never
  *   - touch the program's descriptors: the thread has a table of its own, empty from the start;
@@ -16,13 +16,14 @@
  */
 #include "replay.h"
 
+#include "budget.h"
 #include "environment.h"
 #include "profile.h"
 #include "report.h"
 #include "sys.h"
+#include "text.h"
 
 #include <linux/sched.h>
-#include <sys/sysinfo.h>
 
 #define PATH_BYTES      4096
 #define STACK_BYTES     (32u << 10)
@@ -48,7 +49,7 @@ struct replay {
     enum option_mode mode;
     bool force, report;
     unsigned workers;
-    uint64_t budget_bytes;
+    uint64_t budget_bytes, granted_bytes;
     uint64_t started_ns;
     const char *role;
     struct profile profile;
@@ -252,7 +253,8 @@ static void replay_run(struct replay *replay, uint32_t first, uint32_t end)
             uint64_t next_end = (uint64_t)next->first_page + next->page_count;
             page_end = next_end > page_end ? next_end : page_end;
         }
-        __atomic_add_fetch(&progress.bytes, (page_end - page) * PROFILE_PAGE_BYTES, __ATOMIC_RELAXED);
+        __atomic_add_fetch(&progress.bytes, (page_end - page) * PROFILE_PAGE_BYTES,
+                           __ATOMIC_RELAXED);
         page_in(fd, page, page_end - page);
     }
     sys_close(fd);
@@ -355,6 +357,8 @@ static void lead(struct replay *replay)
         print_report("skipped");
         return;
     }
+    if (!replay->budget_bytes)
+        replay->budget_bytes = budget_by_memory(replay->granted_bytes);
     if (replay->section->range_count > RUN_RANGES)
         start_workers(replay);
     work(replay);
@@ -409,7 +413,8 @@ static long start_leader(struct replay *replay)
     sys_signal_mask(&all, &before);
     long id;
     if (replay->mode == MODE_FORK) {
-        /* No exit signal: the program gets no SIGCHLD, and only wait4(__WALL) would see the child. */
+        /* No exit signal: the program gets no SIGCHLD, and only wait4(__WALL) would see the child.
+         */
         id = cb_clone(0, stack_top, NULL, run_leader_process, replay);
         if (id > 0)
             cb_syscall6(SYS_wait4, id, 0, 0x40000000 /* __WALL */, 0, 0, 0);
@@ -428,25 +433,6 @@ static long start_leader(struct replay *replay)
     return -ENOSYS;
 }
 #endif
-
-/* Half of the machine's memory: a working set beyond that would push itself out again. */
-static uint64_t default_budget(void)
-{
-    struct sysinfo info = {.totalram = 0};
-    cb_syscall6(SYS_sysinfo, (long)&info, 0, 0, 0, 0, 0);
-    return (uint64_t)info.totalram * info.mem_unit / 2;
-}
-
-static bool copy_text(char *to, const char *from, size_t capacity)
-{
-    size_t i = 0;
-    for (; i < capacity && from[i]; i++)
-        to[i] = from[i];
-    if (i == capacity)
-        return false;
-    to[i] = '\0';
-    return true;
-}
 
 /* Whether the profile may have a section for the executable, from its first page. */
 static int peek(const struct replay_request *request, size_t *profile_bytes)
@@ -475,8 +461,8 @@ int replay_start(const struct replay_request *request)
     unsigned workers = request->workers ? request->workers : DEFAULT_WORKERS;
     if (workers > MAX_WORKERS)
         workers = MAX_WORKERS;
-    size_t bytes = ((sizeof(struct replay) + 63) & ~(size_t)63) + workers * STACK_BYTES +
-                   profile_bytes;
+    size_t bytes =
+        ((sizeof(struct replay) + 63) & ~(size_t)63) + workers * STACK_BYTES + profile_bytes;
     long memory = sys_map(bytes);
     if (memory < 0 && memory > -4096)
         return (int)memory;
@@ -487,13 +473,11 @@ int replay_start(const struct replay_request *request)
     replay->force = request->force;
     replay->report = request->report;
     replay->workers = workers;
-    replay->budget_bytes = request->budget_bytes ? request->budget_bytes : default_budget();
+    replay->budget_bytes = request->budget_bytes;
+    replay->granted_bytes = request->granted_bytes;
     replay->started_ns = sys_monotonic_ns();
-    if (!copy_text(replay->profile_path, request->profile, PATH_BYTES) ||
-        !copy_text(replay->executable, request->executable, PATH_BYTES)) {
-        sys_unmap(replay, bytes);
-        return -ENAMETOOLONG;
-    }
+    text_append(replay->profile_path, PATH_BYTES, 0, request->profile);
+    text_append(replay->executable, PATH_BYTES, 0, request->executable);
     static const char mode_names[][8] = {"thread", "fork", "sync"};
     progress.role = request->role;
     progress.mode = mode_names[replay->mode];
@@ -506,10 +490,12 @@ int replay_start(const struct replay_request *request)
         sys_unmap(replay, bytes);
         return 1;
     }
+    /* A thread unmaps the replay when it is done, perhaps before this line: only copies from here. */
+    bool separate_memory = replay->mode == MODE_FORK;
     long id = start_leader(replay);
-    if (id < 0 || replay->mode == MODE_FORK)
-        __atomic_store_n(&progress.wanted, 0, __ATOMIC_RELEASE); /* the child has a copy */
-    if (id < 0 || replay->mode == MODE_FORK)
+    if (id < 0 || separate_memory) {
+        __atomic_store_n(&progress.wanted, 0, __ATOMIC_RELEASE); /* a child has a copy */
         sys_unmap(replay, bytes);
+    }
     return id < 0 ? (int)id : 1;
 }

@@ -15,10 +15,11 @@ struct replay_request {
     const char *executable; /* path of the program, as /proc/self/exe names it */
     const char *role;       /* for the report */
     enum option_mode mode;
-    unsigned workers;      /* 0: the default */
-    uint64_t budget_bytes; /* 0: by memory size */
-    bool force;            /* replay even if the files are in memory */
-    bool report;           /* one line to stderr at the end */
+    unsigned workers;       /* 0: the default */
+    uint64_t budget_bytes;  /* 0: by memory size */
+    uint64_t granted_bytes; /* memory that the process may use, for that; 0: unknown */
+    bool force;             /* replay even if the files are in memory */
+    bool report;            /* one line to stderr at the end */
 };
 
 /*
@@ -32,8 +33,8 @@ struct replay_request {
 int replay_start(const struct replay_request *request);
 
 /*
- * Prints the report if one was asked for and the replay has not come to it: for the end of a program
- * that was faster than its replay.
+ * Prints the report if one was asked for and the replay has not come to it: for the end of a
+ * program that was faster than its replay.
  */
 void replay_report_unfinished(void);
 

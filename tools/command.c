@@ -44,6 +44,11 @@ void fail_usage(const char *command, const char *format, ...)
     va_start(arguments, format);
     say(command, format, arguments);
     va_end(arguments);
+    fail_usage_hint(command);
+}
+
+void fail_usage_hint(const char *command)
+{
     fprintf(stderr, "Try 'coldboost %s --help'.\n", command);
     exit(EXIT_USAGE);
 }

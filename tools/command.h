@@ -24,8 +24,6 @@ int command_record(int argc, char **argv);
 int command_run(int argc, char **argv);
 int command_show(int argc, char **argv);
 
-extern const char bench_help[], record_help[], run_help[], show_help[];
-
 /* "coldboost: …" to stderr, with a newline. fail() exits with the given code. */
 void warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 _Noreturn void fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -36,6 +34,9 @@ _Noreturn void print_help(const char *help);
 /* Exits with EXIT_USAGE: "coldboost COMMAND: …" and where to read on. */
 _Noreturn void fail_usage(const char *command, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* The same after getopt_long() has said what is wrong. */
+_Noreturn void fail_usage_hint(const char *command);
 
 /* As malloc and friends, but exit with a message when memory is out. */
 void *xmalloc(size_t bytes);

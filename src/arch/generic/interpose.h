@@ -10,12 +10,16 @@
 #include <stdint.h>
 
 #define CB_INTERPOSE(name, target, resolve)                                                        \
-    unsigned long name(unsigned long crc, const uint8_t *data, size_t n)                           \
+    unsigned long name(unsigned long crc, const uint8_t *data, CB_LENGTH_##name n)                 \
     {                                                                                              \
-        unsigned long (*next)(unsigned long, const uint8_t *, size_t) =                            \
-            target ? target : resolve(__builtin_return_address(0), #name);                         \
-        return next(crc, data, n);                                                                 \
+        void (*next)(void) = target;                                                               \
+        if (!next)                                                                                 \
+            next = resolve((uintptr_t)__builtin_return_address(0), #name);                         \
+        return ((unsigned long (*)(unsigned long, const uint8_t *, CB_LENGTH_##name))next)(        \
+            crc, data, n);                                                                         \
     }                                                                                              \
-    extern int cb_interpose_##name
+    _Static_assert(1, "")
+#define CB_LENGTH_crc32   unsigned
+#define CB_LENGTH_crc32_z size_t
 
 #endif

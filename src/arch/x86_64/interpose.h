@@ -1,9 +1,9 @@
 /*
  * x86_64/interpose.h: an exported function that hands its call on with every argument untouched.
  *
- * CB_INTERPOSE(name, target, resolve) defines `name`. While the pointer `target` is set a call jumps
- * there; otherwise resolve(return address, "name") says where this one call goes. Argument registers
- * survive, vector ones included: the function behind may have any signature.
+ * CB_INTERPOSE(name, target, resolve) defines `name`. While the pointer `target` is set a call
+ * jumps there; otherwise resolve(return address, "name") says where this one call goes. Argument
+ * registers survive, vector ones included: the function behind may have any signature.
  */
 #ifndef CB_ARCH_INTERPOSE_H
 #define CB_ARCH_INTERPOSE_H

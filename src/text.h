@@ -1,0 +1,37 @@
+/*
+ * text.h: the little of <string.h> that code without libc needs.
+ */
+#ifndef CB_TEXT_H
+#define CB_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* The rest of `text` behind `prefix`, or NULL if it starts otherwise. */
+static inline const char *text_after(const char *text, const char *prefix)
+{
+    while (*prefix)
+        if (*text++ != *prefix++)
+            return NULL;
+    return text;
+}
+
+static inline bool text_equal(const char *a, const char *b)
+{
+    const char *rest = text_after(a, b);
+    return rest && !*rest;
+}
+
+/*
+ * Appends to the string of length `at` in a buffer and returns the new length; what does not fit is
+ * cut. The result is always terminated.
+ */
+static inline size_t text_append(char *buffer, size_t capacity, size_t at, const char *text)
+{
+    while (*text && at + 1 < capacity)
+        buffer[at++] = *text++;
+    buffer[at] = '\0';
+    return at;
+}
+
+#endif

@@ -1,0 +1,58 @@
+/*
+ * json.c: text as a JSON string (RFC 8259).
+ */
+#include "json.h"
+
+#include <stddef.h>
+#include <string.h>
+
+/* Bytes of the UTF-8 sequence at text, or 0 if it is not one (RFC 3629: no overlong form, no
+ * surrogate, nothing above U+10FFFF). */
+static size_t sequence_length(const unsigned char *text)
+{
+    unsigned first = text[0], second = text[1];
+    unsigned low = 0x80, high = 0xbf;
+    size_t length;
+    if (first >= 0xc2 && first <= 0xdf)
+        length = 2;
+    else if (first >= 0xe0 && first <= 0xef)
+        length = 3;
+    else if (first >= 0xf0 && first <= 0xf4)
+        length = 4;
+    else
+        return 0;
+    if (first == 0xe0)
+        low = 0xa0;
+    else if (first == 0xed)
+        high = 0x9f;
+    else if (first == 0xf0)
+        low = 0x90;
+    else if (first == 0xf4)
+        high = 0x8f;
+    if (second < low || second > high)
+        return 0;
+    for (size_t i = 2; i < length; i++)
+        if ((text[i] & 0xc0) != 0x80)
+            return 0;
+    return length;
+}
+
+void print_json_string(FILE *stream, const char *text)
+{
+    fputc('"', stream);
+    for (const unsigned char *at = (const unsigned char *)text; *at;) {
+        size_t length = *at < 0x80 ? 1 : sequence_length(at);
+        if (length == 0) {
+            fputs("\\ufffd", stream);
+            length = 1;
+        } else if (*at == '"' || *at == '\\') {
+            fprintf(stream, "\\%c", *at);
+        } else if (*at < 0x20 || *at == 0x7f) {
+            fprintf(stream, "\\u%04x", *at);
+        } else {
+            fwrite(at, 1, length, stream);
+        }
+        at += length;
+    }
+    fputc('"', stream);
+}

@@ -1,0 +1,188 @@
+/*
+ * launch.c: looks at a program before it is started, and starts it with an object preloaded.
+ */
+#include "launch.h"
+
+#include "command.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <link.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#define MAX_INTERPRETERS 5 /* scripts whose interpreter is a script: the kernel's own limit */
+
+#if defined(__x86_64__)
+#define HOST_MACHINE EM_X86_64
+#elif defined(__aarch64__)
+#define HOST_MACHINE EM_AARCH64
+#else
+#define HOST_MACHINE EM_NONE /* not checked */
+#endif
+
+static char *search_path(const char *command)
+{
+    if (strchr(command, '/'))
+        return access(command, F_OK) == 0 ? xstrdup(command) : NULL;
+    const char *path = getenv("PATH");
+    char *found_not_executable = NULL;
+    for (const char *at = path ? path : "/usr/local/bin:/usr/bin:/bin"; at;) {
+        const char *end = strchrnul(at, ':');
+        char *candidate = end == at ? xasprintf("./%s", command)
+                                    : xasprintf("%.*s/%s", (int)(end - at), at, command);
+        struct stat status;
+        if (stat(candidate, &status) == 0 && S_ISREG(status.st_mode)) {
+            if (access(candidate, X_OK) == 0) {
+                free(found_not_executable);
+                return candidate;
+            }
+            if (!found_not_executable) {
+                found_not_executable = candidate;
+                candidate = NULL;
+            }
+        }
+        free(candidate);
+        at = *end ? end + 1 : NULL;
+    }
+    return found_not_executable;
+}
+
+/* The interpreter on a script's first line, or NULL. `head` is NUL-terminated. */
+static char *script_interpreter(const char *head)
+{
+    if (strncmp(head, "#!", 2) != 0)
+        return NULL;
+    const char *begin = head + 2 + strspn(head + 2, " \t");
+    size_t length = strcspn(begin, " \t\r\n");
+    return length ? strndup(begin, length) : NULL;
+}
+
+static bool has_interpreter(int fd, const ElfW(Ehdr) * header)
+{
+    for (unsigned i = 0; i < header->e_phnum; i++) {
+        ElfW(Phdr) segment;
+        off_t at = (off_t)(header->e_phoff + (uint64_t)i * header->e_phentsize);
+        if (pread(fd, &segment, sizeof segment, at) != (ssize_t)sizeof segment)
+            return false;
+        if (segment.p_type == PT_INTERP)
+            return true;
+    }
+    return false;
+}
+
+/* Why the loader would not preload anything into this ELF file, or NULL. */
+static char *find_obstacle(int fd, const char *path, const char *head, size_t head_bytes)
+{
+    const unsigned char *ident = (const unsigned char *)head;
+    if (head_bytes < EI_NIDENT || memcmp(head, ELFMAG, SELFMAG) != 0)
+        return xasprintf("%s is neither an ELF file nor a script", path);
+    if (ident[EI_CLASS] != (sizeof(void *) == 8 ? ELFCLASS64 : ELFCLASS32))
+        return xasprintf("%s is a %d-bit program, libcoldboost.so is %d-bit", path,
+                         ident[EI_CLASS] == ELFCLASS64 ? 64 : 32, (int)sizeof(void *) * 8);
+    ElfW(Ehdr) header;
+    if (head_bytes < sizeof header)
+        return xasprintf("%s is a truncated ELF file", path);
+    memcpy(&header, head, sizeof header);
+    if (HOST_MACHINE != EM_NONE && header.e_machine != HOST_MACHINE)
+        return xasprintf("%s is for another architecture (ELF machine %u)", path, header.e_machine);
+    if (!has_interpreter(fd, &header))
+        return xasprintf("%s is statically linked: it has no loader that would preload", path);
+    struct stat status;
+    if (fstat(fd, &status) == 0 && (((status.st_mode & S_ISUID) && status.st_uid != getuid()) ||
+                                    ((status.st_mode & S_ISGID) && status.st_gid != getgid())))
+        return xasprintf("%s is set-uid or set-gid: its loader ignores LD_PRELOAD", path);
+    if (getuid() != 0 && fgetxattr(fd, "security.capability", NULL, 0) > 0)
+        return xasprintf("%s has file capabilities: its loader ignores LD_PRELOAD", path);
+    return NULL;
+}
+
+struct program find_program(const char *command)
+{
+    struct program program = {.path = search_path(command)};
+    if (!program.path)
+        fail(EXIT_NOT_FOUND, "%s: command not found", command);
+    if (access(program.path, X_OK) != 0)
+        fail(EXIT_CANNOT_EXECUTE, "%s: %s", program.path, strerror(errno));
+
+    char *path = xstrdup(program.path);
+    for (int depth = 0;; depth++) {
+        char head[256 + 1];
+        int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+        ssize_t n = fd < 0 ? -1 : read(fd, head, sizeof head - 1);
+        if (n < 0 && errno == EISDIR)
+            fail(EXIT_CANNOT_EXECUTE, "%s: is a directory", path);
+        if (n < 0) { /* executable but not readable: the kernel may still start it */
+            program.obstacle = xasprintf("%s: cannot look into it: %s", path, strerror(errno));
+        } else {
+            head[n] = '\0';
+            char *interpreter = script_interpreter(head);
+            if (interpreter && depth < MAX_INTERPRETERS) {
+                close(fd);
+                free(path);
+                path = interpreter;
+                continue;
+            }
+            free(interpreter);
+            program.obstacle = find_obstacle(fd, path, head, (size_t)n);
+        }
+        if (fd >= 0)
+            close(fd);
+        break;
+    }
+    program.executable = realpath(path, NULL);
+    if (!program.executable)
+        program.executable = path;
+    else
+        free(path);
+    return program;
+}
+
+char *find_profile(const char *named)
+{
+    static const char installed[] = "/opt/coldboost/profile.cbp";
+    const char *variable = getenv("COLDBOOST_PROFILE");
+    const char *path = named                          ? named
+                       : variable && *variable        ? variable
+                       : access(installed, R_OK) == 0 ? installed
+                                                      : NULL;
+    if (!path)
+        return NULL;
+    char *absolute = realpath(path, NULL);
+    if (!absolute)
+        fail(EXIT_FAILED, "%s: %s; 'coldboost record' makes a profile", path, strerror(errno));
+    return absolute;
+}
+
+void preload_object(const char *object)
+{
+    const char *others = getenv("LD_PRELOAD");
+    char *value = others && *others ? xasprintf("%s:%s", object, others) : xstrdup(object);
+    if (setenv("LD_PRELOAD", value, 1) != 0)
+        fail(EXIT_FAILED, "out of memory");
+    free(value);
+}
+
+void execute(const struct program *program, char **argv)
+{
+    execv(program->path, argv);
+    int error = errno;
+    if (error == ENOEXEC) { /* no "#!": a shell script by convention, as execvp() has it */
+        size_t count = 0;
+        while (argv[count])
+            count++;
+        char **shell_argv = xmalloc((count + 2) * sizeof *shell_argv);
+        shell_argv[0] = xstrdup("/bin/sh");
+        shell_argv[1] = program->path;
+        memcpy(shell_argv + 2, argv + 1, count * sizeof *shell_argv);
+        execv("/bin/sh", shell_argv);
+    }
+    fail(error == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_EXECUTE, "%s: %s", program->path,
+         strerror(error));
+}

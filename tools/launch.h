@@ -1,0 +1,33 @@
+/*
+ * launch.h: from a command line to a program with libcoldboost.so in front of it.
+ */
+#ifndef CB_LAUNCH_H
+#define CB_LAUNCH_H
+
+#include <stdbool.h>
+
+struct program {
+    char *path;       /* what will be executed; the caller's to free */
+    char *executable; /* what /proc/self/exe will name: for a script, its interpreter */
+    char *obstacle;   /* why it cannot be preloaded, or NULL */
+};
+
+/*
+ * Finds a command as execvp() would and looks at the program behind it. Exits with 127 or 126 and a
+ * message if it cannot be started at all.
+ */
+struct program find_program(const char *command);
+
+/*
+ * The profile to use, as an absolute path, or NULL if there is none: the named one (which must
+ * exist: exits with a message otherwise), $COLDBOOST_PROFILE, or /opt/coldboost/profile.cbp.
+ */
+char *find_profile(const char *named);
+
+/* Puts the object into this process's LD_PRELOAD, in front of what is there. */
+void preload_object(const char *object);
+
+/* Replaces this process by the program; exits with 126 and a message if the kernel refuses. */
+_Noreturn void execute(const struct program *program, char **argv);
+
+#endif

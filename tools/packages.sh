@@ -1,0 +1,47 @@
+# packages.sh: installs what a script needs and is missing; for tools/quickstart and tools/check.
+
+say() { printf '%s\n' "$*" >&2; }
+die() { say "$0: $*"; exit 1; }
+
+# Runs a command quietly: its output is shown only if it fails.
+quietly() {
+    quiet_log=$(mktemp)
+    if "$@" >"$quiet_log" 2>&1 </dev/null; then
+        rm -f "$quiet_log"
+    else
+        quiet_status=$?
+        cat "$quiet_log" >&2
+        rm -f "$quiet_log"
+        say "failed ($quiet_status): $*"
+        return "$quiet_status"
+    fi
+}
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        sudo "$@"
+    else
+        return 1
+    fi
+}
+
+# install_packages PACKAGE…: those that dpkg does not have yet.
+install_packages() {
+    missing=
+    for package in "$@"; do
+        dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' ||
+            missing="$missing $package"
+    done
+    [ -n "$missing" ] || return 0
+    command -v apt-get >/dev/null || die "please install:$missing (there is no apt-get here)"
+    say "installing:$missing"
+    quietly as_root env DEBIAN_FRONTEND=noninteractive apt-get update ||
+        die "cannot update the package lists; as root: apt-get install$missing"
+    # shellcheck disable=SC2086 # a list of words
+    quietly as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
+        $missing || die "cannot install; as root: apt-get install$missing"
+}
+
+build_packages="gcc libc6-dev meson ninja-build pkg-config libelf-dev python3"

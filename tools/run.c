@@ -1,0 +1,118 @@
+/*
+ * run.c: coldboost run. Begins the replay before exec, so that it also covers what the loader reads
+ * ahead of every constructor, then becomes the program.
+ *
+ * Every microsecond here is part of the program's start: no library but libc, no child to wait for
+ * beyond the one that hands the replay to init.
+ */
+#include "command.h"
+
+#include "launch.h"
+#include "replay.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+static const char help[] =
+    "Usage: coldboost run [-p PROFILE] [--] COMMAND [ARGUMENT]…\n"
+    "\n"
+    "Starts COMMAND with libcoldboost.so preloaded, and begins to read its recorded working\n"
+    "set before it is even loaded. The process becomes COMMAND: same process id, exit status,\n"
+    "signals, descriptors and terminal. If COMMAND cannot be preloaded (static, set-uid, 32-bit)\n"
+    "a line on stderr says why, and it runs all the same.\n"
+    "\n"
+    "  -p, --profile=PROFILE  a file made by 'coldboost record'; otherwise $COLDBOOST_PROFILE,\n"
+    "                         otherwise /opt/coldboost/profile.cbp; with none of them only the\n"
+    "                         objects that the loader maps are looked at\n"
+    "  -h, --help             print this and exit\n"
+    "\n"
+    "Exit status: that of COMMAND; 127 if it is not found, 126 if it cannot be executed,\n"
+    "2 for a wrong command line, 1 if the profile cannot be used.\n"
+    "\n"
+    "Environment (for COMMAND and its children too):\n";
+
+static int print_run_help(void)
+{
+    fputs(help, stdout);
+    for (size_t i = 0; i < option_count; i++)
+        printf("  COLDBOOST%-10s %s\n%22s default: %s\n", option_table[i].name,
+               option_table[i].help, "", option_table[i].standard);
+    return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILED;
+}
+
+/* An orphan would come back to us as a child if we are init, or act as it for our descendants. */
+static bool would_adopt_orphans(void)
+{
+    int is_subreaper = 0;
+    prctl(PR_GET_CHILD_SUBREAPER, &is_subreaper, 0, 0, 0);
+    return is_subreaper || getpid() == 1;
+}
+
+static void begin_replay(const struct program *program, const char *profile,
+                         const struct options *options)
+{
+    struct replay_request request = {
+        .profile = profile,
+        .executable = program->executable,
+        .role = "run",
+        .mode = MODE_FORK,
+        .workers = options->workers,
+        .budget_bytes = options->budget_bytes,
+        .force = options->enabled == SWITCH_FORCE,
+        .report = options->verbose,
+    };
+    int started = replay_start(&request);
+    if (started == 1) {
+        char id[24];
+        snprintf(id, sizeof id, "%ld", (long)getpid());
+        setenv("COLDBOOST_STARTED", id, 1);
+    } else if (started == 0) {
+        warn("%s knows nothing of %s; record it again with this command", profile,
+             program->executable);
+    } else {
+        fail(EXIT_FAILED, "%s: %s; record it again", profile,
+             started == -ENOEXEC || started == -ENOTSUP || started == -EMSGSIZE
+                 ? "not a profile of this version"
+                 : strerror(-started));
+    }
+}
+
+int command_run(int argc, char **argv)
+{
+    static const struct option long_options[] = {
+        {"profile", required_argument, NULL, 'p'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    const char *named = NULL;
+    for (int c; (c = getopt_long(argc, argv, "+p:h", long_options, NULL)) != -1;) {
+        if (c == 'h')
+            return print_run_help();
+        if (c != 'p')
+            fail_usage_hint("run");
+        named = optarg;
+    }
+    if (optind == argc)
+        fail_usage("run", "no command given");
+
+    struct options options;
+    options_read(environ, &options);
+    struct program program = find_program(argv[optind]);
+    char *profile = find_profile(named);
+    if (profile)
+        setenv("COLDBOOST_PROFILE", profile, 1);
+    if (options.enabled != SWITCH_OFF) {
+        if (program.obstacle)
+            warn("%s; it runs without libcoldboost.so", program.obstacle);
+        else
+            preload_object(find_component("libcoldboost.so"));
+        if (profile && !would_adopt_orphans())
+            begin_replay(&program, profile, &options);
+    }
+    execute(&program, argv + optind);
+}

@@ -1,0 +1,213 @@
+/*
+ * show.c: coldboost show. What is in a profile, for people and for machines.
+ */
+#include "command.h"
+
+#include "json.h"
+#include "profile.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static const char help[] =
+    "Usage: coldboost show [--json] PROFILE\n"
+    "\n"
+    "Prints what PROFILE holds: a summary, each executable's section, and for each file how much\n"
+    "of it a start needs. The file is verified first.\n"
+    "\n"
+    "      --json  one JSON document: {\"version\":1,\"executables\":[…],\"files\":[{\"path\":…,\n"
+    "              "
+    "\"size\":BYTES,\"ranges\":[{\"offset\":BYTES,\"length\":BYTES,\"epoch\":N},…]},…]};\n"
+    "              ranges are in the order of their first touch, an epoch is \"epoch_us\" long\n"
+    "  -h, --help  print this and exit\n"
+    "\n"
+    "Exit status: 0; 1 if PROFILE cannot be read or is damaged; 2 for a wrong command line.\n";
+
+static const char *explain(int error)
+{
+    switch (error) {
+    case -ENOEXEC:
+        return "not a coldboost profile";
+    case -ENOTSUP:
+        return "made by another version of coldboost; record it again";
+    case -EMSGSIZE:
+        return "truncated or longer than it says; record or copy it again";
+    case -EBADMSG:
+        return "damaged: its checksum disagrees; record or copy it again";
+    default:
+        return "damaged: an entry points outside its table; record it again";
+    }
+}
+
+/* Bytes that a range takes of its file: its last page may be cut by the file's end. */
+static uint64_t range_bytes(const struct profile *profile, const struct profile_range *range)
+{
+    uint64_t first = (uint64_t)range->first_page * PROFILE_PAGE_BYTES;
+    uint64_t end = first + (uint64_t)range->page_count * PROFILE_PAGE_BYTES;
+    uint64_t size = profile->files[range->file].size;
+    return range->page_count == 0 ? 0 : (end < size ? end : size) - first;
+}
+
+#define NO_RANGE UINT32_MAX
+
+/* Chains the ranges of each file, in the profile's order: first[file], then next[range]. */
+static void chain_ranges(const struct profile *profile, uint32_t *first, uint32_t *next)
+{
+    for (uint32_t i = 0; i < profile->header->file_count; i++)
+        first[i] = NO_RANGE;
+    for (uint32_t r = profile->header->range_count; r-- > 0;) {
+        next[r] = first[profile->ranges[r].file];
+        first[profile->ranges[r].file] = r;
+    }
+}
+
+static void print_json(const struct profile *profile)
+{
+    const struct profile_header *header = profile->header;
+    uint32_t *first = xmalloc(header->file_count * sizeof *first);
+    uint32_t *next = xmalloc(header->range_count * sizeof *next);
+    chain_ranges(profile, first, next);
+    printf("{\"version\":%u,\"recorded_s\":%ju,\"epoch_us\":%u,\"executables\":[", header->version,
+           (uintmax_t)header->recorded_s, header->epoch_us);
+    for (uint32_t i = 0; i < header->executable_count; i++) {
+        const struct profile_executable *executable = &profile->executables[i];
+        uint64_t bytes = 0;
+        for (uint32_t r = 0; r < executable->range_count; r++)
+            bytes += range_bytes(profile, &profile->ranges[executable->first_range + r]);
+        fputs(i ? "," : "", stdout);
+        fputs("{\"path\":", stdout);
+        print_json_string(stdout, profile->strings + executable->path);
+        printf(",\"ranges\":%u,\"bytes\":%ju}", executable->range_count, (uintmax_t)bytes);
+    }
+    fputs("],\"files\":[", stdout);
+    for (uint32_t i = 0; i < header->file_count; i++) {
+        const struct profile_file *file = &profile->files[i];
+        fputs(i ? ",\n" : "", stdout);
+        fputs("{\"path\":", stdout);
+        print_json_string(stdout, profile->strings + file->path);
+        printf(",\"kind\":\"%s\",\"size\":%ju,\"mtime_ns\":%jd,\"build_id\":\"",
+               file->kind == PROFILE_FILE_DIRECTORY ? "directory" : "file", (uintmax_t)file->size,
+               (intmax_t)file->mtime_ns);
+        for (uint32_t b = 0; b < file->build_id_bytes; b++)
+            printf("%02x", file->build_id[b]);
+        fputs("\",\"ranges\":[", stdout);
+        for (uint32_t r = first[i]; r != NO_RANGE; r = next[r]) {
+            const struct profile_range *range = &profile->ranges[r];
+            printf("%s{\"offset\":%ju,\"length\":%ju,\"epoch\":%u}", r == first[i] ? "" : ",",
+                   (uintmax_t)range->first_page * PROFILE_PAGE_BYTES,
+                   (uintmax_t)range_bytes(profile, range), range->epoch);
+        }
+        fputs("]}", stdout);
+    }
+    fputs("]}\n", stdout);
+    free(first);
+    free(next);
+}
+
+struct file_total {
+    uint32_t file, ranges, first_epoch;
+    uint64_t bytes;
+};
+
+static int by_bytes(const void *a, const void *b)
+{
+    const struct file_total *x = a, *y = b;
+    return x->bytes < y->bytes   ? 1
+           : x->bytes > y->bytes ? -1
+                                 : (x->file > y->file) - (x->file < y->file);
+}
+
+static void print_section(const struct profile *profile, const struct profile_executable *section)
+{
+    uint32_t file_count = profile->header->file_count;
+    struct file_total *totals = xmalloc(file_count * sizeof *totals);
+    for (uint32_t i = 0; i < file_count; i++)
+        totals[i] = (struct file_total){.file = i};
+    uint64_t bytes = 0;
+    uint32_t files = 0, last_epoch = 0;
+    for (uint32_t r = 0; r < section->range_count; r++) {
+        const struct profile_range *range = &profile->ranges[section->first_range + r];
+        struct file_total *total = &totals[range->file];
+        if (total->ranges++ == 0) {
+            total->first_epoch = range->epoch;
+            files++;
+        }
+        total->bytes += range_bytes(profile, range);
+        bytes += range_bytes(profile, range);
+        last_epoch = range->epoch > last_epoch ? range->epoch : last_epoch;
+    }
+    printf("\n%s\n  %u ranges of %u files, %.1f MiB, first touched within %.0f ms\n\n",
+           profile->strings + section->path, section->range_count, files, (double)bytes / 1048576,
+           (double)(last_epoch + 1) * profile->header->epoch_us / 1000);
+    printf("  %10s %6s %7s %8s  %s\n", "needed KiB", "share", "ranges", "from ms", "file");
+    qsort(totals, file_count, sizeof *totals, by_bytes);
+    for (uint32_t i = 0; i < file_count; i++) {
+        const struct file_total *total = &totals[i];
+        const struct profile_file *file = &profile->files[total->file];
+        if (total->ranges == 0)
+            continue;
+        double at_ms = (double)total->first_epoch * profile->header->epoch_us / 1000;
+        if (file->kind == PROFILE_FILE_DIRECTORY)
+            printf("  %10s %6s %7s %8.0f  %s/\n", "-", "-", "-", at_ms,
+                   profile->strings + file->path);
+        else
+            printf("  %10.0f %5.0f%% %7u %8.0f  %s\n", (double)total->bytes / 1024,
+                   100.0 * (double)total->bytes / (double)file->size, total->ranges, at_ms,
+                   profile->strings + file->path);
+    }
+    free(totals);
+}
+
+static void print_text(const char *path, const struct profile *profile)
+{
+    const struct profile_header *header = profile->header;
+    time_t recorded = (time_t)header->recorded_s;
+    struct tm local;
+    char when[40] = "at an unknown time";
+    if (localtime_r(&recorded, &local))
+        strftime(when, sizeof when, "%Y-%m-%d %H:%M:%S", &local);
+    printf("%s: profile version %u, recorded %s\n%u executable%s, %u files, %u ranges\n", path,
+           header->version, when, header->executable_count,
+           header->executable_count == 1 ? "" : "s", header->file_count, header->range_count);
+    for (uint32_t i = 0; i < header->executable_count; i++)
+        print_section(profile, &profile->executables[i]);
+}
+
+int command_show(int argc, char **argv)
+{
+    static const struct option long_options[] = {
+        {"json", no_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    bool json = false;
+    for (int c; (c = getopt_long(argc, argv, "h", long_options, NULL)) != -1;) {
+        if (c == 'h')
+            print_help(help);
+        if (c != 'j')
+            fail_usage_hint("show");
+        json = true;
+    }
+    if (argc - optind != 1)
+        fail_usage("show", argc == optind ? "no profile given" : "one profile at a time");
+
+    const char *path = argv[optind];
+    size_t size;
+    uint8_t *bytes = read_file(path, PROFILE_MAX_BYTES, &size);
+    struct profile profile;
+    int error = profile_parse(bytes, size, &profile);
+    if (error)
+        fail(EXIT_FAILED, "%s: %s", path, explain(error));
+    if (json)
+        print_json(&profile);
+    else
+        print_text(path, &profile);
+    free(bytes);
+    if (fflush(stdout) != 0)
+        fail(EXIT_FAILED, "cannot write: %s", strerror(errno));
+    return EXIT_SUCCESS;
+}
