@@ -2,9 +2,9 @@
  * pages.h: which pages of which files a process has touched, from /proc/PID/maps and pagemap.
  *
  * A page of a file mapping that is present in the page tables was touched, or a fault nearby mapped
- * it too ("fault-around"): see whole_faults in trace.h. Needs no privilege for one's own processes.
- * Uses system calls only: the recorder calls this in signal handlers and between vfork and exec,
- * the tool calls it to watch from outside.
+ * it too ("fault-around") because it was in the page cache. Needs no privilege for one's own
+ * processes. Uses system calls only: the recorder calls this in signal handlers and between vfork
+ * and exec, the tool calls it to watch from outside.
  */
 #ifndef CB_PAGES_H
 #define CB_PAGES_H

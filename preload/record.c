@@ -73,7 +73,7 @@ uint64_t record_page_bytes(void)
 
 bool record_wants_random_mappings(void)
 {
-    return trace && !trace->whole_faults;
+    return trace && !trace->readahead_is_off;
 }
 
 /* ---- files --------------------------------------------------------------------------------- */
@@ -207,6 +207,17 @@ void record_pages(uintptr_t from, uintptr_t to)
         return;
     pages_scan(&scan);
     own->scanning = 0;
+}
+
+bool record_wants_ready(void)
+{
+    return trace && trace->until_ready && !trace->ready && !trace->finished;
+}
+
+void record_ready(void)
+{
+    record_end();
+    trace->ready = 1;
 }
 
 void record_end(void)

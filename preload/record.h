@@ -35,10 +35,14 @@ void record_listed(int fd);
 /* Notes the touched pages of the mappings between these addresses. */
 void record_pages(uintptr_t from, uintptr_t to);
 
+/* Whether somebody waits for the request for a first Lambda invocation; that it was sent. */
+bool record_wants_ready(void);
+void record_ready(void);
+
 /* The last chance to look: this process image is about to end. */
 void record_end(void);
 
-/* Whether a page fault brings in more than its page unless the mapping is MADV_RANDOM. */
+/* Whether mappings must be MADV_RANDOM to keep readahead out. */
 bool record_wants_random_mappings(void);
 
 uint64_t record_page_bytes(void);

@@ -34,7 +34,8 @@ struct trace_header {
     _Atomic uint32_t finished;  /* set by the tool: from now on nothing is recorded */
     _Atomic uint32_t pid_count; /* processes that attached; the last TRACE_PIDS are in pids */
     _Atomic uint32_t ready;     /* a process asked for its first Lambda invocation */
-    uint32_t whole_faults;      /* a page fault maps one page: no need for MADV_RANDOM */
+    uint32_t until_ready;       /* the tool waits for that */
+    uint32_t readahead_is_off;  /* then mappings need no MADV_RANDOM */
     _Atomic uint32_t pids[TRACE_PIDS];
     _Atomic uint32_t slots[TRACE_SLOTS];
 };

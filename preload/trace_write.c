@@ -43,7 +43,7 @@ static uint32_t claim(struct trace_header *trace, uint64_t bytes, uint16_t *unit
     *units = (uint16_t)((bytes + TRACE_UNIT - 1) / TRACE_UNIT);
     uint64_t first = trace->next_unit;
     if (first + *units <= trace->bytes / TRACE_UNIT)
-        first = __atomic_fetch_add(&trace->next_unit, *units, __ATOMIC_RELAXED);
+        first = atomic_fetch_add_explicit(&trace->next_unit, *units, memory_order_relaxed);
     if (first + *units <= trace->bytes / TRACE_UNIT)
         return (uint32_t)first;
     trace->lost++;

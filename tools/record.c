@@ -4,13 +4,15 @@
  * its own.
  */
 #include "command.h"
-#include "loadable.h"
+#include "launch.h"
 #include "profile_write.h"
+#include "readahead.h"
 #include "sampler.h"
 #include "trace.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <getopt.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -26,7 +28,7 @@
 /* A look costs a fraction of a millisecond; the looks of a recording set how fine its order is. */
 enum { EPOCH_US = 5000 };
 
-const char record_help[] =
+static const char help[] =
     "Usage: coldboost record [OPTION]... [--] COMMAND [ARGUMENT]...\n"
     "\n"
     "Run COMMAND and write a profile of the file pages that it needs, in the order of\n"
@@ -50,9 +52,10 @@ const char record_help[] =
     "were written, renamed or deleted meanwhile are left out, and so are those that\n"
     "are not on a disk (tmpfs, proc).\n"
     "\n"
-    "The page cache matters to how exact the result is: where a file is in memory\n"
-    "already, a page fault also maps pages nearby that the program may not need.\n"
-    "Record a cold start for the smallest profile.\n"
+    "As root, outside of containers, the page cache is dropped first and readahead is\n"
+    "off on all devices until the recording ends: COMMAND starts slowly, and the\n"
+    "profile is exact. Otherwise a page fault also maps pages nearby which are in\n"
+    "memory already, and the profile names more than COMMAND needs.\n"
     "\n"
     "Exit status: that of COMMAND; 128+N if signal N ended it; 1 if no profile could\n"
     "be written; 2 for a wrong command line; 126 if COMMAND cannot be executed or\n"
@@ -120,45 +123,32 @@ static void parse_map(struct options *options, const char *text)
     options->maps[count] = (struct map){.from = text, .to = to, .from_length = length};
 }
 
-/* The value of an option: what stands behind its '=', or the next argument. */
-static const char *take_value(char **argv, int *i, const char *inline_value)
-{
-    if (inline_value)
-        return inline_value;
-    const char *name = argv[*i];
-    if (!argv[*i + 1])
-        fail_usage("record", "%s needs a value", name);
-    return argv[++*i];
-}
-
 static void parse_options(int argc, char **argv, struct options *options)
 {
+    enum { UNTIL = 256, MAP };
+    static const struct option long_options[] = {
+        {"output", required_argument, NULL, 'o'},
+        {"until", required_argument, NULL, UNTIL},
+        {"map", required_argument, NULL, MAP},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
     *options = (struct options){.output = PROFILE};
-    int i = 1;
-    for (; i < argc && argv[i][0] == '-' && argv[i][1]; i++) {
-        const char *argument = argv[i];
-        const char *value = strncmp(argument, "--", 2) == 0 ? strchr(argument, '=') : NULL;
-        size_t length = value ? (size_t)(value++ - argument) : strlen(argument);
-#define IS(name) (strlen(name) == length && memcmp(argument, name, length) == 0)
-        if (IS("--")) {
-            i++;
-            break;
-        }
-        if (IS("--help"))
-            print_help(record_help);
-        else if (IS("-o") || IS("--output"))
-            options->output = take_value(argv, &i, value);
-        else if (IS("--until"))
-            parse_until(options, take_value(argv, &i, value));
-        else if (IS("--map"))
-            parse_map(options, take_value(argv, &i, value));
+    for (int c; (c = getopt_long(argc, argv, "+o:h", long_options, NULL)) != -1;) {
+        if (c == 'o')
+            options->output = optarg;
+        else if (c == UNTIL)
+            parse_until(options, optarg);
+        else if (c == MAP)
+            parse_map(options, optarg);
+        else if (c == 'h')
+            print_help(help);
         else
-            fail_usage("record", "%s: no such option", argument);
-#undef IS
+            fail_usage_hint("record");
     }
-    options->command = argv + i;
+    options->command = argv + optind;
     if (!*options->command)
-        fail_usage("record", "there is no command to record");
+        fail_usage("record", "no command given");
 }
 
 /* ---- the trace --------------------------------------------------------------------------------
@@ -241,11 +231,12 @@ static int make_profile(const struct session *session, const struct recording *r
 
 static void report(const struct session *session, const struct recording *recording)
 {
-    fprintf(stderr, "coldboost: recorded %ju pages (%.1f MiB) of %zu files, %zu executable%s: %s\n",
+    fprintf(stderr,
+            "coldboost: recorded %ju pages (%.1f MiB) of %zu files, %zu executable%s%s: %s\n",
             (uintmax_t)recording->page_count,
             (double)recording->page_count * PROFILE_PAGE_BYTES / (1 << 20), recording->file_count,
             recording->executable_count, recording->executable_count == 1 ? "" : "s",
-            session->options.output);
+            session->trace->readahead_is_off ? "" : ", with readahead", session->options.output);
 }
 
 static void write_profile(struct session *session)
@@ -254,6 +245,7 @@ static void write_profile(struct session *session)
         return;
     session->written = true;
     session->trace->finished = 1;
+    readahead_restore();
     struct stat output;
     char resolved[PATH_MAX];
     bool exists =
@@ -370,7 +362,9 @@ int command_record(int argc, char **argv)
 {
     struct session session = {0};
     parse_options(argc, argv, &session.options);
-    char *path = find_command(session.options.command[0]);
+    struct program program = find_program(session.options.command[0]);
+    if (program.obstacle)
+        fail(EXIT_CANNOT_EXECUTE, "%s", program.obstacle);
     session.object = find_component(OBJECT);
 
     sigset_t signals, mask;
@@ -380,12 +374,15 @@ int command_record(int argc, char **argv)
         sigaddset(&signals, watched[i]);
     sigprocmask(SIG_BLOCK, &signals, &mask);
     create_trace(&session);
-    start(&session, path, &mask);
+    session.trace->until_ready = session.options.until_ready;
+    session.trace->readahead_is_off = readahead_off();
+    start(&session, program.path, &mask);
 
     int status = watch(&session, &signals);
     write_profile(&session);
     unlink(session.trace_path);
-    free(path);
+    free(program.path);
+    free(program.executable);
     free(session.object);
     free(session.options.maps);
     int code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);

@@ -1,0 +1,22 @@
+/*
+ * readahead.h: keeps out of memory what a program does not need, while it is recorded.
+ *
+ * A page fault also maps those neighbours that are in the page cache. With an empty cache and no
+ * readahead only pages that somebody touched are there.
+ */
+#ifndef CB_READAHEAD_H
+#define CB_READAHEAD_H
+
+#include <stdbool.h>
+
+/*
+ * Drops the page cache and turns readahead off on all devices. Returns false if that is not allowed
+ * (it takes root, and no container), or if another recording is doing so now. Whatever becomes of
+ * this process, even SIGKILL, readahead comes back.
+ */
+bool readahead_off(void);
+
+/* Puts readahead back; does nothing unless it was turned off. */
+void readahead_restore(void);
+
+#endif
