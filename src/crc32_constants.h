@@ -1,5 +1,5 @@
 /*
- * crc32_constants.h: made by tools/make-crc-constants crc32. Do not edit.
+ * crc32_constants.h: made by tools/make-crc-constants src/crc32_constants.h. Do not edit.
  */
 /* clang-format off */
 #ifndef CB_CRC32_CONSTANTS_H
@@ -283,7 +283,7 @@ static const uint32_t crc32_bytes[8][256] = {
     },
 };
 
-/* [k]: x^(8 * 2^k), reflected; for lengths of up to 2^64 bytes. */
+/* [k]: x^(8 * 2^k); for lengths of up to 2^64 bytes. */
 static const uint32_t crc32_x_to_8_2k[64] = {
     0x00800000, 0x00008000, 0xedb88320, 0xb1e6b092, 0xa06a2517, 0xed627dae, 0x88d14467, 0xd7bbfe6a,
     0xec447f11, 0x8e7ea170, 0x6427800e, 0x4d47bae0, 0x09fe548f, 0x83852d0f, 0x30362f1a, 0x7b5a9cc3,
@@ -293,139 +293,6 @@ static const uint32_t crc32_x_to_8_2k[64] = {
     0xec447f11, 0x8e7ea170, 0x6427800e, 0x4d47bae0, 0x09fe548f, 0x83852d0f, 0x30362f1a, 0x7b5a9cc3,
     0x31fec169, 0x9fec022a, 0x6c8dedc4, 0x15d6874d, 0x5fde7a4e, 0xbad90e37, 0x2e4e5eef, 0x4eaba214,
     0xa8a472c0, 0x429a969e, 0x148d302a, 0xc40ba6d0, 0xc4e22c3c, 0x40000000, 0x20000000, 0x08000000,
-};
-
-/* [d]: moves a 16-byte block on by d bytes. */
-static const uint64_t crc32_fold_by_bytes[16][2] = {
-    {
-        0xb8bc676500000000, 0xdb71064100000000,
-    },
-    {
-        0x3d6029b000000000, 0x0100000000000000,
-    },
-    {
-        0xcb5cd3a500000000, 0x0001000000000000,
-    },
-    {
-        0xa6770bb400000000, 0x0000010000000000,
-    },
-    {
-        0xccaa009e00000000, 0x0000000100000000,
-    },
-    {
-        0x177b144300000000, 0x7707309600000000,
-    },
-    {
-        0xefc26b3e00000000, 0x191b314100000000,
-    },
-    {
-        0xc18edfc000000000, 0x01c26a3700000000,
-    },
-    {
-        0x9ba54c6f00000000, 0xb8bc676500000000,
-    },
-    {
-        0xdd96d98500000000, 0x3d6029b000000000,
-    },
-    {
-        0x9d0fe17600000000, 0xcb5cd3a500000000,
-    },
-    {
-        0xb9fbdbe800000000, 0xa6770bb400000000,
-    },
-    {
-        0xae68919100000000, 0xccaa009e00000000,
-    },
-    {
-        0x87a6cb4300000000, 0x177b144300000000,
-    },
-    {
-        0xef52b6e100000000, 0xefc26b3e00000000,
-    },
-    {
-        0xd7e2805800000000, 0xc18edfc000000000,
-    },
-};
-
-/* Moves a 16-byte block on by 16 bytes. */
-static const uint64_t crc32_fold_by_16[2] = {
-    0x65673b4600000000, 0x9ba54c6f00000000,
-};
-
-/* Moves a 16-byte block on by 32 bytes. */
-static const uint64_t crc32_fold_by_32[2] = {
-    0x9570d49500000000, 0x01b5fd1d00000000,
-};
-
-/* Moves a 16-byte block on by 48 bytes. */
-static const uint64_t crc32_fold_by_48[2] = {
-    0x69ccfc0d00000000, 0x2a28386200000000,
-};
-
-/* Moves a 16-byte block on by 64 bytes. */
-static const uint64_t crc32_fold_by_64[2] = {
-    0x653d982200000000, 0xcad38e8f00000000,
-};
-
-/* Moves a 16-byte block on by 128 bytes. */
-static const uint64_t crc32_fold_by_128[2] = {
-    0x7d657a1000000000, 0x7406fa9500000000,
-};
-
-/* Moves a 16-byte block on by 1280 bytes. */
-static const uint64_t crc32_fold_by_1280[2] = {
-    0x2d487d3700000000, 0xbdf081c400000000,
-};
-
-/* [i]: moves block i of eight to the place of the last. */
-static const uint64_t crc32_fold_to_last[8][2] = {
-    {
-        0x019866e800000000, 0xc64ac0b800000000,
-    },
-    {
-        0x759fc69d00000000, 0x101a233100000000,
-    },
-    {
-        0x5a03a0cf00000000, 0x8e42b13e00000000,
-    },
-    {
-        0x653d982200000000, 0xcad38e8f00000000,
-    },
-    {
-        0x69ccfc0d00000000, 0x2a28386200000000,
-    },
-    {
-        0x9570d49500000000, 0x01b5fd1d00000000,
-    },
-    {
-        0x65673b4600000000, 0x9ba54c6f00000000,
-    },
-    {
-        0xb8bc676500000000, 0xdb71064100000000,
-    },
-};
-
-/* [k]: moves the register before 128 * k bytes into the last 16 of them. */
-static const uint64_t crc32_inject[33] = {
-    0x5d37681600000000, 0x019866e800000000, 0x27d0443c00000000, 0x0149f5ee00000000,
-    0xe57be23c00000000, 0x114e6b6100000000, 0x4e06ac2200000000, 0xd9b94c6300000000,
-    0x3afb819b00000000, 0x5610530900000000, 0x4cbbbf5800000000, 0x83499a4000000000,
-    0x86bb7e0c00000000, 0x8619a74100000000, 0xa12ba37f00000000, 0x3a16fe2d00000000,
-    0xc2efa36500000000, 0x1dd2abf400000000, 0x95e493e200000000, 0xb9ef201a00000000,
-    0x8f03ae9d00000000, 0x04d2be2100000000, 0x7a99e31200000000, 0xec72664a00000000,
-    0xdd29f59300000000, 0x4fc746bf00000000, 0xf45e410000000000, 0x8eaea31f00000000,
-    0xed33196c00000000, 0x2ca02f0a00000000, 0x9d92b48500000000, 0xf137c2ce00000000,
-    0x851b324e00000000,
-};
-
-/* From the last block to the quotient, for its first and second half. */
-static const uint64_t crc32_final_quotients[2] = {
-    0xe8f6c5afc0be831e, 0xb4e5b025f7011641,
-};
-
-/* From the quotient, and the first half, to the checksum. */
-static const uint64_t crc32_final_factors[2] = {
-    0x00000001db710641, 0x00000000ccaa009e,
 };
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * crc32c_constants.h: made by tools/make-crc-constants crc32c. Do not edit.
+ * crc32c_constants.h: made by tools/make-crc-constants src/crc32c_constants.h. Do not edit.
  */
 /* clang-format off */
 #ifndef CB_CRC32C_CONSTANTS_H
@@ -283,7 +283,7 @@ static const uint32_t crc32c_bytes[8][256] = {
     },
 };
 
-/* [k]: x^(8 * 2^k), reflected; for lengths of up to 2^64 bytes. */
+/* [k]: x^(8 * 2^k); for lengths of up to 2^64 bytes. */
 static const uint32_t crc32c_x_to_8_2k[64] = {
     0x00800000, 0x00008000, 0x82f63b78, 0x6ea2d55c, 0x18b8ea18, 0x510ac59a, 0xb82be955, 0xb8fdb1e7,
     0x88e56f72, 0x74c360a4, 0xe4172b16, 0x0d65762a, 0x35d73a62, 0x28461564, 0xbf455269, 0xe2ea32dc,
@@ -293,139 +293,6 @@ static const uint32_t crc32c_x_to_8_2k[64] = {
     0x74c360a4, 0xe4172b16, 0x0d65762a, 0x35d73a62, 0x28461564, 0xbf455269, 0xe2ea32dc, 0xfe7740e6,
     0xf946610b, 0x3c204f8f, 0x538586e3, 0x59726915, 0x734d5309, 0xbc1ac763, 0x7d0722cc, 0xd289cabe,
     0xe94ca9bc, 0x05b74f3f, 0xa51e1f42, 0x40000000, 0x20000000, 0x08000000, 0x00800000, 0x00008000,
-};
-
-/* [d]: moves a 16-byte block on by d bytes. */
-static const uint64_t crc32c_fold_by_bytes[16][2] = {
-    {
-        0xdd45aab800000000, 0x05ec76f100000000,
-    },
-    {
-        0x38116fac00000000, 0x0100000000000000,
-    },
-    {
-        0xef306b1900000000, 0x0001000000000000,
-    },
-    {
-        0x68032cc800000000, 0x0000010000000000,
-    },
-    {
-        0x493c7d2700000000, 0x0000000100000000,
-    },
-    {
-        0xf43ed64800000000, 0xf26b830300000000,
-    },
-    {
-        0xcb567ba500000000, 0x13a2987700000000,
-    },
-    {
-        0x9771f7c100000000, 0xa541927e00000000,
-    },
-    {
-        0x3171d43000000000, 0xdd45aab800000000,
-    },
-    {
-        0x30d2386500000000, 0x38116fac00000000,
-    },
-    {
-        0x5407554600000000, 0xef306b1900000000,
-    },
-    {
-        0x678efd0100000000, 0x68032cc800000000,
-    },
-    {
-        0xf20c0dfe00000000, 0x493c7d2700000000,
-    },
-    {
-        0x5fe4dc5f00000000, 0xf43ed64800000000,
-    },
-    {
-        0x0f69022b00000000, 0xcb567ba500000000,
-    },
-    {
-        0xb93b4ce700000000, 0x9771f7c100000000,
-    },
-};
-
-/* Moves a 16-byte block on by 16 bytes. */
-static const uint64_t crc32c_fold_by_16[2] = {
-    0x3743f7bd00000000, 0x3171d43000000000,
-};
-
-/* Moves a 16-byte block on by 32 bytes. */
-static const uint64_t crc32c_fold_by_32[2] = {
-    0x33ccbbbc00000000, 0xa2158b3400000000,
-};
-
-/* Moves a 16-byte block on by 48 bytes. */
-static const uint64_t crc32c_fold_by_48[2] = {
-    0xa46ef4aa00000000, 0x6051243f00000000,
-};
-
-/* Moves a 16-byte block on by 64 bytes. */
-static const uint64_t crc32c_fold_by_64[2] = {
-    0x1c19243b00000000, 0x75bba45b00000000,
-};
-
-/* Moves a 16-byte block on by 128 bytes. */
-static const uint64_t crc32c_fold_by_128[2] = {
-    0x6577b24500000000, 0x7417153f00000000,
-};
-
-/* Moves a 16-byte block on by 1280 bytes. */
-static const uint64_t crc32c_fold_by_1280[2] = {
-    0xb8f15f3f00000000, 0xe312563600000000,
-};
-
-/* [i]: moves block i of eight to the place of the last. */
-static const uint64_t crc32c_fold_to_last[8][2] = {
-    {
-        0x169472b600000000, 0x963e61cd00000000,
-    },
-    {
-        0xc92f998d00000000, 0x3365346a00000000,
-    },
-    {
-        0x1c42da4300000000, 0x6d883e3800000000,
-    },
-    {
-        0x1c19243b00000000, 0x75bba45b00000000,
-    },
-    {
-        0xa46ef4aa00000000, 0x6051243f00000000,
-    },
-    {
-        0x33ccbbbc00000000, 0xa2158b3400000000,
-    },
-    {
-        0x3743f7bd00000000, 0x3171d43000000000,
-    },
-    {
-        0xdd45aab800000000, 0x05ec76f100000000,
-    },
-};
-
-/* [k]: moves the register before 128 * k bytes into the last 16 of them. */
-static const uint64_t crc32c_inject[33] = {
-    0xc915ea3b00000000, 0x169472b600000000, 0xce93766100000000, 0xf331dfab00000000,
-    0x75c7fca700000000, 0xb41cbe7b00000000, 0x04eb568800000000, 0x7799741500000000,
-    0x845dd03d00000000, 0xd1d4955d00000000, 0xbd77c2cf00000000, 0xf4ea73e200000000,
-    0xc9c5395e00000000, 0x233e21fe00000000, 0xe651eb6200000000, 0x5cdff3f600000000,
-    0x0929e60d00000000, 0xbd6596f800000000, 0x80cab3d300000000, 0xbc51698500000000,
-    0x5370837900000000, 0xfa61e0e000000000, 0xd21d4e9100000000, 0x725a1dda00000000,
-    0xdce1cabb00000000, 0x7914315800000000, 0x8d88e13e00000000, 0x56ada99000000000,
-    0xf6d1155300000000, 0xacfa1d2000000000, 0x543e4ab100000000, 0xc1b5c9ef00000000,
-    0x8fc9e4a300000000,
-};
-
-/* From the last block to the quotient, for its first and second half. */
-static const uint64_t crc32c_final_quotients[2] = {
-    0xf16655303195c8f6, 0x4869ec38dea713f1,
-};
-
-/* From the quotient, and the first half, to the checksum. */
-static const uint64_t crc32c_final_factors[2] = {
-    0x0000000105ec76f1, 0x000000014cd00bd6,
 };
 
 #endif

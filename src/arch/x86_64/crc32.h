@@ -54,54 +54,15 @@ CRC_INLINE CRC_SSE uint32_t crc32_short(uint32_t crc, const uint8_t *p, size_t n
            (uint32_t)(start >> (8 * n));
 }
 
-/* n < 128 more bytes behind the block; at least 16 before them are the caller's too. */
-CRC_INLINE CRC_SSE uint32_t crc32_finish(__m128i block, const uint8_t *p, size_t n)
-{
-    static const uint8_t keep_last[32] = {[16] = 255, 255, 255, 255, 255, 255, 255, 255,
-                                          255,        255, 255, 255, 255, 255, 255, 255};
-    const __m128i by_16 = load_16(crc32_fold_by_16);
-    const __m128i by_32 = load_16(crc32_fold_by_32);
-    if (n & 64) {
-        __m128i first = fold_16(load_16(p), load_16(crc32_fold_by_48));
-        __m128i second = fold_16(load_16(p + 16), by_32);
-        __m128i third = fold_16(load_16(p + 32), by_16);
-        __m128i rest =
-            _mm_xor_si128(_mm_xor_si128(first, second), _mm_xor_si128(third, load_16(p + 48)));
-        block = _mm_xor_si128(fold_16(block, load_16(crc32_fold_by_64)), rest);
-        p += 64;
-    }
-    if (n & 32) {
-        __m128i rest = _mm_xor_si128(fold_16(load_16(p), by_16), load_16(p + 16));
-        block = _mm_xor_si128(fold_16(block, by_32), rest);
-        p += 32;
-    }
-    if (n & 16) {
-        block = _mm_xor_si128(fold_16(block, by_16), load_16(p));
-        p += 16;
-    }
-    n &= 15;
-    if (n) {
-        __m128i last = _mm_and_si128(load_16(p + n - 16), load_16(keep_last + n));
-        block = _mm_xor_si128(fold_16(block, load_16(crc32_fold_by_bytes[n])), last);
-    }
-    return crc32_final(block);
-}
-
 /* 16 <= n < 128. */
 CRC_INLINE CRC_SSE uint32_t crc32_medium(uint32_t crc, const uint8_t *p, size_t n)
 {
-    const __m128i inverted = _mm_cvtsi32_si128(-1);
-    __m128i block = _mm_xor_si128(load_16(p), inverted);
     __m128i start = _mm_cvtsi32_si128((int)crc);
-    if (n < 64)
-        return crc32_finish(_mm_xor_si128(block, start), p + 16, n - 16);
-    const __m128i by_48 = load_16(crc32_fold_by_48);
-    block = fold_16(block, by_48);
-    block = _mm_xor_si128(block, fold_16(load_16(p + 16), load_16(crc32_fold_by_32)));
-    block = _mm_xor_si128(block, fold_16(load_16(p + 32), load_16(crc32_fold_by_16)));
-    block = _mm_xor_si128(block, load_16(p + 48));
-    block = _mm_xor_si128(block, _mm_clmulepi64_si128(start, by_48, 0x00));
-    return crc32_finish(block, p + 64, n - 64);
+    if (n >= 64)
+        return crc32_final(
+            fold_rest(fold_64_bytes(start, p, &crc32_factors), p + 64, n - 64, &crc32_factors));
+    __m128i block = _mm_xor_si128(load_16(p), _mm_cvtsi32_si128(-1));
+    return crc32_final(fold_rest(_mm_xor_si128(block, start), p + 16, n - 16, &crc32_factors));
 }
 
 /* 128 bytes a step: eight chains hide the multiplier's latency, up to 7 cycles on older CPUs. */
@@ -111,7 +72,7 @@ CRC_SSE static uint32_t crc32_x86_pclmul(uint32_t crc, const uint8_t *p, size_t 
         return crc32_short(crc, p, n);
     if (n < 128)
         return crc32_medium(crc, p, n);
-    const __m128i by_128 = load_16(crc32_fold_by_128);
+    const __m128i by_128 = load_16(crc32_factors.by_128);
     __m128i a0 = _mm_xor_si128(load_16(p), _mm_cvtsi32_si128((int)~crc));
     __m128i a1 = load_16(p + 16), a2 = load_16(p + 32), a3 = load_16(p + 48);
     __m128i a4 = load_16(p + 64), a5 = load_16(p + 80), a6 = load_16(p + 96);
@@ -126,14 +87,15 @@ CRC_SSE static uint32_t crc32_x86_pclmul(uint32_t crc, const uint8_t *p, size_t 
         a6 = _mm_xor_si128(fold_16(a6, by_128), load_16(p + 96));
         a7 = _mm_xor_si128(fold_16(a7, by_128), load_16(p + 112));
     }
-    a0 = _mm_xor_si128(fold_16(a0, load_16(crc32_fold_to_last[0])),
-                       fold_16(a1, load_16(crc32_fold_to_last[1])));
-    a2 = _mm_xor_si128(fold_16(a2, load_16(crc32_fold_to_last[2])),
-                       fold_16(a3, load_16(crc32_fold_to_last[3])));
-    a4 = _mm_xor_si128(fold_16(a4, load_16(crc32_fold_to_last[4])),
-                       fold_16(a5, load_16(crc32_fold_to_last[5])));
-    a6 = _mm_xor_si128(fold_16(a6, load_16(crc32_fold_to_last[6])), a7);
-    return crc32_finish(_mm_xor_si128(_mm_xor_si128(a0, a2), _mm_xor_si128(a4, a6)), p, n);
+    a0 = _mm_xor_si128(fold_16(a0, load_16(crc32_factors.to_last[0])),
+                       fold_16(a1, load_16(crc32_factors.to_last[1])));
+    a2 = _mm_xor_si128(fold_16(a2, load_16(crc32_factors.to_last[2])),
+                       fold_16(a3, load_16(crc32_factors.to_last[3])));
+    a4 = _mm_xor_si128(fold_16(a4, load_16(crc32_factors.to_last[4])),
+                       fold_16(a5, load_16(crc32_factors.to_last[5])));
+    a6 = _mm_xor_si128(fold_16(a6, load_16(crc32_factors.to_last[6])), a7);
+    a0 = _mm_xor_si128(_mm_xor_si128(a0, a2), _mm_xor_si128(a4, a6));
+    return crc32_final(fold_rest(a0, p, n, &crc32_factors));
 }
 
 /*
@@ -150,7 +112,6 @@ CRC_SSE static uint32_t crc32_x86_pclmul(uint32_t crc, const uint8_t *p, size_t 
  */
 #define SKIP_WORDS   144
 #define PERIOD_BYTES 3584
-#define SKIP_FROM    (128 + PERIOD_BYTES)
 
 /*
  * The words w to w + 3 of the period that starts at p, if they are among those taken out, else
@@ -190,24 +151,14 @@ CRC_INLINE CRC_AVX void crc32_fold_sums(__m256i a[4], __m256i factors, const uin
 /* One period; the four registers stand for the 128 bytes before p, then for its last 128. */
 CRC_INLINE CRC_AVX void crc32_skip(__m256i a[4], const uint8_t *p)
 {
-    const __m256i by_128 = _mm256_broadcastsi128_si256(load_16(crc32_fold_by_128));
-    crc32_fold_sums(a, _mm256_broadcastsi128_si256(load_16(crc32_fold_by_1280)), p, SKIP_WORDS);
+    const __m256i by_128 = _mm256_broadcastsi128_si256(load_16(crc32_factors.by_128));
+    crc32_fold_sums(a, _mm256_broadcastsi128_si256(load_16(crc32_factors.by_period_gap)), p,
+                    SKIP_WORDS);
 #define FOLD(w) crc32_fold_sums(a, by_128, p, w)
     FOLD(160), FOLD(176), FOLD(192), FOLD(208), FOLD(224), FOLD(240), FOLD(256), FOLD(272);
     FOLD(288), FOLD(304), FOLD(320), FOLD(336), FOLD(352), FOLD(368), FOLD(384), FOLD(400);
     FOLD(416), FOLD(432);
 #undef FOLD
-}
-
-/* The four registers into the place of their last 16 bytes. */
-CRC_INLINE CRC_AVX __m128i crc32_gather(const __m256i a[4])
-{
-    __m256i even = fold_32(a[0], load_32(crc32_fold_to_last[0]),
-                           _mm256_clmulepi64_epi128(a[2], load_32(crc32_fold_to_last[4]), 0x00));
-    __m256i odd = fold_32(a[1], load_32(crc32_fold_to_last[2]),
-                          _mm256_clmulepi64_epi128(a[2], load_32(crc32_fold_to_last[4]), 0x11));
-    __m256i sum = fold_32(a[3], load_32(crc32_fold_to_last[6]), _mm256_xor_si256(even, odd));
-    return _mm_xor_si128(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
 }
 
 CRC_AVX static uint32_t crc32_x86_vpclmul(uint32_t crc, const uint8_t *p, size_t n)
@@ -216,12 +167,11 @@ CRC_AVX static uint32_t crc32_x86_vpclmul(uint32_t crc, const uint8_t *p, size_t
         return crc32_short(crc, p, n);
     if (n < 128)
         return crc32_medium(crc, p, n);
-    const __m256i by_128 = _mm256_broadcastsi128_si256(load_16(crc32_fold_by_128));
     const __m256i inverted = _mm256_zextsi128_si256(_mm_cvtsi32_si128(-1));
     __m256i a[4] = {_mm256_xor_si256(load_32(p), inverted), load_32(p + 32), load_32(p + 64),
                     load_32(p + 96)};
     const size_t steps = n / 128;
-    const bool late = steps < sizeof crc32_inject / sizeof *crc32_inject;
+    const bool late = can_inject(steps, &crc32_factors);
     const __m128i start = _mm_cvtsi32_si128((int)crc);
     if (!late)
         a[0] = _mm256_xor_si256(a[0], _mm256_zextsi128_si256(start));
@@ -229,18 +179,11 @@ CRC_AVX static uint32_t crc32_x86_vpclmul(uint32_t crc, const uint8_t *p, size_t
     n -= 128;
     for (; n >= PERIOD_BYTES; p += PERIOD_BYTES, n -= PERIOD_BYTES)
         crc32_skip(a, p);
-    for (; n >= 128; p += 128, n -= 128) {
-        a[0] = fold_32(a[0], by_128, load_32(p));
-        a[1] = fold_32(a[1], by_128, load_32(p + 32));
-        a[2] = fold_32(a[2], by_128, load_32(p + 64));
-        a[3] = fold_32(a[3], by_128, load_32(p + 96));
-    }
-    __m128i block = crc32_gather(a);
-    if (late) {
-        const __m128i factor = _mm_loadl_epi64((const __m128i *)(const void *)&crc32_inject[steps]);
-        block = _mm_xor_si128(block, _mm_clmulepi64_si128(start, factor, 0x00));
-    }
-    return crc32_finish(block, p, n);
+    fold_steps(a, &p, &n, &crc32_factors);
+    __m128i block = fold_gather(a, &crc32_factors);
+    if (late)
+        block = _mm_xor_si128(block, fold_inject(start, steps, &crc32_factors));
+    return crc32_final(fold_rest(block, p, n, &crc32_factors));
 }
 
 static crc32_function *crc32_choose(uint32_t features)
