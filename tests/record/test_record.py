@@ -160,7 +160,8 @@ class RecordTest(unittest.TestCase):
         profile = self.victim('pread:300', 'sleep:40', 'map:200', 'sleep:40', 'pread:100',
                               'pread:300')
         mine = [(epoch, page) for epoch, path, page in profile.epochs if path == self.data]
-        self.assertEqual([page for _, page in mine], [300, 200, 100] if len(mine) == 3 else None)
+        # With readahead, a fault maps up to 16 pages around the one that was touched.
+        self.assertEqual([page // 16 for _, page in mine], [300 // 16, 200 // 16, 100 // 16])
         epochs = [epoch for epoch, _, _ in profile.epochs]
         self.assertEqual(epochs, sorted(epochs))
         self.assertLess(mine[0][0] + 3, mine[1][0])
