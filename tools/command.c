@@ -99,25 +99,18 @@ char *find_component(const char *name)
     self[length] = '\0';
     *strrchr(self, '/') = '\0';
 
-    char *beside = xasprintf("%s/%s", self, name);
-    if (access(beside, F_OK) == 0)
-        return beside;
+    /* Relative to the tool, so that an installation can be moved as a whole. */
     char *in_build_tree = xasprintf("%s/../preload/%s", self, name);
-    if (access(in_build_tree, F_OK) == 0) {
-        char *resolved = realpath(in_build_tree, NULL);
-        free(beside);
-        free(in_build_tree);
-        if (!resolved)
-            fail(EXIT_FAILED, "%s: %s", name, strerror(errno));
-        return resolved;
-    }
-    char *installed = xasprintf("%s/%s", COLDBOOST_LIBDIR, name);
-    if (access(installed, F_OK) != 0)
+    char *installed = xasprintf("%s/../" COLDBOOST_LIBDIR "/%s", self, name);
+    char *found = realpath(in_build_tree, NULL);
+    if (!found)
+        found = realpath(installed, NULL);
+    if (!found)
         fail(EXIT_FAILED, "%s is neither at %s nor at %s; build or install coldboost again", name,
              in_build_tree, installed);
-    free(beside);
     free(in_build_tree);
-    return installed;
+    free(installed);
+    return found;
 }
 
 uint8_t *read_file(const char *path, size_t max_bytes, size_t *size)

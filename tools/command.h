@@ -45,8 +45,8 @@ char *xstrdup(const char *text);
 char *xasprintf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /*
- * Finds the file NAME of this installation: beside the running tool (a build tree) or in the
- * installed library folder. Exits with a message that names both places if it is in neither.
+ * Finds the file NAME of this installation: in the running tool's build tree or in the library
+ * folder that it was installed with. Exits with a message that names both if it is in neither.
  * The result is the caller's to free.
  */
 char *find_component(const char *name);

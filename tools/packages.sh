@@ -44,4 +44,19 @@ install_packages() {
         $missing || die "cannot install; as root: apt-get install$missing"
 }
 
+# install_programs COMMAND:PACKAGE…: the packages of those commands that are not found.
+install_programs() {
+    wanted=
+    for pair in "$@"; do
+        command -v "${pair%%:*}" >/dev/null || wanted="$wanted ${pair#*:}"
+    done
+    # shellcheck disable=SC2086 # a list of words
+    install_packages $wanted
+}
+
 build_packages="gcc libc6-dev meson ninja-build pkg-config libelf-dev python3"
+check_packages="clang clang-format clang-tidy g++ gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
+ libcriterion-dev zlib1g-dev libdeflate-dev libisal-dev musl-tools valgrind git perl xz-utils zstd
+ make file procps util-linux"
+# Programs that tests start, by whatever package they are there already: COMMAND:PACKAGE.
+check_programs="java:default-jre-headless node:nodejs"
