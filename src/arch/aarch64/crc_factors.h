@@ -1,5 +1,5 @@
 /*
- * crc_factors.h: made by tools/make-crc-constants src/arch/aarch64/crc_factors.h. Do not edit.
+ * crc_factors.h: made by tools/make-crc-constants. Do not edit.
  */
 /* clang-format off */
 #ifndef CB_ARCH_AARCH64_CRC_FACTORS_H
