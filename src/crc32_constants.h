@@ -1,5 +1,5 @@
 /*
- * crc32_constants.h: made by tools/make-crc-constants crc32. Do not edit.
+ * crc32_constants.h: made by tools/make-crc-constants src/crc32_constants.h. Do not edit.
  */
 /* clang-format off */
 #ifndef CB_CRC32_CONSTANTS_H
@@ -283,7 +283,7 @@ static const uint32_t crc32_bytes[8][256] = {
     },
 };
 
-/* [k]: x^(8 * 2^k), reflected; for lengths of up to 2^64 bytes. */
+/* [k]: x^(8 * 2^k); for lengths of up to 2^64 bytes. */
 static const uint32_t crc32_x_to_8_2k[64] = {
     0x00800000, 0x00008000, 0xedb88320, 0xb1e6b092, 0xa06a2517, 0xed627dae, 0x88d14467, 0xd7bbfe6a,
     0xec447f11, 0x8e7ea170, 0x6427800e, 0x4d47bae0, 0x09fe548f, 0x83852d0f, 0x30362f1a, 0x7b5a9cc3,

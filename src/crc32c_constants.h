@@ -1,5 +1,5 @@
 /*
- * crc32c_constants.h: made by tools/make-crc-constants crc32c. Do not edit.
+ * crc32c_constants.h: made by tools/make-crc-constants src/crc32c_constants.h. Do not edit.
  */
 /* clang-format off */
 #ifndef CB_CRC32C_CONSTANTS_H
@@ -283,7 +283,7 @@ static const uint32_t crc32c_bytes[8][256] = {
     },
 };
 
-/* [k]: x^(8 * 2^k), reflected; for lengths of up to 2^64 bytes. */
+/* [k]: x^(8 * 2^k); for lengths of up to 2^64 bytes. */
 static const uint32_t crc32c_x_to_8_2k[64] = {
     0x00800000, 0x00008000, 0x82f63b78, 0x6ea2d55c, 0x18b8ea18, 0x510ac59a, 0xb82be955, 0xb8fdb1e7,
     0x88e56f72, 0x74c360a4, 0xe4172b16, 0x0d65762a, 0x35d73a62, 0x28461564, 0xbf455269, 0xe2ea32dc,

@@ -12,11 +12,10 @@
 #include <stdint.h>
 
 enum {
-    CPU_SSE41 = 1u << 0,
-    CPU_SSE42 = 1u << 1,
-    CPU_PCLMUL = 1u << 2,
-    CPU_AVX2 = 1u << 3, /* and the kernel saves the ymm registers */
-    CPU_VPCLMULQDQ = 1u << 4,
+    CPU_SSE42 = 1u << 0,
+    CPU_PCLMUL = 1u << 1,
+    CPU_AVX2 = 1u << 2, /* and the kernel saves the ymm registers */
+    CPU_VPCLMULQDQ = 1u << 3,
 };
 
 struct cpu_feature_name {
@@ -25,8 +24,11 @@ struct cpu_feature_name {
 };
 
 static const struct cpu_feature_name cpu_feature_names[] = {
-    {"sse4.1", CPU_SSE41}, {"sse4.2", CPU_SSE42},          {"pclmul", CPU_PCLMUL},
-    {"avx2", CPU_AVX2},    {"vpclmulqdq", CPU_VPCLMULQDQ}, {NULL, 0},
+    {"sse4.2", CPU_SSE42},
+    {"pclmul", CPU_PCLMUL},
+    {"avx2", CPU_AVX2},
+    {"vpclmulqdq", CPU_VPCLMULQDQ},
+    {NULL, 0},
 };
 
 /* Whether the kernel saves xmm and ymm registers: XCR0, bits 1 and 2. */
@@ -42,8 +44,6 @@ static inline uint32_t cpu_detect(void)
     uint32_t a, b, c, d, features = 0;
     if (!__get_cpuid(1, &a, &b, &c, &d))
         return 0;
-    if (c & bit_SSE4_1)
-        features |= CPU_SSE41;
     if (c & bit_SSE4_2)
         features |= CPU_SSE42;
     if (c & bit_PCLMUL)

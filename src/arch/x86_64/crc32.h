@@ -1,13 +1,199 @@
 /*
- * x86_64/crc32.h: no variants yet.
+ * x86_64/crc32.h: CRC-32 by carry-less multiplication.
+ *
+ *   1 to 15 bytes   one register, its bytes at the end, and the final reduction
+ *   16 to 127       four blocks of 16 into one, then the rest block by block
+ *   128 and more    128 bytes a step into four registers of 32 (or eight of 16), those into one
+ *   3,712 and more  with AVX2 a third of the input skips the multiplier, see crc32_skip()
+ *
+ * The chain from one call's result to the next call's is kept short: where it can, the register
+ * that the caller hands in joins at the end, by one multiplication with a factor for the length.
  */
 #ifndef CB_ARCH_CRC32_H
 #define CB_ARCH_CRC32_H
 
+#include "cpu_features.h"
+#include "crc_fold.h"
+
+/*
+ * The checksum of the message that ends with this block: two multiplications deep, see
+ * final_quotients() in tools/make-crc-constants. Inverts the result.
+ */
+CRC_INLINE CRC_SSE uint32_t crc32_final(__m128i block)
+{
+    const __m128i quotients = load_16(crc32_final_quotients);
+    const __m128i factors = load_16(crc32_final_factors);
+    __m128i quotient = fold_16(block, quotients);
+    __m128i remainder =
+        _mm_xor_si128(_mm_clmulepi64_si128(block, factors, 0x10), _mm_set_epi64x(0xffffffff, 0));
+    remainder = _mm_xor_si128(remainder, _mm_clmulepi64_si128(quotient, factors, 0x00));
+    return (uint32_t)_mm_cvtsi128_si32(_mm_unpackhi_epi64(remainder, remainder));
+}
+
+/* n < 16. The message at the end of a block; zeros before it change nothing. */
+CRC_INLINE CRC_SSE uint32_t crc32_short(uint32_t crc, const uint8_t *p, size_t n)
+{
+    const uint64_t start = ~crc;
+    if (n >= 8) {
+        size_t more = 8 * (n - 8);
+        uint64_t first = *(const coldboost_u64 *)p ^ start;
+        uint64_t last = *(const coldboost_u64 *)(p + n - 8) ^ start >> more;
+        /* In two steps: a shift by 64 is none. */
+        return crc32_final(_mm_set_epi64x((int64_t)last, (int64_t)(first << (56 - more) << 8)));
+    }
+    if (!n)
+        return crc;
+    uint64_t bytes;
+    if (n >= 4)
+        bytes = *(const coldboost_u32 *)p | (uint64_t) * (const coldboost_u32 *)(p + n - 4)
+                                                << (8 * (n - 4));
+    else
+        bytes = p[0] | (uint64_t)p[n / 2] << (8 * (n / 2)) | (uint64_t)p[n - 1] << (8 * (n - 1));
+    /* Of a register that is longer than the message, the rest follows the message. */
+    return crc32_final(_mm_set_epi64x((int64_t)((bytes ^ start) << (64 - 8 * n)), 0)) ^
+           (uint32_t)(start >> (8 * n));
+}
+
+/* 16 <= n < 128. */
+CRC_INLINE CRC_SSE uint32_t crc32_medium(uint32_t crc, const uint8_t *p, size_t n)
+{
+    __m128i start = _mm_cvtsi32_si128((int)crc);
+    if (n >= 64)
+        return crc32_final(
+            fold_rest(fold_64_bytes(start, p, &crc32_factors), p + 64, n - 64, &crc32_factors));
+    __m128i block = _mm_xor_si128(load_16(p), _mm_cvtsi32_si128(-1));
+    return crc32_final(fold_rest(_mm_xor_si128(block, start), p + 16, n - 16, &crc32_factors));
+}
+
+/* 128 bytes a step: eight chains hide the multiplier's latency, up to 7 cycles on older CPUs. */
+CRC_SSE static uint32_t crc32_x86_pclmul(uint32_t crc, const uint8_t *p, size_t n)
+{
+    if (n < 16)
+        return crc32_short(crc, p, n);
+    if (n < 128)
+        return crc32_medium(crc, p, n);
+    const __m128i by_128 = load_16(crc32_factors.by_128);
+    __m128i a0 = _mm_xor_si128(load_16(p), _mm_cvtsi32_si128((int)~crc));
+    __m128i a1 = load_16(p + 16), a2 = load_16(p + 32), a3 = load_16(p + 48);
+    __m128i a4 = load_16(p + 64), a5 = load_16(p + 80), a6 = load_16(p + 96);
+    __m128i a7 = load_16(p + 112);
+    for (p += 128, n -= 128; n >= 128; p += 128, n -= 128) {
+        a0 = _mm_xor_si128(fold_16(a0, by_128), load_16(p));
+        a1 = _mm_xor_si128(fold_16(a1, by_128), load_16(p + 16));
+        a2 = _mm_xor_si128(fold_16(a2, by_128), load_16(p + 32));
+        a3 = _mm_xor_si128(fold_16(a3, by_128), load_16(p + 48));
+        a4 = _mm_xor_si128(fold_16(a4, by_128), load_16(p + 64));
+        a5 = _mm_xor_si128(fold_16(a5, by_128), load_16(p + 80));
+        a6 = _mm_xor_si128(fold_16(a6, by_128), load_16(p + 96));
+        a7 = _mm_xor_si128(fold_16(a7, by_128), load_16(p + 112));
+    }
+    a0 = _mm_xor_si128(fold_16(a0, load_16(crc32_factors.to_last[0])),
+                       fold_16(a1, load_16(crc32_factors.to_last[1])));
+    a2 = _mm_xor_si128(fold_16(a2, load_16(crc32_factors.to_last[2])),
+                       fold_16(a3, load_16(crc32_factors.to_last[3])));
+    a4 = _mm_xor_si128(fold_16(a4, load_16(crc32_factors.to_last[4])),
+                       fold_16(a5, load_16(crc32_factors.to_last[5])));
+    a6 = _mm_xor_si128(fold_16(a6, load_16(crc32_factors.to_last[6])), a7);
+    a0 = _mm_xor_si128(_mm_xor_si128(a0, a2), _mm_xor_si128(a4, a6));
+    return crc32_final(fold_rest(a0, p, n, &crc32_factors));
+}
+
+/*
+ * Skipping the multiplier.
+ *
+ * P divides x^300 + x^155 + x^117 + x^89 + 1, and so also the same with every power times 64: in
+ * units of 64-bit words, a word at i may be taken out of the message if it is added at i + 145,
+ * i + 183, i + 211 and i + 300 (the "Chorba" family: Kutenin et al., arXiv 2412.16398). That costs
+ * four additions and no multiplication. Doing so to every word needs the sums written back; here
+ * only the first 144 of every 448 words are taken out, so that no sum reaches a word that is taken
+ * out itself: everything is read from the input and nothing is stored. The other 304 are folded as
+ * ever, with what was taken out added as they are loaded. Multiplier and adders are then busy in
+ * equal parts.
+ */
+#define SKIP_WORDS   144
+#define PERIOD_BYTES 3584
+
+/*
+ * The words w to w + 3 of the period that starts at p, if they are among those taken out, else
+ * zeros; also partly. w is a constant.
+ */
+CRC_INLINE __attribute__((target("avx2"))) __m256i crc32_taken_out(const uint8_t *p, int w)
+{
+    if (w <= -4 || w >= SKIP_WORDS)
+        return _mm256_setzero_si256();
+    if (w >= 0 && w + 4 <= SKIP_WORDS)
+        return load_32(p + 8 * w);
+    const __m256i mask =
+        _mm256_set_epi64x(w + 3 < SKIP_WORDS ? -1 : 0, w + 2 >= 0 && w + 2 < SKIP_WORDS ? -1 : 0,
+                          w + 1 >= 0 && w + 1 < SKIP_WORDS ? -1 : 0, w >= 0 ? -1 : 0);
+    return _mm256_maskload_epi64((const long long *)(const void *)(p + 8 * w), mask);
+}
+
+/* Words w to w + 3 with what was taken out before them added. */
+CRC_INLINE __attribute__((target("avx2"))) __m256i crc32_load_sum(const uint8_t *p, int w)
+{
+    __m256i sum = load_32(p + 8 * w);
+    sum = _mm256_xor_si256(sum, crc32_taken_out(p, w - 145));
+    sum = _mm256_xor_si256(sum, crc32_taken_out(p, w - 183));
+    sum = _mm256_xor_si256(sum, crc32_taken_out(p, w - 211));
+    return _mm256_xor_si256(sum, crc32_taken_out(p, w - 300));
+}
+
+/* Folds the 16 words from w on. */
+CRC_INLINE CRC_AVX void crc32_fold_sums(__m256i a[4], __m256i factors, const uint8_t *p, int w)
+{
+    a[0] = fold_32(a[0], factors, crc32_load_sum(p, w));
+    a[1] = fold_32(a[1], factors, crc32_load_sum(p, w + 4));
+    a[2] = fold_32(a[2], factors, crc32_load_sum(p, w + 8));
+    a[3] = fold_32(a[3], factors, crc32_load_sum(p, w + 12));
+}
+
+/* One period; the four registers stand for the 128 bytes before p, then for its last 128. */
+CRC_INLINE CRC_AVX void crc32_skip(__m256i a[4], const uint8_t *p)
+{
+    const __m256i by_128 = _mm256_broadcastsi128_si256(load_16(crc32_factors.by_128));
+    crc32_fold_sums(a, _mm256_broadcastsi128_si256(load_16(crc32_factors.by_period_gap)), p,
+                    SKIP_WORDS);
+#define FOLD(w) crc32_fold_sums(a, by_128, p, w)
+    FOLD(160), FOLD(176), FOLD(192), FOLD(208), FOLD(224), FOLD(240), FOLD(256), FOLD(272);
+    FOLD(288), FOLD(304), FOLD(320), FOLD(336), FOLD(352), FOLD(368), FOLD(384), FOLD(400);
+    FOLD(416), FOLD(432);
+#undef FOLD
+}
+
+CRC_AVX static uint32_t crc32_x86_vpclmul(uint32_t crc, const uint8_t *p, size_t n)
+{
+    if (n < 16)
+        return crc32_short(crc, p, n);
+    if (n < 128)
+        return crc32_medium(crc, p, n);
+    const __m256i inverted = _mm256_zextsi128_si256(_mm_cvtsi32_si128(-1));
+    __m256i a[4] = {_mm256_xor_si256(load_32(p), inverted), load_32(p + 32), load_32(p + 64),
+                    load_32(p + 96)};
+    const size_t steps = n / 128;
+    const bool late = can_inject(steps, &crc32_factors);
+    const __m128i start = _mm_cvtsi32_si128((int)crc);
+    if (!late)
+        a[0] = _mm256_xor_si256(a[0], _mm256_zextsi128_si256(start));
+    p += 128;
+    n -= 128;
+    for (; n >= PERIOD_BYTES; p += PERIOD_BYTES, n -= PERIOD_BYTES)
+        crc32_skip(a, p);
+    fold_steps(a, &p, &n, &crc32_factors);
+    __m128i block = fold_gather(a, &crc32_factors);
+    if (late)
+        block = _mm_xor_si128(block, fold_inject(start, steps, &crc32_factors));
+    return crc32_final(fold_rest(block, p, n, &crc32_factors));
+}
+
 static crc32_function *crc32_choose(uint32_t features)
 {
-    (void)features;
-    return crc32_portable;
+    crc32_function *chosen = crc32_portable;
+    if (features & CPU_PCLMUL)
+        chosen = crc32_x86_pclmul;
+    if (features & CPU_PCLMUL && features & CPU_AVX2 && features & CPU_VPCLMULQDQ)
+        chosen = crc32_x86_vpclmul;
+    return chosen;
 }
 
 #endif

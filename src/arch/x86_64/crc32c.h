@@ -1,13 +1,162 @@
 /*
- * x86_64/crc32c.h: no variants yet.
+ * x86_64/crc32c.h: CRC-32C by the crc32 instruction and by carry-less multiplication.
+ *
+ * The instruction takes eight bytes, one a cycle, but each needs the last one's result three cycles
+ * later; several streams hide that and a multiplication joins them.
+ *
+ *   up to 63 bytes   one stream
+ *   64 and more      three streams; with VPCLMULQDQ folded as in crc32.h, since that has no
+ *                    serial part
+ *   3,968 and more   with VPCLMULQDQ four streams beside the folding: other execution units
  */
 #ifndef CB_ARCH_CRC32C_H
 #define CB_ARCH_CRC32C_H
 
+#include "cpu_features.h"
+#include "crc_fold.h"
+
+#define CRC32C_SERIAL __attribute__((target("sse4.2")))
+#define CRC32C_SSE    __attribute__((target("sse4.2,pclmul")))
+#define CRC32C_AVX    __attribute__((target("sse4.2,pclmul,avx2,vpclmulqdq")))
+
+CRC_INLINE CRC32C_SERIAL uint32_t crc32c_8(uint32_t crc, const uint8_t *p)
+{
+    return (uint32_t)_mm_crc32_u64(crc, *(const coldboost_u64 *)p);
+}
+
+/* The register is not inverted. */
+CRC_INLINE CRC32C_SERIAL uint32_t crc32c_serial(uint32_t crc, const uint8_t *p, size_t n)
+{
+    for (; n >= 8; p += 8, n -= 8)
+        crc = crc32c_8(crc, p);
+    if (n & 4) {
+        crc = _mm_crc32_u32(crc, *(const coldboost_u32 *)p);
+        p += 4;
+    }
+    if (n & 2) {
+        crc = _mm_crc32_u16(crc, (uint16_t)(p[0] | p[1] << 8));
+        p += 2;
+    }
+    if (n & 1)
+        crc = _mm_crc32_u8(crc, *p);
+    return crc;
+}
+
+CRC32C_SERIAL static uint32_t crc32c_x86_sse42(uint32_t crc, const uint8_t *p, size_t n)
+{
+    return ~crc32c_serial(~crc, p, n);
+}
+
+/* Three streams of `bytes` bytes one behind the other, and the register before them. */
+CRC_INLINE CRC32C_SSE uint32_t crc32c_streams(uint32_t crc, const uint8_t *p, size_t bytes,
+                                              const uint64_t factors[2])
+{
+    uint32_t second = 0, third = 0;
+    for (size_t i = 0; i < bytes; i += 8) {
+        crc = crc32c_8(crc, p + i);
+        second = crc32c_8(second, p + bytes + i);
+        third = crc32c_8(third, p + 2 * bytes + i);
+    }
+    const __m128i k = load_16(factors);
+    __m128i product = _mm_xor_si128(_mm_clmulepi64_si128(_mm_cvtsi32_si128((int)crc), k, 0x00),
+                                    _mm_clmulepi64_si128(_mm_cvtsi32_si128((int)second), k, 0x10));
+    return third ^ (uint32_t)_mm_crc32_u64(0, (uint64_t)_mm_cvtsi128_si64(product));
+}
+
+CRC32C_SSE static uint32_t crc32c_x86_pclmul(uint32_t crc, const uint8_t *p, size_t n)
+{
+    crc = ~crc;
+    for (; n >= 3 * 1024; p += 3 * 1024, n -= 3 * 1024)
+        crc = crc32c_streams(crc, p, 1024, crc32c_merge_long);
+    for (; n >= 3 * 128; p += 3 * 128, n -= 3 * 128)
+        crc = crc32c_streams(crc, p, 128, crc32c_merge_short);
+    return ~crc32c_serial(crc, p, n);
+}
+
+/* The checksum of the message that ends with this block. */
+CRC_INLINE CRC32C_SSE uint32_t crc32c_final(__m128i block)
+{
+    uint64_t first = (uint64_t)_mm_cvtsi128_si64(block);
+    uint64_t last = (uint64_t)_mm_extract_epi64(block, 1);
+    return ~(uint32_t)_mm_crc32_u64((uint32_t)_mm_crc32_u64(0, first), last);
+}
+
+/*
+ * A period of the fused kernel: four streams of 320 bytes, then 2,560 that are folded meanwhile.
+ * The four registers stand for the 128 bytes before p, then for the last 128 of the period. The
+ * streams begin at zero, so a period waits for nothing; their results join the folded registers.
+ */
+#define CRC32C_STREAM_BYTES 320
+#define CRC32C_PERIOD_BYTES 3840
+
+CRC_INLINE CRC32C_AVX void crc32c_fuse(__m256i a[4], const uint8_t *p)
+{
+    const __m256i by_128 = _mm256_broadcastsi128_si256(load_16(crc32c_factors.by_128));
+    __m256i factors = _mm256_broadcastsi128_si256(load_16(crc32c_factors.by_period_gap));
+    const uint8_t *folded = p + 4 * CRC32C_STREAM_BYTES;
+    uint32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0;
+    for (size_t i = 0; i < CRC32C_STREAM_BYTES; i += 16, folded += 128) {
+        const uint8_t *stream = p + i;
+        a[0] = fold_32(a[0], factors, load_32(folded));
+        s0 = crc32c_8(s0, stream);
+        s1 = crc32c_8(s1, stream + CRC32C_STREAM_BYTES);
+        a[1] = fold_32(a[1], factors, load_32(folded + 32));
+        s2 = crc32c_8(s2, stream + 2 * CRC32C_STREAM_BYTES);
+        s3 = crc32c_8(s3, stream + 3 * CRC32C_STREAM_BYTES);
+        a[2] = fold_32(a[2], factors, load_32(folded + 64));
+        s0 = crc32c_8(s0, stream + 8);
+        s1 = crc32c_8(s1, stream + CRC32C_STREAM_BYTES + 8);
+        a[3] = fold_32(a[3], factors, load_32(folded + 96));
+        s2 = crc32c_8(s2, stream + 2 * CRC32C_STREAM_BYTES + 8);
+        s3 = crc32c_8(s3, stream + 3 * CRC32C_STREAM_BYTES + 8);
+        factors = by_128;
+    }
+    const __m128i k01 = load_16(crc32c_stream_factors), k23 = load_16(crc32c_stream_factors + 2);
+    __m128i sum =
+        _mm_xor_si128(_mm_xor_si128(_mm_clmulepi64_si128(_mm_cvtsi32_si128((int)s0), k01, 0x00),
+                                    _mm_clmulepi64_si128(_mm_cvtsi32_si128((int)s1), k01, 0x10)),
+                      _mm_xor_si128(_mm_clmulepi64_si128(_mm_cvtsi32_si128((int)s2), k23, 0x00),
+                                    _mm_clmulepi64_si128(_mm_cvtsi32_si128((int)s3), k23, 0x10)));
+    a[3] = _mm256_xor_si256(a[3], _mm256_zextsi128_si256(sum));
+}
+
+CRC32C_AVX static uint32_t crc32c_x86_vpclmul(uint32_t crc, const uint8_t *p, size_t n)
+{
+    if (n < 64)
+        return ~crc32c_serial(~crc, p, n);
+    const __m128i start = _mm_cvtsi32_si128((int)crc);
+    if (n < 128)
+        return crc32c_final(
+            fold_rest(fold_64_bytes(start, p, &crc32c_factors), p + 64, n - 64, &crc32c_factors));
+    const __m256i inverted = _mm256_zextsi128_si256(_mm_cvtsi32_si128(-1));
+    __m256i a[4] = {_mm256_xor_si256(load_32(p), inverted), load_32(p + 32), load_32(p + 64),
+                    load_32(p + 96)};
+    const size_t steps = n / 128;
+    const bool late = can_inject(steps, &crc32c_factors);
+    if (!late)
+        a[0] = _mm256_xor_si256(a[0], _mm256_zextsi128_si256(start));
+    p += 128;
+    n -= 128;
+    for (; n >= CRC32C_PERIOD_BYTES; p += CRC32C_PERIOD_BYTES, n -= CRC32C_PERIOD_BYTES)
+        crc32c_fuse(a, p);
+    fold_steps(a, &p, &n, &crc32c_factors);
+    __m128i block = fold_gather(a, &crc32c_factors);
+    if (late)
+        block = _mm_xor_si128(block, fold_inject(start, steps, &crc32c_factors));
+    return crc32c_final(fold_rest(block, p, n, &crc32c_factors));
+}
+
 static crc32c_function *crc32c_choose(uint32_t features)
 {
-    (void)features;
-    return crc32c_portable;
+    crc32c_function *chosen = crc32c_portable;
+    if (features & CPU_SSE42)
+        chosen = crc32c_x86_sse42;
+    if (features & CPU_SSE42 && features & CPU_PCLMUL)
+        chosen = crc32c_x86_pclmul;
+    if (features & CPU_SSE42 && features & CPU_PCLMUL && features & CPU_AVX2 &&
+        features & CPU_VPCLMULQDQ)
+        chosen = crc32c_x86_vpclmul;
+    return chosen;
 }
 
 #endif

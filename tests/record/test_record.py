@@ -1,0 +1,284 @@
+#!/usr/bin/env python3
+"""Records a victim program and checks that the profile names exactly what it touched.
+
+Usage: test_record.py COLDBOOST VICTIM OBJECT [TEST...]
+"""
+import collections
+import os
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+COLDBOOST, VICTIM, OBJECT = (os.path.abspath(path) for path in sys.argv[1:4])
+PAGE = 4096
+PAGES = 512
+Profile = collections.namedtuple('Profile', 'executables files directories epochs mtimes')
+
+
+def read_profile(path):
+    """Executables in order; {file: pages}; directories; [(epoch, file, first page)] in order."""
+    with open(path, 'rb') as f:
+        data = f.read()
+    executables, files, ranges = struct.unpack_from('<III', data, 32)
+    file_at = 64 + 32 * executables
+    range_at = file_at + 64 * files
+    strings = data[range_at + 16 * ranges:]
+
+    def string(offset):
+        return strings[offset:strings.index(b'\0', offset)].decode()
+
+    entries = [struct.unpack_from('<QqII', data, file_at + 64 * i) for i in range(files)]
+    names = [string(entry[2]) for entry in entries]
+    result = Profile([], {}, set(), [], {name: entry[1] for name, entry in zip(names, entries)})
+    for i in range(executables):
+        result.executables.append(string(struct.unpack_from('<I', data, 64 + 32 * i + 8)[0]))
+    for i in range(ranges):
+        file, first, count, epoch = struct.unpack_from('<IIII', data, range_at + 16 * i)
+        if entries[file][3]:
+            result.directories.add(names[file])
+        else:
+            result.files.setdefault(names[file], set()).update(range(first, first + count))
+        result.epochs.append((epoch, names[file], first))
+    return result
+
+
+class RecordTest(unittest.TestCase):
+    def setUp(self):
+        # Not /tmp, which may be a tmpfs: its files are left out.
+        self.folder = tempfile.mkdtemp(dir=os.path.dirname(VICTIM), prefix='record.')
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.data = self.make_file('data')
+        self.profile = os.path.join(self.folder, 'out.cbp')
+
+    def make_file(self, name, pages=PAGES):
+        path = os.path.join(self.folder, name)
+        with open(path, 'wb') as f:
+            for page in range(pages):
+                f.write(struct.pack('<Q', page) * (PAGE // 8))
+            f.flush()
+            os.fsync(f.fileno())
+        time.sleep(0.02)  # files written from the start of the recording on are left out
+        return path
+
+    def start(self, *command, options=()):
+        return subprocess.Popen([COLDBOOST, 'record', '-o', self.profile, *options, '--', *command],
+                                env=dict(os.environ, DATA=self.data), stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def record(self, *command, options=(), status=0):
+        process = self.start(*command, options=options)
+        self.out, self.err = (stream.decode() for stream in process.communicate(timeout=60))
+        self.assertEqual(process.returncode, status, self.err)
+        return read_profile(self.profile) if os.path.exists(self.profile) else None
+
+    def victim(self, *ways, **keywords):
+        return self.record(VICTIM, *ways, **keywords)
+
+    def assert_pages(self, profile, path, expected):
+        """Exactly these pages; where readahead could not be turned off, at least these."""
+        pages = profile.files.get(path, set())
+        if 'with readahead' in self.err:
+            self.assertLessEqual(set(expected), pages)
+        else:
+            self.assertEqual(sorted(pages), sorted(expected))
+
+    def test_every_read_call_and_nothing_else(self):
+        profile = self.victim('read:10', 'readv:20', 'pread:30', 'preadv:40', 'preadv2:50',
+                              'sendfile:60', 'splice:70', 'copy:80', 'dup:90')
+        self.assertEqual(sorted(profile.files[self.data]),
+                         [10, 11, 20, 30, 40, 50, 52, 60, 62, 70, 80, 90])
+        self.assertEqual(profile.executables, [VICTIM])
+
+    def test_stdio_reads_from_where_it_was_sought_to(self):
+        profile = self.victim('stdio:100', 'stream:200')
+        # glibc fills its buffer of one page from byte 5 of page 100 on.
+        self.assertEqual(sorted(profile.files[self.data]), [100, 101, 104, 200])
+
+    def test_mapped_pages(self):
+        profile = self.victim('map:10', 'unmap:130', 'map:200')
+        self.assert_pages(profile, self.data, [10, 130, 200])
+
+    def test_children(self):
+        profile = self.victim('fork:10', 'vfork:130', 'spawn:200')
+        self.assert_pages(profile, self.data, [10, 12, 130, 200])
+
+    def test_every_end_is_the_last_look(self):
+        pages = {}
+        for way, status in [('exit_now', 0), ('quick_exit', 0), ('kill', 128 + signal.SIGKILL),
+                            ('exec', 0), ('execlp', 0)]:
+            pages[way] = self.make_file(way)
+            with self.subTest(way):
+                profile = self.victim('PATH=' + pages[way], way + ':64', status=status)
+                expected = {'exit_now': [64], 'quick_exit': [64]}.get(way, [64, 66])
+                if way == 'execlp':  # keeps DATA, which names the other file
+                    expected = [64]
+                    self.assertEqual(sorted(profile.files[self.data]), [66])
+                self.assert_pages(profile, pages[way], expected)
+
+    def test_loaded_objects(self):
+        with open(OBJECT, 'rb') as f:
+            content = f.read()
+        marked = content.index(b'the touched page') // PAGE
+        for close in '01':
+            with self.subTest(close=close):
+                profile = self.victim('PATH=' + OBJECT, 'dlopen:' + close)
+                pages = profile.files[OBJECT]
+                self.assertIn(0, pages)
+                self.assertIn(marked, pages)
+                if 'with readahead' not in self.err:
+                    self.assertLess(len(pages), 20)  # it has more than 64
+        self.assertIn('/etc/ld.so.cache', profile.files)
+
+    def test_recorder_is_not_charged_to_the_program(self):
+        profile = self.victim('map:1')
+        self.assertIn(VICTIM, profile.files)
+        self.assertEqual([path for path in profile.files
+                          if 'coldboost-record' in path or 'coldboost-trace' in path], [])
+
+    def test_listed_directory(self):
+        folder = os.path.join(self.folder, 'listed')
+        os.mkdir(folder)
+        time.sleep(0.02)
+        profile = self.victim('PATH=' + folder, 'list:0')
+        self.assertEqual(profile.directories, {folder})
+
+    def test_files_that_change_are_left_out(self):
+        changing = {way: self.make_file(way) for way in ('write', 'unlink', 'rename')}
+        ways = [word for way, path in changing.items() for word in (f'PATH={path}', f'{way}:3')]
+        profile = self.victim(*ways, f'PATH={self.data}', 'pread:5')
+        self.assertEqual(sorted(profile.files[self.data]), [5])
+        for path in changing.values():
+            self.assertNotIn(path, profile.files)
+            self.assertNotIn(path + '.renamed', profile.files)
+
+    def test_order_is_that_of_the_first_touch(self):
+        profile = self.victim('pread:300', 'sleep:40', 'map:200', 'sleep:40', 'pread:100',
+                              'pread:300')
+        mine = [(epoch, page) for epoch, path, page in profile.epochs if path == self.data]
+        self.assertEqual([page for _, page in mine], [300, 200, 100] if len(mine) == 3 else None)
+        epochs = [epoch for epoch, _, _ in profile.epochs]
+        self.assertEqual(epochs, sorted(epochs))
+        self.assertLess(mine[0][0] + 3, mine[1][0])
+        self.assertLess(mine[1][0] + 3, mine[2][0])
+
+    def test_survives_closed_descriptors(self):
+        profile = self.victim('pread:10', 'close_all:0', 'pread:20', 'map:130')
+        self.assert_pages(profile, self.data, [10, 20, 130])
+
+    def test_until_seconds(self):
+        profile = self.victim('pread:10', 'sleep:900', 'pread:20', '7',
+                              options=['--until', '0.4'], status=7)
+        self.assertEqual(sorted(profile.files[self.data]), [10])
+
+    def test_until_ready(self):
+        script = ('import os, socket, time\n'
+                  'a, b = socket.socketpair()\n'
+                  f'fd = os.open({self.data!r}, os.O_RDONLY)\n'
+                  'os.pread(fd, 1, 10 * 4096)\n'
+                  'a.sendall(b"GET /2018-06-01/runtime/invocation/nix HTTP/1.1\\r\\n\\r\\n")\n'
+                  'os.pread(fd, 1, 20 * 4096)\n'
+                  'a.sendall(b"GET /2018-06-01/runtime/invocation/next HTTP/1.1\\r\\n\\r\\n")\n'
+                  'time.sleep(0.5)\n'
+                  'os.pread(fd, 1, 30 * 4096)\n')
+        profile = self.record(sys.executable, '-c', script, options=['--until', 'ready'])
+        self.assertEqual(sorted(profile.files[self.data]), [10, 20])
+
+    def test_map_rewrites_whole_components(self):
+        other = self.make_file('data2')
+        profile = self.victim('pread:1', f'PATH={other}', 'pread:2',
+                              options=['--map', f'{self.data}=/var/task/data',
+                                       '--map', f'{os.path.dirname(VICTIM)}/=/var/app/'])
+        self.assertEqual(profile.files['/var/task/data'], {1})
+        self.assertEqual(profile.mtimes['/var/task/data'], 0)
+        relative = os.path.relpath(other, os.path.dirname(VICTIM))
+        self.assertEqual(profile.files['/var/app/' + relative], {2})
+        self.assertIn('/var/app/' + os.path.basename(VICTIM), profile.executables)
+
+    def test_signals_reach_the_program_and_the_profile_is_written(self):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            with self.subTest(number):
+                process = self.start(VICTIM, 'pread:10', 'sleep:20000')
+                deadline = time.monotonic() + 20
+                while process.poll() is None and time.monotonic() < deadline and not self.is_asleep(process):
+                    time.sleep(0.05)
+                process.send_signal(number)
+                _, err = process.communicate(timeout=20)
+                self.assertEqual(process.returncode, 128 + number, err)
+                self.assertEqual(read_profile(self.profile).files[self.data], {10})
+
+    @staticmethod
+    def is_asleep(process):
+        """Whether a child of the recording is in the victim's long sleep."""
+        for pid in filter(str.isdigit, os.listdir('/proc')):
+            try:
+                with open(f'/proc/{pid}/stat') as f:
+                    parent = int(f.read().rpartition(')')[2].split()[1])
+                with open(f'/proc/{pid}/wchan') as f, open(f'/proc/{pid}/exe') as exe:
+                    if (parent == process.pid and os.readlink(f'/proc/{pid}/exe') == VICTIM
+                            and 'nanosleep' in f.read()):
+                        return True
+            except OSError:
+                pass
+        return False
+
+    def test_exit_statuses(self):
+        plain = os.path.join(self.folder, 'plain')
+        shutil.copyfile(self.data, plain)
+        for command, status in [([VICTIM, '42'], 42), (['/no/such/program'], 127), ([plain], 126),
+                                ([self.folder], 126)]:
+            with self.subTest(command):
+                self.record(*command, status=status)
+        self.assertIn(self.folder, self.err)
+
+    def test_static_program_is_refused_with_the_reason(self):
+        source, program = (os.path.join(self.folder, name) for name in ('s.c', 's'))
+        with open(source, 'w') as f:
+            f.write('int main(void) { return 0; }\n')
+        if subprocess.run(['cc', '-static', source, '-o', program], check=False,
+                          stderr=subprocess.DEVNULL).returncode:
+            self.skipTest('no static libc')
+        self.record(program, status=126)
+        self.assertIn('static', self.err)
+        self.assertFalse(os.path.exists(self.profile))
+
+    def test_output_is_the_programs_own(self):
+        command = ['sh', '-c', 'ls /etc | sort -r; cat "$DATA" | cksum; echo oops >&2; exit 3']
+        plain = subprocess.run(command, env=dict(os.environ, DATA=self.data), check=False,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        profile = self.record(*command, status=3)
+        self.assertEqual(self.out, plain.stdout.decode())
+        self.assertEqual([line for line in self.err.splitlines() if 'coldboost' not in line],
+                         ['oops'])
+        self.assertEqual(profile.files[self.data], set(range(PAGES)))
+
+    def test_profile_stays_whole_when_it_cannot_be_written(self):
+        self.profile = os.path.join(self.folder, 'absent', 'out.cbp')
+        self.record(VICTIM, 'pread:1', status=1)
+        self.assertIn('absent', self.err)
+
+    def test_readahead_comes_back(self):
+        def settings():
+            result = {}
+            for device in os.listdir('/sys/class/bdi'):
+                with open(f'/sys/class/bdi/{device}/read_ahead_kb') as f:
+                    result[device] = f.read()
+            return result
+        before = settings()
+        process = self.start(VICTIM, 'sleep:1500')
+        time.sleep(0.7)
+        during = settings()
+        process.kill()
+        process.communicate()
+        time.sleep(0.3)
+        self.assertEqual(settings(), before)
+        if os.geteuid() == 0 and os.access('/proc/sys/vm/drop_caches', os.W_OK):
+            self.assertNotEqual(during, before)
+
+
+if __name__ == '__main__':
+    unittest.main(argv=[sys.argv[0], *sys.argv[4:]])

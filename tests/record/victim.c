@@ -1,0 +1,366 @@
+/*
+ * victim.c: a program that touches exactly the pages it is told to, in every way a program can. Its
+ * arguments are done one after the other: WAY:PAGE, applied to the file in DATA (environment), or
+ * PATH=FILE to go on with another file. Ends with 0, or with 99 and a message if a way fails.
+ */
+#include <dirent.h>
+#include <dlfcn.h>
+#include <err.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { PAGE = 4096 };
+
+static const char *data;
+static char *self;
+static char buffer[8 * PAGE];
+
+static void check(int good, const char *what)
+{
+    if (!good)
+        err(99, "%s", what);
+}
+
+static int open_at(off_t offset)
+{
+    int fd = open(data, O_RDONLY);
+    check(fd >= 0 && lseek(fd, offset, SEEK_SET) == offset, data);
+    return fd;
+}
+
+/* Two pages, from the middle of the first to the middle of the second. */
+static void do_read(off_t page)
+{
+    int fd = open_at(page * PAGE + PAGE / 2);
+    check(read(fd, buffer, PAGE) == PAGE, "read");
+    close(fd);
+}
+
+static void do_readv(off_t page)
+{
+    struct iovec vector[] = {{buffer, 10}, {buffer + 10, 20}};
+    int fd = open_at(page * PAGE);
+    check(readv(fd, vector, 2) == 30, "readv");
+    close(fd);
+}
+
+static void do_pread(off_t page)
+{
+    int fd = open_at(0);
+    check(pread(fd, buffer, 1, page * PAGE) == 1, "pread");
+    close(fd);
+}
+
+static void do_preadv(off_t page)
+{
+    struct iovec vector = {buffer, 1};
+    int fd = open_at(0);
+    check(preadv(fd, &vector, 1, page * PAGE) == 1, "preadv");
+    close(fd);
+}
+
+/* With an offset, and at the position. */
+static void do_preadv2(off_t page)
+{
+    struct iovec vector = {buffer, 1};
+    int fd = open_at((page + 2) * PAGE);
+    check(preadv2(fd, &vector, 1, page * PAGE, 0) == 1, "preadv2");
+    check(preadv2(fd, &vector, 1, -1, 0) == 1, "preadv2 at the position");
+    close(fd);
+}
+
+static void do_sendfile(off_t page)
+{
+    int out = open("/dev/null", O_WRONLY), fd = open_at((page + 2) * PAGE);
+    off_t offset = page * PAGE;
+    check(sendfile(out, fd, &offset, 10) == 10, "sendfile");
+    check(sendfile(out, fd, NULL, 10) == 10, "sendfile at the position");
+    close(fd);
+    close(out);
+}
+
+static void do_splice(off_t page)
+{
+    int ends[2], fd = open_at(0);
+    loff_t offset = page * PAGE;
+    check(pipe(ends) == 0 && splice(fd, &offset, ends[1], NULL, 10, 0) == 10, "splice");
+    close(fd);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+static void do_copy(off_t page)
+{
+    FILE *out = tmpfile();
+    int fd = open_at(0);
+    loff_t offset = page * PAGE;
+    check(out && copy_file_range(fd, &offset, fileno(out), NULL, 10, 0) == 10, "copy_file_range");
+    close(fd);
+    fclose(out);
+}
+
+/* The descriptor is inherited, moved and reused: what counts is what it stands for. */
+static void do_dup(off_t page)
+{
+    int fd = open_at(page * PAGE), other = dup2(fd, 100);
+    close(fd);
+    fd = open("/dev/zero", O_RDONLY);
+    check(other == 100 && read(other, buffer, 1) == 1 && read(fd, buffer, 1) == 1, "dup2");
+    close(fd);
+    close(other);
+}
+
+static const char *touch_map(off_t page)
+{
+    int fd = open_at(0);
+    off_t size = lseek(fd, 0, SEEK_END);
+    char *bytes = mmap(NULL, (size_t)size, PROT_READ, MAP_PRIVATE, fd, 0);
+    close(fd);
+    check(bytes != MAP_FAILED, "mmap");
+    buffer[0] = *(volatile char *)(bytes + page * PAGE);
+    return bytes;
+}
+
+static void do_map(off_t page)
+{
+    touch_map(page);
+}
+
+/* Gone within a microsecond: nobody can have sampled it. */
+static void do_unmap(off_t page)
+{
+    int fd = open_at(0);
+    size_t size = (size_t)lseek(fd, 0, SEEK_END);
+    close(fd);
+    check(munmap((void *)(uintptr_t)touch_map(page), size) == 0, "munmap");
+}
+
+static void do_stdio(off_t page)
+{
+    FILE *file = fopen(data, "r");
+    check(file && fseek(file, page * PAGE + 5, SEEK_SET) == 0 && fgetc(file) != EOF, "fseek");
+    check(fseek(file, (page + 4) * PAGE, SEEK_SET) == 0 && fread(buffer, 1, PAGE, file) == PAGE,
+          "fread");
+    fclose(file);
+}
+
+static void do_stream_left_open(off_t page)
+{
+    FILE *file = fopen(data, "r");
+    check(file && fseek(file, page * PAGE, SEEK_SET) == 0 && fgetc(file) != EOF, "fgetc");
+}
+
+static void wait_for(pid_t pid)
+{
+    int status;
+    check(pid > 0 && waitpid(pid, &status, 0) == pid && status == 0, "child");
+}
+
+static void do_fork(off_t page)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        touch_map(page);
+        do_pread(page + 2);
+        _exit(0);
+    }
+    wait_for(pid);
+}
+
+static char *argument(const char *way, off_t page)
+{
+    char *text = NULL;
+    check(asprintf(&text, "%s:%jd", way, (intmax_t)page) > 0, "asprintf");
+    return text;
+}
+
+static char *data_entry(void)
+{
+    char *text = NULL;
+    check(asprintf(&text, "DATA=%s", data) > 0, "asprintf");
+    return text;
+}
+
+/* These give their children an environment that does not mention the recorder. */
+static void do_vfork(off_t page)
+{
+    char *arguments[] = {self, argument("pread", page), NULL};
+    char *environment[] = {data_entry(), NULL};
+    pid_t pid = vfork();
+    if (pid == 0) {
+        execve(self, arguments, environment);
+        _exit(98);
+    }
+    wait_for(pid);
+}
+
+static void do_spawn(off_t page)
+{
+    char *arguments[] = {self, argument("pread", page), NULL};
+    char *environment[] = {data_entry(), (char[]){"LD_PRELOAD="}, NULL};
+    pid_t pid;
+    check(posix_spawn(&pid, self, NULL, NULL, arguments, environment) == 0, "posix_spawn");
+    wait_for(pid);
+}
+
+static void do_exec(off_t page)
+{
+    touch_map(page);
+    execle(self, self, argument("pread", page + 2), (char *)NULL, (char *[]){data_entry(), NULL});
+    check(0, "execle");
+}
+
+static void do_execlp(off_t page)
+{
+    touch_map(page);
+    execlp(self, self, argument("pread", page + 2), (char *)NULL);
+    check(0, "execlp");
+}
+
+static void do_exit_now(off_t page)
+{
+    touch_map(page);
+    _exit(0);
+}
+
+static void do_quick_exit(off_t page)
+{
+    touch_map(page);
+    quick_exit(0);
+}
+
+static void do_kill(off_t page)
+{
+    touch_map(page);
+    do_pread(page + 2);
+    usleep(100000);
+    raise(SIGKILL);
+}
+
+static void do_sleep(off_t milliseconds)
+{
+    usleep((useconds_t)milliseconds * 1000);
+}
+
+/* The data is an object with a function of this name. */
+static void do_dlopen(off_t close_it)
+{
+    void *object = dlopen(data, RTLD_NOW);
+    check(object != NULL, data);
+    void (*function)(void) = (void (*)(void))(uintptr_t)dlsym(object, "victim_touch");
+    check(function != NULL, "dlsym");
+    function();
+    if (close_it)
+        dlclose(object);
+}
+
+static void do_list(off_t unused)
+{
+    (void)unused;
+    DIR *directory = opendir(data);
+    check(directory && readdir(directory), data);
+    closedir(directory);
+}
+
+static void do_write(off_t page)
+{
+    do_pread(page);
+    int fd = open(data, O_WRONLY);
+    check(fd >= 0 && pwrite(fd, "x", 1, 0) == 1, "pwrite");
+    close(fd);
+}
+
+static void do_unlink(off_t page)
+{
+    do_pread(page);
+    check(unlink(data) == 0, "unlink");
+}
+
+static void do_rename(off_t page)
+{
+    char other[4096];
+    do_pread(page);
+    snprintf(other, sizeof other, "%s.renamed", data);
+    check(rename(data, other) == 0, "rename");
+}
+
+static void do_close_all(off_t unused)
+{
+    (void)unused;
+    for (int fd = 3; fd < 1024; fd++)
+        close(fd);
+}
+
+static const struct way {
+    const char *name;
+    void (*run)(off_t page);
+} ways[] = {
+    {"read", do_read},
+    {"readv", do_readv},
+    {"pread", do_pread},
+    {"preadv", do_preadv},
+    {"preadv2", do_preadv2},
+    {"sendfile", do_sendfile},
+    {"splice", do_splice},
+    {"copy", do_copy},
+    {"dup", do_dup},
+    {"map", do_map},
+    {"unmap", do_unmap},
+    {"stdio", do_stdio},
+    {"stream", do_stream_left_open},
+    {"fork", do_fork},
+    {"vfork", do_vfork},
+    {"spawn", do_spawn},
+    {"exec", do_exec},
+    {"execlp", do_execlp},
+    {"exit_now", do_exit_now},
+    {"quick_exit", do_quick_exit},
+    {"kill", do_kill},
+    {"sleep", do_sleep},
+    {"dlopen", do_dlopen},
+    {"list", do_list},
+    {"write", do_write},
+    {"unlink", do_unlink},
+    {"rename", do_rename},
+    {"close_all", do_close_all},
+};
+
+static void run(const char *name, off_t page)
+{
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        if (strcmp(ways[i].name, name) == 0) {
+            ways[i].run(page);
+            return;
+        }
+    }
+    errx(99, "%s: no such way", name);
+}
+
+int main(int argc, char **argv)
+{
+    self = argv[0];
+    data = getenv("DATA");
+    for (int i = 1; i < argc; i++) {
+        char *colon = strchr(argv[i], ':');
+        if (strncmp(argv[i], "PATH=", 5) == 0) {
+            data = argv[i] + 5;
+        } else if (colon) {
+            *colon = '\0';
+            run(argv[i], atol(colon + 1));
+        } else {
+            return atoi(argv[i]);
+        }
+    }
+    return 0;
+}
