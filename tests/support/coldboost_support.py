@@ -5,6 +5,7 @@ own code: two readings of one format that have to agree.
 """
 
 import os
+import shlex
 import struct
 import subprocess
 import zlib
@@ -140,6 +141,11 @@ def plain_environment(home):
         "LC_ALL": "C",
         "TZ": "UTC",
     }
+
+
+def emulator():
+    """The command in front of a program for another architecture, from meson; empty for our own."""
+    return shlex.split(os.environ.get("MESON_EXE_WRAPPER", ""))
 
 
 def wrapped(wrapper, environment, command):
