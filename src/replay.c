@@ -36,8 +36,8 @@
 #define CHUNK_BYTES (128u << 10)
 /* A gap up to this is read along: cheaper than a request of its own. */
 #define MERGE_GAP_PAGES 8
-/* A run is cut here, so that the workers share a large file. */
-#define RUN_RANGES 64
+/* A run is cut here, so that the workers share a large file and the order of first touch holds. */
+#define RUN_PAGES 128
 /* Pages that the warm check looks at, spread over the section. */
 #define WARM_SAMPLES 16
 /* A start that takes longer than this has other troubles than cold files. */
@@ -221,12 +221,10 @@ static uint32_t claim_run(struct replay *replay, uint32_t *first)
     *first = __atomic_load_n(&replay->next_range, __ATOMIC_RELAXED);
     for (;;) {
         uint32_t end = *first;
-        if (end < count) {
-            uint32_t file = section_range(replay, end)->file;
-            while (end < count && end - *first < RUN_RANGES &&
-                   section_range(replay, end)->file == file)
-                end++;
-        }
+        uint64_t pages = 0;
+        while (end < count && pages < RUN_PAGES &&
+               section_range(replay, end)->file == section_range(replay, *first)->file)
+            pages += section_range(replay, end++)->page_count;
         if (__atomic_compare_exchange_n(&replay->next_range, first, end, false, __ATOMIC_RELAXED,
                                         __ATOMIC_RELAXED))
             return end;
@@ -243,6 +241,7 @@ static void replay_run(struct replay *replay, uint32_t first, uint32_t end)
     }
     if (file->kind == PROFILE_FILE_DIRECTORY)
         list_directory(fd);
+    uint64_t last_page = 0;
     while (first < end && file->kind == PROFILE_FILE_REGULAR) {
         uint64_t page = section_range(replay, first)->first_page;
         uint64_t page_end = page + section_range(replay, first)->page_count;
@@ -256,7 +255,13 @@ static void replay_run(struct replay *replay, uint32_t first, uint32_t end)
         __atomic_add_fetch(&progress.bytes, (page_end - page) * PROFILE_PAGE_BYTES,
                            __ATOMIC_RELAXED);
         page_in(fd, page, page_end - page);
+        last_page = page_end - 1;
     }
+    /* Waits for the last page: only so many runs as there are workers are on their way at a time.
+     * A longer queue would make the program's own first reads wait behind what it needs last. */
+    char byte;
+    if (file->kind == PROFILE_FILE_REGULAR)
+        sys_pread(fd, &byte, 1, last_page * PROFILE_PAGE_BYTES);
     sys_close(fd);
 }
 
@@ -359,8 +364,7 @@ static void lead(struct replay *replay)
     }
     if (!replay->budget_bytes)
         replay->budget_bytes = budget_by_memory(replay->granted_bytes);
-    if (replay->section->range_count > RUN_RANGES)
-        start_workers(replay);
+    start_workers(replay);
     work(replay);
     join_workers(replay);
     print_report(budget_is_left(replay) ? "done" : "budget");
@@ -490,7 +494,8 @@ int replay_start(const struct replay_request *request)
         sys_unmap(replay, bytes);
         return 1;
     }
-    /* A thread unmaps the replay when it is done, perhaps before this line: only copies from here. */
+    /* A thread unmaps the replay when it is done, perhaps before this line: only copies from here.
+     */
     bool separate_memory = replay->mode == MODE_FORK;
     long id = start_leader(replay);
     if (id < 0 || separate_memory) {
