@@ -113,6 +113,17 @@ static inline void *coldboost_memcpy_inline(void *COLDBOOST_RESTRICT dst,
 {
     unsigned char *d = (unsigned char *)dst;
     const unsigned char *s = (const unsigned char *)src;
+    if (n <= 16) {
+        if (n >= 8)
+            COLDBOOST_COPY_ENDS(coldboost_u64);
+        if (n >= 4)
+            COLDBOOST_COPY_ENDS(coldboost_u32);
+        if (n >= 2)
+            COLDBOOST_COPY_ENDS(coldboost_u16);
+        if (n)
+            *d = *s;
+        return dst;
+    }
     if (n > 64)
         return fast_memcpy(dst, src, n);
     if (n > 32) {
@@ -121,17 +132,7 @@ static inline void *coldboost_memcpy_inline(void *COLDBOOST_RESTRICT dst,
         *(coldboost_u128 *)(d + 16) = second; /* the middle, which the ends do not cover */
         *(coldboost_u128 *)(d + n - 32) = third;
     }
-    if (n > 16)
-        COLDBOOST_COPY_ENDS(coldboost_u128);
-    if (n >= 8)
-        COLDBOOST_COPY_ENDS(coldboost_u64);
-    if (n >= 4)
-        COLDBOOST_COPY_ENDS(coldboost_u32);
-    if (n >= 2)
-        COLDBOOST_COPY_ENDS(coldboost_u16);
-    if (n)
-        *d = *s;
-    return dst;
+    COLDBOOST_COPY_ENDS(coldboost_u128);
 }
 #undef COLDBOOST_COPY_ENDS
 

@@ -4,7 +4,7 @@
  *   1 to 15 bytes   one register, its bytes at the end, and the final reduction
  *   16 to 127       four blocks of 16 into one, then the rest block by block
  *   128 and more    128 bytes a step into four registers of 32 (or eight of 16), those into one
- *   1,024 and more  with AVX2 a third of the input skips the multiplier, see below
+ *   4,096 and more  with AVX2 three tenths of the input skip the multiplier, see below
  *
  * The chain from one call's result to the next call's is kept short: where it can, the register
  * that the caller hands in joins at the end, by one multiplication with a factor for the length.
@@ -101,82 +101,79 @@ CRC_SSE static uint32_t crc32_x86_pclmul(uint32_t crc, const uint8_t *p, size_t 
 /*
  * Skipping the multiplier.
  *
- * P divides x^300 + x^155 + x^117 + x^89 + 1, and so also the same with every power squared, again
- * and again: in units of 1, 2, 4, 8, ... bytes, what stands at i may be taken out of the message if
- * it is added at i + 145, i + 183, i + 211 and i + 300 (the "Chorba" family, arXiv 2412.16398).
- * That costs four additions and no multiplication. Doing so to everything needs the sums written
- * back; here only about the first 144 units of a period are taken out, so that no sum reaches what
- * is taken out itself: everything is read from the input and nothing is stored. The rest is folded
- * as ever, with what was taken out added as it is loaded. Multiplier and adders are then about
- * equally busy.
- *
- * A period is preceded by at least 32 bytes of the caller's, and ends behind the last sum.
+ * P divides x^300 + x^155 + x^117 + x^89 + 1, and so also the same with every power times 64: in
+ * units of 64-bit words, what stands at i may be taken out of the message if it is added at i +
+ * 145, i + 183, i + 211 and i + 300 (the "Chorba" family, arXiv 2412.16398). That costs four
+ * additions and no multiplication. Doing so to every word needs the sums written back; here only
+ * the first 144 words of a period are taken out, so that no sum reaches what is taken out itself:
+ * everything is read from the input and nothing is stored. The rest is folded as ever, with what
+ * was taken out added as it is loaded. Multiplier, adders and load ports are then about equally
+ * busy.
  */
-struct crc32_period {
-    int unit, skipped, bytes;
-};
-#define LONG_PERIOD  ((struct crc32_period){8, 1152, 3584})
-#define SHORT_PERIOD ((struct crc32_period){2, 256, 896})
+#define PERIOD_BYTES 3968
+#define ALIGN_FROM   8192 /* from here on, loads that cross a line cost more than a head of its own \
+                           */
+#define SKIPPED_BYTES 1152
 
 /*
- * 32 bytes of the period from `at` on, as far as they were taken out, else zeros. Everything but p
- * is a constant.
+ * 32 bytes of the period from `at` on, as far as they were taken out, else zeros. `at` is a
+ * constant. Reads at most 31 bytes before the period: the caller folded them.
  */
-CRC_INLINE __attribute__((target("avx2"))) __m256i crc32_taken_out(const uint8_t *p, int at,
-                                                                   int skipped)
+CRC_INLINE __attribute__((target("avx2"))) __m256i crc32_taken_out(const uint8_t *p, int at)
 {
-    static const uint8_t keep[96] = {
-#define EIGHT 255, 255, 255, 255, 255, 255, 255, 255
-        [32] = EIGHT, EIGHT, EIGHT, EIGHT};
-#undef EIGHT
-    if (at <= -32 || at >= skipped)
+    if (at <= -32 || at >= SKIPPED_BYTES)
         return _mm256_setzero_si256();
-    __m256i bytes = load_32(p + at);
-    if (at < 0)
-        bytes = _mm256_and_si256(bytes, load_32(keep + 32 + at));
-    if (at + 32 > skipped)
-        bytes = _mm256_and_si256(bytes, load_32(keep + 64 - (skipped - at)));
-    return bytes;
+    __m256i words = load_32(p + at), none = _mm256_setzero_si256();
+    if (at == -8)
+        words = _mm256_blend_epi32(words, none, 0x03);
+    if (at == -24)
+        words = _mm256_blend_epi32(words, none, 0x3f);
+    if (at == SKIPPED_BYTES - 24)
+        words = _mm256_blend_epi32(words, none, 0xc0);
+    if (at == SKIPPED_BYTES - 8)
+        words = _mm256_blend_epi32(words, none, 0xfc);
+    return words;
 }
 
-/* 32 bytes of the period from `at` on, with what was taken out before them added. */
+/*
+ * 32 bytes of the period from `at` on, with what was taken out before them added. The sums at 183
+ * and 211 words are seven registers apart and need the same words: they wait in `delay`.
+ */
 CRC_INLINE __attribute__((target("avx2"))) __m256i crc32_load_sum(const uint8_t *p, int at,
-                                                                  struct crc32_period period)
+                                                                  __m256i delay[7])
 {
-    __m256i sum = load_32(p + at);
-    sum = _mm256_xor_si256(sum, crc32_taken_out(p, at - 145 * period.unit, period.skipped));
-    sum = _mm256_xor_si256(sum, crc32_taken_out(p, at - 183 * period.unit, period.skipped));
-    sum = _mm256_xor_si256(sum, crc32_taken_out(p, at - 211 * period.unit, period.skipped));
-    return _mm256_xor_si256(sum, crc32_taken_out(p, at - 300 * period.unit, period.skipped));
+    __m256i *waiting = &delay[at / 32 % 7], sum = load_32(p + at);
+    sum = _mm256_xor_si256(sum, crc32_taken_out(p, at - 8 * 145));
+    sum = _mm256_xor_si256(sum, *waiting);
+    *waiting = crc32_taken_out(p, at - 8 * 183);
+    /* Else gcc loads them twice after all. */
+    if (at > 8 * 183 - 32 && at < 8 * 183 + SKIPPED_BYTES)
+        __asm__("" : "+x"(*waiting));
+    sum = _mm256_xor_si256(sum, *waiting);
+    return _mm256_xor_si256(sum, crc32_taken_out(p, at - 8 * 300));
 }
 
 /* Folds 128 bytes from `at` on. */
 CRC_INLINE CRC_AVX void crc32_fold_sums(__m256i a[4], const uint64_t factors[2], const uint8_t *p,
-                                        int at, struct crc32_period period)
+                                        int at, __m256i delay[7])
 {
     const __m256i k = _mm256_broadcastsi128_si256(load_16(factors));
-    a[0] = fold_32(a[0], k, crc32_load_sum(p, at, period));
-    a[1] = fold_32(a[1], k, crc32_load_sum(p, at + 32, period));
-    a[2] = fold_32(a[2], k, crc32_load_sum(p, at + 64, period));
-    a[3] = fold_32(a[3], k, crc32_load_sum(p, at + 96, period));
+    a[0] = fold_32(a[0], k, crc32_load_sum(p, at, delay));
+    a[1] = fold_32(a[1], k, crc32_load_sum(p, at + 32, delay));
+    a[2] = fold_32(a[2], k, crc32_load_sum(p, at + 64, delay));
+    a[3] = fold_32(a[3], k, crc32_load_sum(p, at + 96, delay));
 }
 
 /* One period; the four registers stand for the 128 bytes before p, then for its last 128. */
-CRC_INLINE CRC_AVX void crc32_skip_long(__m256i a[4], const uint8_t *p)
+CRC_INLINE CRC_AVX void crc32_skip(__m256i a[4], const uint8_t *p)
 {
-    crc32_fold_sums(a, crc32_factors.by_period_gap, p, 1152, LONG_PERIOD);
-#define FOLD(at) crc32_fold_sums(a, crc32_factors.by_128, p, at, LONG_PERIOD)
+    const __m256i none = _mm256_setzero_si256();
+    __m256i delay[7] = {none, none, none, none, none, none, none};
+    crc32_fold_sums(a, crc32_factors.by_period_gap, p, SKIPPED_BYTES, delay);
+#define FOLD(at) crc32_fold_sums(a, crc32_factors.by_128, p, at, delay)
     FOLD(1280), FOLD(1408), FOLD(1536), FOLD(1664), FOLD(1792), FOLD(1920), FOLD(2048);
     FOLD(2176), FOLD(2304), FOLD(2432), FOLD(2560), FOLD(2688), FOLD(2816), FOLD(2944);
-    FOLD(3072), FOLD(3200), FOLD(3328), FOLD(3456);
-#undef FOLD
-}
-
-CRC_INLINE CRC_AVX void crc32_skip_short(__m256i a[4], const uint8_t *p)
-{
-    crc32_fold_sums(a, crc32_factors.by_short_gap, p, 256, SHORT_PERIOD);
-#define FOLD(at) crc32_fold_sums(a, crc32_factors.by_128, p, at, SHORT_PERIOD)
-    FOLD(384), FOLD(512), FOLD(640), FOLD(768);
+    FOLD(3072), FOLD(3200), FOLD(3328), FOLD(3456), FOLD(3584), FOLD(3712), FOLD(3840);
 #undef FOLD
 }
 
@@ -186,6 +183,12 @@ CRC_AVX static uint32_t crc32_x86_vpclmul(uint32_t crc, const uint8_t *p, size_t
         return crc32_short(crc, p, n);
     if (n < 128)
         return crc32_medium(crc, p, n);
+    if (n >= ALIGN_FROM && (uintptr_t)p % 32) {
+        size_t head = 32 - (uintptr_t)p % 32;
+        crc = head < 16 ? crc32_short(crc, p, head) : crc32_medium(crc, p, head);
+        p += head;
+        n -= head;
+    }
     const __m256i inverted = _mm256_zextsi128_si256(_mm_cvtsi32_si128(-1));
     __m256i a[4] = {_mm256_xor_si256(load_32(p), inverted), load_32(p + 32), load_32(p + 64),
                     load_32(p + 96)};
@@ -196,10 +199,8 @@ CRC_AVX static uint32_t crc32_x86_vpclmul(uint32_t crc, const uint8_t *p, size_t
         a[0] = _mm256_xor_si256(a[0], _mm256_zextsi128_si256(start));
     p += 128;
     n -= 128;
-    for (; n >= 3584; p += 3584, n -= 3584)
-        crc32_skip_long(a, p);
-    for (; n >= 896; p += 896, n -= 896)
-        crc32_skip_short(a, p);
+    for (; n >= PERIOD_BYTES; p += PERIOD_BYTES, n -= PERIOD_BYTES)
+        crc32_skip(a, p);
     fold_steps(a, &p, &n, &crc32_factors);
     __m128i block = fold_gather(a, &crc32_factors);
     if (late)
