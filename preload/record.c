@@ -218,6 +218,7 @@ void record_ready(void)
 {
     record_end();
     trace->ready = 1;
+    trace->finished = 1; /* here and now, not when the tool next looks */
 }
 
 void record_end(void)

@@ -31,7 +31,7 @@ struct trace_header {
     uint64_t start_ns; /* CLOCK_MONOTONIC; times in records count from here */
     _Atomic uint64_t next_unit;
     _Atomic uint32_t lost;      /* records that found no room */
-    _Atomic uint32_t finished;  /* set by the tool: from now on nothing is recorded */
+    _Atomic uint32_t finished;  /* from now on nothing is recorded */
     _Atomic uint32_t pid_count; /* processes that attached; the last TRACE_PIDS are in pids */
     _Atomic uint32_t ready;     /* a process asked for its first Lambda invocation */
     uint32_t until_ready;       /* the tool waits for that */

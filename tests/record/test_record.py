@@ -206,7 +206,8 @@ class RecordTest(unittest.TestCase):
             with self.subTest(number):
                 process = self.start(VICTIM, 'pread:10', 'sleep:20000')
                 deadline = time.monotonic() + 20
-                while process.poll() is None and time.monotonic() < deadline and not self.is_asleep(process):
+                while process.poll() is None and not self.is_asleep(process):
+                    self.assertLess(time.monotonic(), deadline)
                     time.sleep(0.05)
                 process.send_signal(number)
                 _, err = process.communicate(timeout=20)
@@ -220,10 +221,9 @@ class RecordTest(unittest.TestCase):
             try:
                 with open(f'/proc/{pid}/stat') as f:
                     parent = int(f.read().rpartition(')')[2].split()[1])
-                with open(f'/proc/{pid}/wchan') as f, open(f'/proc/{pid}/exe') as exe:
-                    if (parent == process.pid and os.readlink(f'/proc/{pid}/exe') == VICTIM
-                            and 'nanosleep' in f.read()):
-                        return True
+                with open(f'/proc/{pid}/wchan') as f:
+                    if parent == process.pid and 'nanosleep' in f.read():
+                        return os.readlink(f'/proc/{pid}/exe') == VICTIM
             except OSError:
                 pass
         return False
@@ -287,10 +287,10 @@ class RecordTest(unittest.TestCase):
                          'process.exit(5) })'],
                 'java': ['java', 'A.java', 'x'],
                 'gcc': 'gcc -O1 -o a a.c && ./a && rm a',
-                'git': 'git init -q g && cd g && git add -A && git -c user.name=a -c user.email=b@c '
-                       'commit --allow-empty -qm m && git log --format=%s && cd .. && rm -r g',
-                'tar': 'tar -cf - A.java a.c | gzip -n | gunzip | tar -tvf - ; find . -name "*.c" | '
-                       'xargs -n1 wc',
+                'git': 'git init -q g && cd g && git add -A && git -c user.name=a -c user.email=b@c'
+                       ' commit --allow-empty -qm m && git log --format=%s && cd .. && rm -r g',
+                'tar': 'tar -cf - A.java a.c | gzip -n | gunzip | tar -tvf - ;'
+                       'find . -name "*.c" | xargs -n1 wc',
                 'env -i': ['env', '-i', '/bin/sh', '-c', 'echo $A; /bin/echo x'],
         }.items():
             if isinstance(command, str):
@@ -302,9 +302,10 @@ class RecordTest(unittest.TestCase):
                 self.profile = self.folder + '.cbp'
                 plain = subprocess.run(command, cwd=self.folder, stdin=subprocess.DEVNULL,
                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
-                recorded = subprocess.run([COLDBOOST, 'record', '-o', self.profile, '--', *command],
-                                          cwd=self.folder, stdin=subprocess.DEVNULL,
-                                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+                record = [COLDBOOST, 'record', '-o', self.profile, '--']
+                recorded = subprocess.run(record + command, cwd=self.folder, check=False,
+                                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                          stderr=subprocess.PIPE)
                 status = plain.returncode if plain.returncode >= 0 else 128 - plain.returncode
                 self.assertEqual(recorded.returncode, status, recorded.stderr)
                 self.assertEqual(recorded.stdout, plain.stdout)

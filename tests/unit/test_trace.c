@@ -299,6 +299,11 @@ Test(trace, survives_any_bytes)
     cr_expect_geq(recording.executable_count, 1);
     cr_expect_eq(recording.executables[0].ranges[0].epoch, 1);
     recording_free(&recording);
+    /* A path that does not end before the trace does. */
+    struct trace_record *last = (void *)((uint8_t *)trace + BYTES - TRACE_UNIT);
+    memset(last, '/', TRACE_UNIT);
+    last->units = 1000;
+    last->kind = TRACE_PROCESS | TRACE_COMPLETE;
     trace->next_unit = UINT64_MAX;
     recording = read_recording();
     cr_expect_geq(recording.executable_count, 1);
