@@ -14,7 +14,7 @@
 #include "profile.h"
 #include "trace.h"
 
-#include <limits.h>
+#include <linux/limits.h>
 
 extern int __cxa_atexit(void (*run)(void *), void *argument, void *object) __attribute__((weak));
 extern const char *gnu_get_libc_version(void) __attribute__((weak));

@@ -8,7 +8,7 @@
 #include "kernel.h"
 #include "trace.h"
 
-#include <limits.h>
+#include <linux/limits.h>
 #include <spawn.h>
 #include <stdarg.h>
 #include <unistd.h>

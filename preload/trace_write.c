@@ -17,14 +17,16 @@ struct trace_header *trace_map(const char *path)
     int fd = kernel_open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)
         return NULL;
-    void *memory = kernel_mmap(TRACE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd);
+    struct stat status;
+    size_t bytes = kernel_fstat(fd, &status) == 0 ? (size_t)status.st_size : 0;
+    struct trace_header *trace = NULL;
+    if (bytes > sizeof *trace)
+        trace = kernel_mmap(bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd);
     kernel_close(fd);
-    if (!memory)
-        return NULL;
-    struct trace_header *trace = memory;
-    if (trace->bytes == TRACE_BYTES && kernel_same(trace->magic, TRACE_MAGIC, sizeof trace->magic))
+    if (!trace ||
+        (trace->bytes == bytes && kernel_same(trace->magic, TRACE_MAGIC, sizeof trace->magic)))
         return trace;
-    kernel_munmap(memory, TRACE_BYTES);
+    kernel_munmap(trace, bytes);
     return NULL;
 }
 

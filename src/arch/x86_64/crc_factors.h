@@ -1,5 +1,5 @@
 /*
- * crc_factors.h: made by tools/make-crc-constants src/arch/x86_64/crc_factors.h. Do not edit.
+ * crc_factors.h: made by tools/make-crc-constants. Do not edit.
  */
 /* clang-format off */
 #ifndef CB_ARCH_X86_64_CRC_FACTORS_H
@@ -12,6 +12,7 @@ struct crc_factors {
     uint64_t by_bytes[16][2]; /* [d]: moves a block on by d bytes */
     uint64_t by_16[2], by_32[2], by_48[2], by_64[2], by_128[2];
     uint64_t by_period_gap[2]; /* from the 128 bytes before what a period passes over, behind it */
+    uint64_t by_short_gap[2];  /* the same for the short period of CRC-32 */
     uint64_t to_last[8][2];    /* [i]: moves block i of eight to the place of the last */
     uint64_t inject[33];       /* [k]: moves the register before 128 k bytes to the last 16 */
 };
@@ -84,6 +85,9 @@ static const struct crc_factors crc32_factors = {
     },
     .by_period_gap = {
         0x2d487d3700000000, 0xbdf081c400000000,
+    },
+    .by_short_gap = {
+        0x0c1bd37000000000, 0xb52b503900000000,
     },
     .to_last = {
         {
@@ -192,6 +196,9 @@ static const struct crc_factors crc32c_factors = {
     },
     .by_period_gap = {
         0x1406ea5900000000, 0xd3855e1200000000,
+    },
+    .by_short_gap = {
+        0x3dc0a1c400000000, 0xcfb6589400000000,
     },
     .to_last = {
         {
