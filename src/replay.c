@@ -297,6 +297,14 @@ static int load_profile(struct replay *replay, uint8_t *bytes)
     return replay->section ? 0 : -ENOENT;
 }
 
+/* Whether orphans become this process's children: ours would, and its wait() would see it. */
+static bool adopts_orphans(void)
+{
+    int is_subreaper = 0;
+    cb_syscall6(SYS_prctl, 37 /* PR_GET_CHILD_SUBREAPER */, (long)&is_subreaper, 0, 0, 0, 0);
+    return is_subreaper || sys_getpid() == 1;
+}
+
 static uint8_t *stacks(struct replay *replay)
 {
     return (uint8_t *)replay + ((sizeof *replay + 63) & ~(size_t)63);
@@ -475,6 +483,8 @@ int replay_start(const struct replay_request *request)
     replay->mapped_bytes = bytes;
     replay->profile_capacity = profile_bytes;
     replay->mode = CB_HAVE_RAW_THREAD ? request->mode : MODE_SYNC;
+    if (replay->mode == MODE_FORK && adopts_orphans())
+        replay->mode = MODE_THREAD;
     replay->force = request->force;
     replay->report = request->report;
     replay->workers = workers;
