@@ -20,7 +20,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "..", "support"))
 from coldboost_support import PAGE_BYTES, Checks, Profile, plain_environment, run  # noqa: E402
 
-PATIENCE_S = 30  # for reads that were begun and not waited for
+PATIENCE_S = 5  # for reads that were begun and not waited for
 LIBC = ctypes.CDLL(None, use_errno=True)
 LIBC.mmap.restype = ctypes.c_void_p
 LIBC.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t] + [ctypes.c_int] * 3 + [ctypes.c_long]
@@ -103,6 +103,17 @@ class Replay:
         profile.section(os.path.realpath(self.victim), ranges)
         self.serial += 1
         return profile.write(f"{self.folder}/{self.serial}.cbp")
+
+    def attempt(self, case, times=3):
+        """Somebody else may empty the page cache just now: what fails must do so every time."""
+        before = self.checks
+        for left in reversed(range(times)):
+            self.checks = Checks(quiet=left > 0)
+            case()
+            if not self.checks.failed:
+                break
+        before.add(self.checks)
+        self.checks = before
 
     def evicting_works(self):
         (path,) = self.make_files(1, 8)
@@ -224,7 +235,8 @@ class Replay:
     def directories(self):
         """A listed directory costs no bytes and stops nothing."""
         profile = Profile()
-        folder = f"{self.folder}/listed"
+        self.serial += 1
+        folder = f"{self.folder}/listed{self.serial}"
         os.mkdir(folder)
         paths = self.make_files(3, 16)
         entries = [(profile.file(folder, kind=1, size=0, mtime_ns=0), 0, 0, 0)]
@@ -275,14 +287,18 @@ def main():
         if not replay.evicting_works():
             print(f"skipped: files in {folder} cannot be evicted (a file system in memory?)")
             return 77
-        replay.pages_in()
-        replay.unforced()
-        replay.small_gaps_and_large_ranges()
-        replay.warm()
-        replay.stale()
-        replay.build_id()
-        replay.directories()
-        replay.budget()
+        cases = [
+            replay.pages_in,
+            replay.unforced,
+            replay.small_gaps_and_large_ranges,
+            replay.warm,
+            replay.stale,
+            replay.build_id,
+            replay.directories,
+            replay.budget,
+        ]
+        for case in cases:
+            replay.attempt(case)
         return replay.checks.exit_code()
 
 
