@@ -40,6 +40,8 @@
 #define RUN_PAGES 128
 /* Pages that the warm check looks at, spread over the section. */
 #define WARM_SAMPLES 16
+/* A sample that takes longer came from storage: a page in memory takes 1 µs, a fast disk 30. */
+#define RESIDENT_MAX_NS 20000u
 /* A start that takes longer than this has other troubles than cold files. */
 #define DEADLINE_NS 10000000000u
 
@@ -147,7 +149,8 @@ static const struct profile_range *section_range(const struct replay *replay, ui
  * Whether every sample is in the page cache. RWF_NOWAIT, not mincore(): that answers "resident" for
  * files that we neither own nor may write (Linux 5.2). The last ranges first: what a start touches
  * late is the least likely to be in memory by accident. Where the file system cannot tell (FUSE),
- * the answer is no.
+ * the answer is no. Newer kernels start a read as they answer, and where the disk is fast enough
+ * the answer is then the byte itself: how long it took tells the difference.
  */
 static bool files_are_resident(const struct replay *replay)
 {
@@ -164,9 +167,11 @@ static bool files_are_resident(const struct replay *replay)
         if (fd < 0)
             continue;
         char byte;
+        uint64_t from_ns = sys_monotonic_ns();
         long n = sys_pread_nowait(fd, &byte, 1, (uint64_t)range->first_page * PROFILE_PAGE_BYTES);
+        bool was_quick = sys_monotonic_ns() - from_ns <= RESIDENT_MAX_NS;
         sys_close(fd);
-        if (n != 1)
+        if (n != 1 || !was_quick)
             return false;
         seen++;
     }
@@ -295,6 +300,14 @@ static int load_profile(struct replay *replay, uint8_t *bytes)
         return error;
     replay->section = profile_find(&replay->profile, replay->executable);
     return replay->section ? 0 : -ENOENT;
+}
+
+/* Whether orphans become this process's children: ours would, and its wait() would see it. */
+static bool adopts_orphans(void)
+{
+    int is_subreaper = 0;
+    cb_syscall6(SYS_prctl, 37 /* PR_GET_CHILD_SUBREAPER */, (long)&is_subreaper, 0, 0, 0, 0);
+    return is_subreaper || sys_getpid() == 1;
 }
 
 static uint8_t *stacks(struct replay *replay)
@@ -474,6 +487,8 @@ int replay_start(const struct replay_request *request)
     replay->mapped_bytes = bytes;
     replay->profile_capacity = profile_bytes;
     replay->mode = CB_HAVE_RAW_THREAD ? request->mode : MODE_SYNC;
+    if (replay->mode == MODE_FORK && adopts_orphans())
+        replay->mode = MODE_THREAD;
     replay->force = request->force;
     replay->report = request->report;
     replay->workers = workers;

@@ -178,7 +178,8 @@ def run(command, environment, stdin=b"", cwd=None, timeout=100, **more):
 class Checks:
     """Counts what failed and says what it was; a test ends with sys.exit(checks.exit_code())."""
 
-    def __init__(self):
+    def __init__(self, quiet=False):
+        self.quiet = quiet
         self.failed = 0
         self.passed = 0
         self.skipped = 0
@@ -188,8 +189,14 @@ class Checks:
             self.passed += 1
         else:
             self.failed += 1
-            print("FAILED:", message)
+            if not self.quiet:
+                print("FAILED:", message)
         return holds
+
+    def add(self, other):
+        self.failed += other.failed
+        self.passed += other.passed
+        self.skipped += other.skipped
 
     def equal(self, got, expected, message):
         return self.check(got == expected, f"{message}: {shorten(got)}, not {shorten(expected)}")

@@ -81,7 +81,7 @@ static void print_signals(void)
 
 static void print_process(void)
 {
-    char folder[4096];
+    static char folder[4096];
     mode_t mask = umask(022);
     umask(mask);
     size_t variables = 0, bytes = 0;
@@ -109,7 +109,7 @@ static void print_leftovers(void)
 {
     unsigned long bytes = 0;
     FILE *maps = fopen("/proc/self/maps", "r");
-    char line[5000];
+    static char line[5000];
     while (maps && fgets(line, sizeof line, maps)) {
         unsigned long begin, end;
         char access[8];
