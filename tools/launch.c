@@ -189,7 +189,8 @@ void execute(const struct program *program, char **argv)
 {
     execv(program->path, argv);
     int error = errno;
-    if (error == ENOEXEC && !is_binary(program->path)) { /* no "#!": a shell script by convention, as execvp() has it */
+    if (error == ENOEXEC &&
+        !is_binary(program->path)) { /* no "#!": a shell script by convention, as execvp() has it */
         size_t count = 0;
         while (argv[count])
             count++;

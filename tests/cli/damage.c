@@ -83,8 +83,7 @@ static void try_bytes(const uint8_t *bytes, size_t size, bool must_reject, bool 
     error ? refused++ : accepted++;
     bool known = error == 0 || error == -ENOEXEC || error == -ENOTSUP || error == -EMSGSIZE ||
                  error == -EBADMSG || error == -EINVAL;
-    if (!known || (must_reject && !error) ||
-        (!error && !is_in_bounds(&profile, copy, size))) {
+    if (!known || (must_reject && !error) || (!error && !is_in_bounds(&profile, copy, size))) {
         printf("%s %zu: profile_parse() gives %d\n", what, where, error);
         failures++;
     } else if (!error) {

@@ -231,8 +231,8 @@ static void check_components(void)
     enum { READY = 1, FAILED, SKIPPED_MEMORY, SKIPPED_EMPTY };
     static char a[] = "a", b[] = "b", c[] = "c", f[] = "f";
     struct component list[] = {
-        {"low", 1, 10, init, a, a, 1, 0, 0},     {"high", 9, 60, init, b, NULL, 0, 0, 0},
-        {"large", 5, 50, init, c, NULL, 0, 0, 0}, {"fails", 8, 40, init, f, NULL, 0, 0, 0},
+        {"low", 1, 10, init, a, a, 1, 0, 0},        {"high", 9, 60, init, b, NULL, 0, 0, 0},
+        {"large", 5, 50, init, c, NULL, 0, 0, 0},   {"fails", 8, 40, init, f, NULL, 0, 0, 0},
         {"empty", 7, 0, NULL, NULL, NULL, 0, 0, 0},
     };
     size_t ready = preload_components(list, 5, 100);

@@ -62,8 +62,8 @@ EXPORT double crc32_z(const char *kinds, ...)
     va_list arguments;
     va_start(arguments, kinds);
     for (; *kinds; kinds++, weight += 2)
-        sum += weight *
-               (*kinds == 'l' ? (double)va_arg(arguments, long) : va_arg(arguments, double));
+        sum +=
+            weight * (*kinds == 'l' ? (double)va_arg(arguments, long) : va_arg(arguments, double));
     va_end(arguments);
     return sum;
 }

@@ -54,8 +54,7 @@ static void send_descriptor(int socket, int fd)
     if (fd >= 0) {
         message.msg_control = &control;
         message.msg_controllen = sizeof control;
-        control.header =
-            (struct cmsghdr){CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
+        control.header = (struct cmsghdr){CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
         memcpy(CMSG_DATA(&control.header), &fd, sizeof fd);
     }
     sendmsg(socket, &message, 0);
