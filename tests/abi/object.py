@@ -76,7 +76,7 @@ def stripped_bytes(obj):
 
 
 def problems(obj, arch):
-    exported = {s.name for s in obj.symbols if not s.is_undefined()}
+    exported = {s.name for s in obj.symbols if not s.is_undefined() and s.binding != "LOCAL"}
     undefined = [s for s in obj.symbols if s.is_undefined() and s.binding != "LOCAL"]
     for value in obj.entries("NEEDED"):
         yield f"needs a library: {value}"
@@ -85,7 +85,9 @@ def problems(obj, arch):
             yield f"has a {tag} entry"
     if any("TEXTREL" in value for value in obj.entries("FLAGS")):
         yield "has text relocations"
-    if not any("BIND_NOW" in value for value in obj.entries("FLAGS")):
+    # Without a procedure linkage table some linkers write only the newer of the two flags.
+    now = obj.entries("BIND_NOW") + obj.entries("FLAGS") + obj.entries("FLAGS_1")
+    if not any(re.search(r"\b(BIND_)?NOW\b", value) for value in now):
         yield "is not BIND_NOW"
     if "TLS" in obj.segments:
         yield "has a TLS segment"
