@@ -41,7 +41,7 @@ class Object:
     def __init__(self, path, readelf):
         self.path = path
         self.readelf = readelf
-        self.dynamic = re.findall(r"^ 0x\w+ \((\w+)\)\s*(.*)$", self.ask("-d"), re.M)
+        self.dynamic = re.findall(r"^ 0x\w+ \((\w+)\)[ \t]*(.*)$", self.ask("-d"), re.M)
         lines = self.ask("-l").splitlines()
         # Type, Offset, VirtAddr, PhysAddr, FileSiz, MemSiz, Flg..., Align
         self.segments = {}
@@ -85,9 +85,7 @@ def problems(obj, arch):
             yield f"has a {tag} entry"
     if any("TEXTREL" in value for value in obj.entries("FLAGS")):
         yield "has text relocations"
-    # Without a procedure linkage table some linkers write only the newer of the two flags.
-    now = obj.entries("BIND_NOW") + obj.entries("FLAGS") + obj.entries("FLAGS_1")
-    if not any(re.search(r"\b(BIND_)?NOW\b", value) for value in now):
+    if not any("BIND_NOW" in value for value in obj.entries("FLAGS")):
         yield "is not BIND_NOW"
     if "TLS" in obj.segments:
         yield "has a TLS segment"
