@@ -195,9 +195,13 @@ class Replay:
         os.mkdir(folder)
         (target,) = self.make_files(1, 32)
         os.symlink(target, link)
+        # Another size is enough: these two keep their mtime.
+        times = {path: os.stat(path).st_mtime_ns for path in (larger, shorter)}
         with open(larger, "ab") as out:
             out.write(bytes(200000))
         os.truncate(shorter, PAGE_BYTES)
+        for path, mtime_ns in times.items():
+            os.utime(path, ns=(mtime_ns, mtime_ns))
         os.utime(touched, ns=(1, 1))
         os.truncate(empty, 0)
         os.remove(locked)
