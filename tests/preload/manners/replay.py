@@ -161,6 +161,14 @@ class Replay:
             self.checks.equal((report.get("start"), report.get("state")), ("cold", "done"), mode)
             self.checks.check(self.holds(paths, set(range(8, 16))), f"{mode}: pages are missing")
 
+    def one_probe(self):
+        """A probe that the disk answers in time must not pass for a page in memory."""
+        for _ in range(12):
+            (path,) = self.make_files(1, 16)
+            profile = self.profile_of([(path, [(0, 16)])])
+            evict(path)
+            self.checks.equal(self.start(profile).get("start"), "cold", "a single evicted file")
+
     def small_gaps_and_large_ranges(self):
         (path,) = self.make_files(1, 2000)
         profile = self.profile_of([(path, [(0, 4), (6, 1), (9, 2), (200, 1500)])])
@@ -294,6 +302,7 @@ def main():
         cases = [
             replay.pages_in,
             replay.unforced,
+            replay.one_probe,
             replay.small_gaps_and_large_ranges,
             replay.warm,
             replay.stale,
