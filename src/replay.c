@@ -27,7 +27,7 @@
 
 #define PATH_BYTES      4096
 #define STACK_BYTES     (32u << 10)
-#define DEFAULT_WORKERS 4
+#define DEFAULT_WORKERS 2
 #define MAX_WORKERS     16
 #define PEEK_BYTES      4096
 

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define EXPORT __attribute__((visibility("default"), noinline, noclone))
+#define EXPORT __attribute__((visibility("default"), noinline))
 
 EXPORT unsigned crc32(const char *name);
 EXPORT uint32_t hardware_crc32(const void *data, size_t n);
