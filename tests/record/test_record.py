@@ -107,6 +107,10 @@ class RecordTest(unittest.TestCase):
         profile = self.victim('fork:10', 'vfork:130', 'spawn:200')
         self.assert_pages(profile, self.data, [10, 12, 130, 200])
 
+    def test_child_that_is_killed(self):
+        profile = self.victim('fork_kill:64')
+        self.assert_pages(profile, self.data, [64])
+
     def test_every_end_is_the_last_look(self):
         pages = {}
         for way, status in [('exit_now', 0), ('quick_exit', 0), ('kill', 128 + signal.SIGKILL),
