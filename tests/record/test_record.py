@@ -335,6 +335,8 @@ class RecordTest(unittest.TestCase):
             return result
         for _ in range(5):  # another recording may begin or end meanwhile: try again
             before = settings()
+            if not any(map(int, before.values())):
+                self.skipTest('readahead is off already')
             process = self.start(VICTIM, 'sleep:1500')
             time.sleep(0.7)
             during = settings()
