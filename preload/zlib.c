@@ -121,12 +121,12 @@ crc32_function *cb_zlib_resolve(uintptr_t caller, const char *name)
         __atomic_store_n(target, final, __ATOMIC_RELAXED);
         return final;
     }
-    if (!allowed && search.later)
-        return search.callers ? search.callers : search.later;
-    if (search.foreign && search.callers)
-        return search.callers_is_zlib ? ours : search.callers;
+    if (search.callers && (!allowed || search.foreign))
+        return allowed && search.callers_is_zlib ? ours : search.callers;
     if (search.foreign)
         return search.foreign;
+    if (!allowed && search.later)
+        return search.later;
     if (allowed)
         __atomic_store_n(&clean_generation, generation, __ATOMIC_RELAXED);
     return ours;

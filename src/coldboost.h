@@ -91,9 +91,18 @@ COLDBOOST_API void *fast_memcpy(void *COLDBOOST_RESTRICT dst, const void *COLDBO
 /*
  * Memory as registers: any alignment, any type behind it.
  */
+typedef uint16_t coldboost_u16 __attribute__((aligned(1), may_alias));
 typedef uint32_t coldboost_u32 __attribute__((aligned(1), may_alias));
 typedef uint64_t coldboost_u64 __attribute__((aligned(1), may_alias));
 typedef uint64_t coldboost_u128 __attribute__((vector_size(16), aligned(1), may_alias));
+
+#define COLDBOOST_COPY_ENDS(type)                                                                  \
+    do {                                                                                           \
+        const type first = *(const type *)s, last = *(const type *)(s + n - sizeof(type));         \
+        *(type *)d = first;                                                                        \
+        *(type *)(d + n - sizeof(type)) = last;                                                    \
+        return dst;                                                                                \
+    } while (0)
 
 /*
  * fast_memcpy() to compile into the caller: up to 64 bytes are copied in registers, two or four of
@@ -104,34 +113,28 @@ static inline void *coldboost_memcpy_inline(void *COLDBOOST_RESTRICT dst,
 {
     unsigned char *d = (unsigned char *)dst;
     const unsigned char *s = (const unsigned char *)src;
+    if (n <= 16) {
+        if (n >= 8)
+            COLDBOOST_COPY_ENDS(coldboost_u64);
+        if (n >= 4)
+            COLDBOOST_COPY_ENDS(coldboost_u32);
+        if (n >= 2)
+            COLDBOOST_COPY_ENDS(coldboost_u16);
+        if (n)
+            *d = *s;
+        return dst;
+    }
     if (n > 64)
         return fast_memcpy(dst, src, n);
-    if (n >= 16) {
-        size_t last = n - 16, middle = n > 32 ? 16 : 0;
-        const coldboost_u128 a = *(const coldboost_u128 *)s;
-        const coldboost_u128 b = *(const coldboost_u128 *)(s + middle);
-        const coldboost_u128 c = *(const coldboost_u128 *)(s + last - middle);
-        const coldboost_u128 e = *(const coldboost_u128 *)(s + last);
-        *(coldboost_u128 *)d = a;
-        *(coldboost_u128 *)(d + middle) = b;
-        *(coldboost_u128 *)(d + last - middle) = c;
-        *(coldboost_u128 *)(d + last) = e;
-    } else if (n >= 8) {
-        const coldboost_u64 a = *(const coldboost_u64 *)s, b = *(const coldboost_u64 *)(s + n - 8);
-        *(coldboost_u64 *)d = a;
-        *(coldboost_u64 *)(d + n - 8) = b;
-    } else if (n >= 4) {
-        const coldboost_u32 a = *(const coldboost_u32 *)s, b = *(const coldboost_u32 *)(s + n - 4);
-        *(coldboost_u32 *)d = a;
-        *(coldboost_u32 *)(d + n - 4) = b;
-    } else if (n) {
-        const unsigned char a = s[0], b = s[n / 2], c = s[n - 1];
-        d[0] = a;
-        d[n / 2] = b;
-        d[n - 1] = c;
+    if (n > 32) {
+        const coldboost_u128 second = *(const coldboost_u128 *)(s + 16);
+        const coldboost_u128 third = *(const coldboost_u128 *)(s + n - 32);
+        *(coldboost_u128 *)(d + 16) = second; /* the middle, which the ends do not cover */
+        *(coldboost_u128 *)(d + n - 32) = third;
     }
-    return dst;
+    COLDBOOST_COPY_ENDS(coldboost_u128);
 }
+#undef COLDBOOST_COPY_ENDS
 
 /*
  * CRC-32 of zlib, gzip, PNG and Ethernet (polynomial 0x04C11DB7, reflected; "123456789" gives

@@ -1,5 +1,5 @@
 /*
- * crc32_constants.h: made by tools/make-crc-constants src/crc32_constants.h. Do not edit.
+ * crc32_constants.h: made by tools/make-crc-constants. Do not edit.
  */
 /* clang-format off */
 #ifndef CB_CRC32_CONSTANTS_H

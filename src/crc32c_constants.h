@@ -1,5 +1,5 @@
 /*
- * crc32c_constants.h: made by tools/make-crc-constants src/crc32c_constants.h. Do not edit.
+ * crc32c_constants.h: made by tools/make-crc-constants. Do not edit.
  */
 /* clang-format off */
 #ifndef CB_CRC32C_CONSTANTS_H

@@ -27,7 +27,7 @@
 
 #define PATH_BYTES      4096
 #define STACK_BYTES     (32u << 10)
-#define DEFAULT_WORKERS 4
+#define DEFAULT_WORKERS 2
 #define MAX_WORKERS     16
 #define PEEK_BYTES      4096
 
@@ -36,10 +36,12 @@
 #define CHUNK_BYTES (128u << 10)
 /* A gap up to this is read along: cheaper than a request of its own. */
 #define MERGE_GAP_PAGES 8
-/* A run is cut here, so that the workers share a large file. */
-#define RUN_RANGES 64
+/* A run is cut here, so that the workers share a large file and the order of first touch holds. */
+#define RUN_PAGES 128
 /* Pages that the warm check looks at, spread over the section. */
 #define WARM_SAMPLES 16
+/* A sample that takes longer came from storage: a page in memory takes 1 µs, a fast disk 30. */
+#define RESIDENT_MAX_NS 20000u
 /* A start that takes longer than this has other troubles than cold files. */
 #define DEADLINE_NS 10000000000u
 
@@ -147,7 +149,8 @@ static const struct profile_range *section_range(const struct replay *replay, ui
  * Whether every sample is in the page cache. RWF_NOWAIT, not mincore(): that answers "resident" for
  * files that we neither own nor may write (Linux 5.2). The last ranges first: what a start touches
  * late is the least likely to be in memory by accident. Where the file system cannot tell (FUSE),
- * the answer is no.
+ * the answer is no. Newer kernels start a read as they answer, and where the disk is fast enough
+ * the answer is then the byte itself: how long it took tells the difference.
  */
 static bool files_are_resident(const struct replay *replay)
 {
@@ -164,9 +167,11 @@ static bool files_are_resident(const struct replay *replay)
         if (fd < 0)
             continue;
         char byte;
+        uint64_t from_ns = sys_monotonic_ns();
         long n = sys_pread_nowait(fd, &byte, 1, (uint64_t)range->first_page * PROFILE_PAGE_BYTES);
+        bool was_quick = sys_monotonic_ns() - from_ns <= RESIDENT_MAX_NS;
         sys_close(fd);
-        if (n != 1)
+        if (n != 1 || !was_quick)
             return false;
         seen++;
     }
@@ -221,12 +226,10 @@ static uint32_t claim_run(struct replay *replay, uint32_t *first)
     *first = __atomic_load_n(&replay->next_range, __ATOMIC_RELAXED);
     for (;;) {
         uint32_t end = *first;
-        if (end < count) {
-            uint32_t file = section_range(replay, end)->file;
-            while (end < count && end - *first < RUN_RANGES &&
-                   section_range(replay, end)->file == file)
-                end++;
-        }
+        uint64_t pages = 0;
+        while (end < count && pages < RUN_PAGES &&
+               section_range(replay, end)->file == section_range(replay, *first)->file)
+            pages += section_range(replay, end++)->page_count;
         if (__atomic_compare_exchange_n(&replay->next_range, first, end, false, __ATOMIC_RELAXED,
                                         __ATOMIC_RELAXED))
             return end;
@@ -243,6 +246,7 @@ static void replay_run(struct replay *replay, uint32_t first, uint32_t end)
     }
     if (file->kind == PROFILE_FILE_DIRECTORY)
         list_directory(fd);
+    uint64_t last_page = 0;
     while (first < end && file->kind == PROFILE_FILE_REGULAR) {
         uint64_t page = section_range(replay, first)->first_page;
         uint64_t page_end = page + section_range(replay, first)->page_count;
@@ -256,7 +260,13 @@ static void replay_run(struct replay *replay, uint32_t first, uint32_t end)
         __atomic_add_fetch(&progress.bytes, (page_end - page) * PROFILE_PAGE_BYTES,
                            __ATOMIC_RELAXED);
         page_in(fd, page, page_end - page);
+        last_page = page_end - 1;
     }
+    /* Waits for the last page: only so many runs as there are workers are on their way at a time.
+     * A longer queue would make the program's own first reads wait behind what it needs last. */
+    char byte;
+    if (file->kind == PROFILE_FILE_REGULAR)
+        sys_pread(fd, &byte, 1, last_page * PROFILE_PAGE_BYTES);
     sys_close(fd);
 }
 
@@ -290,6 +300,14 @@ static int load_profile(struct replay *replay, uint8_t *bytes)
         return error;
     replay->section = profile_find(&replay->profile, replay->executable);
     return replay->section ? 0 : -ENOENT;
+}
+
+/* Whether orphans become this process's children: ours would, and its wait() would see it. */
+static bool adopts_orphans(void)
+{
+    int is_subreaper = 0;
+    cb_syscall6(SYS_prctl, 37 /* PR_GET_CHILD_SUBREAPER */, (long)&is_subreaper, 0, 0, 0, 0);
+    return is_subreaper || sys_getpid() == 1;
 }
 
 static uint8_t *stacks(struct replay *replay)
@@ -359,8 +377,7 @@ static void lead(struct replay *replay)
     }
     if (!replay->budget_bytes)
         replay->budget_bytes = budget_by_memory(replay->granted_bytes);
-    if (replay->section->range_count > RUN_RANGES)
-        start_workers(replay);
+    start_workers(replay);
     work(replay);
     join_workers(replay);
     print_report(budget_is_left(replay) ? "done" : "budget");
@@ -470,6 +487,8 @@ int replay_start(const struct replay_request *request)
     replay->mapped_bytes = bytes;
     replay->profile_capacity = profile_bytes;
     replay->mode = CB_HAVE_RAW_THREAD ? request->mode : MODE_SYNC;
+    if (replay->mode == MODE_FORK && adopts_orphans())
+        replay->mode = MODE_THREAD;
     replay->force = request->force;
     replay->report = request->report;
     replay->workers = workers;
@@ -490,7 +509,8 @@ int replay_start(const struct replay_request *request)
         sys_unmap(replay, bytes);
         return 1;
     }
-    /* A thread unmaps the replay when it is done, perhaps before this line: only copies from here. */
+    /* A thread unmaps the replay when it is done, perhaps before this line: only copies from here.
+     */
     bool separate_memory = replay->mode == MODE_FORK;
     long id = start_leader(replay);
     if (id < 0 || separate_memory) {

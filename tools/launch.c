@@ -169,11 +169,28 @@ void preload_object(const char *object)
     free(value);
 }
 
+/* As shells tell: ELF, or a NUL byte before the first line's end. */
+static bool is_binary(const char *path)
+{
+    char head[128];
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    ssize_t n = fd < 0 ? 0 : read(fd, head, sizeof head);
+    if (fd >= 0)
+        close(fd);
+    if (n <= 0)
+        return false;
+    if (n >= SELFMAG && memcmp(head, ELFMAG, SELFMAG) == 0)
+        return true;
+    const char *line_end = memchr(head, '\n', (size_t)n);
+    return memchr(head, '\0', line_end ? (size_t)(line_end - head) : (size_t)n) != NULL;
+}
+
 void execute(const struct program *program, char **argv)
 {
     execv(program->path, argv);
     int error = errno;
-    if (error == ENOEXEC) { /* no "#!": a shell script by convention, as execvp() has it */
+    if (error == ENOEXEC &&
+        !is_binary(program->path)) { /* no "#!": a shell script by convention, as execvp() has it */
         size_t count = 0;
         while (argv[count])
             count++;

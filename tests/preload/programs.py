@@ -14,7 +14,6 @@ import os
 import random
 import resource
 import shutil
-import signal
 import stat
 import struct
 import subprocess
@@ -26,12 +25,10 @@ from coldboost_support import (  # noqa: E402  (the folder must be known first)
     EXECUTABLE,
     HEADER,
     Checks,
-    Outcome,
     Profile,
     plain_environment,
     reseal,
     run,
-    wrapped,
 )
 
 PYTHON = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else sys.executable

@@ -5,6 +5,7 @@ own code: two readings of one format that have to agree.
 """
 
 import os
+import shlex
 import struct
 import subprocess
 import zlib
@@ -142,6 +143,11 @@ def plain_environment(home):
     }
 
 
+def emulator():
+    """The command in front of a program for another architecture, from meson; empty for our own."""
+    return shlex.split(os.environ.get("MESON_EXE_WRAPPER", ""))
+
+
 def wrapped(wrapper, environment, command):
     """Command and environment for a program under an emulator: what is meant for the program must
     not reach the emulator's own loader."""
@@ -172,7 +178,8 @@ def run(command, environment, stdin=b"", cwd=None, timeout=100, **more):
 class Checks:
     """Counts what failed and says what it was; a test ends with sys.exit(checks.exit_code())."""
 
-    def __init__(self):
+    def __init__(self, quiet=False):
+        self.quiet = quiet
         self.failed = 0
         self.passed = 0
         self.skipped = 0
@@ -182,8 +189,14 @@ class Checks:
             self.passed += 1
         else:
             self.failed += 1
-            print("FAILED:", message)
+            if not self.quiet:
+                print("FAILED:", message)
         return holds
+
+    def add(self, other):
+        self.failed += other.failed
+        self.passed += other.passed
+        self.skipped += other.skipped
 
     def equal(self, got, expected, message):
         return self.check(got == expected, f"{message}: {shorten(got)}, not {shorten(expected)}")

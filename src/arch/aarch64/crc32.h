@@ -1,13 +1,29 @@
 /*
- * aarch64/crc32.h: no variants yet.
+ * aarch64/crc32.h: by the CRC32 instructions, with PMULL beside them where there is one.
  */
 #ifndef CB_ARCH_CRC32_H
 #define CB_ARCH_CRC32_H
 
+#include "crc_streams.h"
+
+static uint32_t crc32_arm_crc(uint32_t crc, const uint8_t *p, size_t n)
+{
+    return crc_any(crc, p, n, &crc32_factors, false, false);
+}
+
+static uint32_t crc32_arm_crc_pmull(uint32_t crc, const uint8_t *p, size_t n)
+{
+    return crc_any(crc, p, n, &crc32_factors, false, true);
+}
+
 static crc32_function *crc32_choose(uint32_t features)
 {
-    (void)features;
-    return crc32_portable;
+    crc32_function *chosen = crc32_portable;
+    if (features & CPU_CRC32)
+        chosen = crc32_arm_crc;
+    if (features & CPU_CRC32 && features & CPU_PMULL)
+        chosen = crc32_arm_crc_pmull;
+    return chosen;
 }
 
 #endif

@@ -4,6 +4,7 @@
 #ifndef CB_ARCH_PAUSE_H
 #define CB_ARCH_PAUSE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* ISB: YIELD is a no-op on most cores, ISB takes some 10 to 20 ns. */
@@ -12,14 +13,17 @@ static inline void cb_pause(void)
     __asm__ volatile("isb" ::: "memory");
 }
 
-#define CB_HAVE_COUNTER 1
-
 /* The virtual counter of the generic timer. ISB: it may otherwise be read ahead of its turn. */
 static inline uint64_t cb_counter(void)
 {
     uint64_t value;
     __asm__ volatile("isb\n\tmrs %0, cntvct_el0" : "=r"(value)::"memory");
     return value;
+}
+
+static inline bool cb_counter_is_steady(void)
+{
+    return true;
 }
 
 static inline uint64_t cb_counter_hz(void)

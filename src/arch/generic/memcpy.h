@@ -1,5 +1,5 @@
 /*
- * generic/memcpy.h: no variants yet.
+ * generic/memcpy.h: no variant beyond the one of memcpy.c.
  */
 #ifndef CB_ARCH_MEMCPY_H
 #define CB_ARCH_MEMCPY_H

@@ -4,6 +4,7 @@
 #ifndef CB_ARCH_PAUSE_H
 #define CB_ARCH_PAUSE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* no hint is known: a compiler barrier. */
@@ -12,11 +13,15 @@ static inline void cb_pause(void)
     __asm__ volatile("" ::: "memory");
 }
 
-#define CB_HAVE_COUNTER 0
-
+/* No counter: waits read the clock. */
 static inline uint64_t cb_counter(void)
 {
     return 0;
+}
+
+static inline bool cb_counter_is_steady(void)
+{
+    return false;
 }
 
 static inline uint64_t cb_counter_hz(void)

@@ -16,6 +16,8 @@ enum {
     CPU_PCLMUL = 1u << 1,
     CPU_AVX2 = 1u << 2, /* and the kernel saves the ymm registers */
     CPU_VPCLMULQDQ = 1u << 3,
+    CPU_FSRM = 1u << 4, /* rep movsb is fast, and the CPU is Intel's: Zen 3 has the bit too, and
+                           moves 16 KiB at two thirds of the speed of a loop */
 };
 
 struct cpu_feature_name {
@@ -24,12 +26,11 @@ struct cpu_feature_name {
 };
 
 static const struct cpu_feature_name cpu_feature_names[] = {
-    {"sse4.2", CPU_SSE42},
-    {"pclmul", CPU_PCLMUL},
-    {"avx2", CPU_AVX2},
-    {"vpclmulqdq", CPU_VPCLMULQDQ},
-    {NULL, 0},
+    {"sse4.2", CPU_SSE42},          {"pclmul", CPU_PCLMUL}, {"avx2", CPU_AVX2},
+    {"vpclmulqdq", CPU_VPCLMULQDQ}, {"fsrm", CPU_FSRM},     {NULL, 0},
 };
+
+#define CPUID_FSRM (1u << 4) /* leaf 7, edx; not in every cpuid.h */
 
 /* Whether the kernel saves xmm and ymm registers: XCR0, bits 1 and 2. */
 static inline bool cpu_saves_ymm(void)
@@ -42,6 +43,9 @@ static inline bool cpu_saves_ymm(void)
 static inline uint32_t cpu_detect(void)
 {
     uint32_t a, b, c, d, features = 0;
+    if (!__get_cpuid(0, &a, &b, &c, &d))
+        return 0;
+    bool intel = b == signature_INTEL_ebx;
     if (!__get_cpuid(1, &a, &b, &c, &d))
         return 0;
     if (c & bit_SSE4_2)
@@ -55,6 +59,8 @@ static inline uint32_t cpu_detect(void)
         features |= CPU_AVX2;
     if (c & bit_VPCLMULQDQ)
         features |= CPU_VPCLMULQDQ;
+    if (d & CPUID_FSRM && intel)
+        features |= CPU_FSRM;
     return features;
 }
 

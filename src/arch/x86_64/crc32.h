@@ -4,7 +4,7 @@
  *   1 to 15 bytes   one register, its bytes at the end, and the final reduction
  *   16 to 127       four blocks of 16 into one, then the rest block by block
  *   128 and more    128 bytes a step into four registers of 32 (or eight of 16), those into one
- *   3,712 and more  with AVX2 a third of the input skips the multiplier, see crc32_skip()
+ *   4,096 and more  with AVX2 three tenths of the input skip the multiplier, see below
  *
  * The chain from one call's result to the next call's is kept short: where it can, the register
  * that the caller hands in joins at the end, by one multiplication with a factor for the length.
@@ -102,62 +102,77 @@ CRC_SSE static uint32_t crc32_x86_pclmul(uint32_t crc, const uint8_t *p, size_t 
  * Skipping the multiplier.
  *
  * P divides x^300 + x^155 + x^117 + x^89 + 1, and so also the same with every power times 64: in
- * units of 64-bit words, a word at i may be taken out of the message if it is added at i + 145,
- * i + 183, i + 211 and i + 300 (the "Chorba" family: Kutenin et al., arXiv 2412.16398). That costs
- * four additions and no multiplication. Doing so to every word needs the sums written back; here
- * only the first 144 of every 448 words are taken out, so that no sum reaches a word that is taken
- * out itself: everything is read from the input and nothing is stored. The other 304 are folded as
- * ever, with what was taken out added as they are loaded. Multiplier and adders are then busy in
- * equal parts.
+ * units of 64-bit words, what stands at i may be taken out of the message if it is added at i +
+ * 145, i + 183, i + 211 and i + 300 (the "Chorba" family, arXiv 2412.16398). That costs four
+ * additions and no multiplication. Doing so to every word needs the sums written back; here only
+ * the first 144 words of a period are taken out, so that no sum reaches what is taken out itself:
+ * everything is read from the input and nothing is stored. The rest is folded as ever, with what
+ * was taken out added as it is loaded. Multiplier, adders and load ports are then about equally
+ * busy. From ALIGN_FROM bytes on, loads that cross a line cost more than a head of its own.
  */
-#define SKIP_WORDS   144
-#define PERIOD_BYTES 3584
+#define PERIOD_BYTES  3968
+#define ALIGN_FROM    8192
+#define SKIPPED_BYTES 1152
 
 /*
- * The words w to w + 3 of the period that starts at p, if they are among those taken out, else
- * zeros; also partly. w is a constant.
+ * 32 bytes of the period from `at` on, as far as they were taken out, else zeros. `at` is a
+ * constant. Reads at most 31 bytes before the period: the caller folded them.
  */
-CRC_INLINE __attribute__((target("avx2"))) __m256i crc32_taken_out(const uint8_t *p, int w)
+CRC_INLINE __attribute__((target("avx2"))) __m256i crc32_taken_out(const uint8_t *p, int at)
 {
-    if (w <= -4 || w >= SKIP_WORDS)
+    if (at <= -32 || at >= SKIPPED_BYTES)
         return _mm256_setzero_si256();
-    if (w >= 0 && w + 4 <= SKIP_WORDS)
-        return load_32(p + 8 * w);
-    const __m256i mask =
-        _mm256_set_epi64x(w + 3 < SKIP_WORDS ? -1 : 0, w + 2 >= 0 && w + 2 < SKIP_WORDS ? -1 : 0,
-                          w + 1 >= 0 && w + 1 < SKIP_WORDS ? -1 : 0, w >= 0 ? -1 : 0);
-    return _mm256_maskload_epi64((const long long *)(const void *)(p + 8 * w), mask);
+    __m256i words = load_32(p + at), none = _mm256_setzero_si256();
+    if (at == -8)
+        words = _mm256_blend_epi32(words, none, 0x03);
+    if (at == -24)
+        words = _mm256_blend_epi32(words, none, 0x3f);
+    if (at == SKIPPED_BYTES - 24)
+        words = _mm256_blend_epi32(words, none, 0xc0);
+    if (at == SKIPPED_BYTES - 8)
+        words = _mm256_blend_epi32(words, none, 0xfc);
+    return words;
 }
 
-/* Words w to w + 3 with what was taken out before them added. */
-CRC_INLINE __attribute__((target("avx2"))) __m256i crc32_load_sum(const uint8_t *p, int w)
+/*
+ * 32 bytes of the period from `at` on, with what was taken out before them added. The sums at 183
+ * and 211 words are seven registers apart and need the same words: they wait in `delay`.
+ */
+CRC_INLINE __attribute__((target("avx2"))) __m256i crc32_load_sum(const uint8_t *p, int at,
+                                                                  __m256i delay[7])
 {
-    __m256i sum = load_32(p + 8 * w);
-    sum = _mm256_xor_si256(sum, crc32_taken_out(p, w - 145));
-    sum = _mm256_xor_si256(sum, crc32_taken_out(p, w - 183));
-    sum = _mm256_xor_si256(sum, crc32_taken_out(p, w - 211));
-    return _mm256_xor_si256(sum, crc32_taken_out(p, w - 300));
+    __m256i *waiting = &delay[at / 32 % 7], sum = load_32(p + at);
+    sum = _mm256_xor_si256(sum, crc32_taken_out(p, at - 8 * 145));
+    sum = _mm256_xor_si256(sum, *waiting);
+    *waiting = crc32_taken_out(p, at - 8 * 183);
+    /* Else gcc loads them twice after all. */
+    if (at > 8 * 183 - 32 && at < 8 * 183 + SKIPPED_BYTES)
+        __asm__("" : "+x"(*waiting));
+    sum = _mm256_xor_si256(sum, *waiting);
+    return _mm256_xor_si256(sum, crc32_taken_out(p, at - 8 * 300));
 }
 
-/* Folds the 16 words from w on. */
-CRC_INLINE CRC_AVX void crc32_fold_sums(__m256i a[4], __m256i factors, const uint8_t *p, int w)
+/* Folds 128 bytes from `at` on. */
+CRC_INLINE CRC_AVX void crc32_fold_sums(__m256i a[4], const uint64_t factors[2], const uint8_t *p,
+                                        int at, __m256i delay[7])
 {
-    a[0] = fold_32(a[0], factors, crc32_load_sum(p, w));
-    a[1] = fold_32(a[1], factors, crc32_load_sum(p, w + 4));
-    a[2] = fold_32(a[2], factors, crc32_load_sum(p, w + 8));
-    a[3] = fold_32(a[3], factors, crc32_load_sum(p, w + 12));
+    const __m256i k = _mm256_broadcastsi128_si256(load_16(factors));
+    a[0] = fold_32(a[0], k, crc32_load_sum(p, at, delay));
+    a[1] = fold_32(a[1], k, crc32_load_sum(p, at + 32, delay));
+    a[2] = fold_32(a[2], k, crc32_load_sum(p, at + 64, delay));
+    a[3] = fold_32(a[3], k, crc32_load_sum(p, at + 96, delay));
 }
 
 /* One period; the four registers stand for the 128 bytes before p, then for its last 128. */
 CRC_INLINE CRC_AVX void crc32_skip(__m256i a[4], const uint8_t *p)
 {
-    const __m256i by_128 = _mm256_broadcastsi128_si256(load_16(crc32_factors.by_128));
-    crc32_fold_sums(a, _mm256_broadcastsi128_si256(load_16(crc32_factors.by_period_gap)), p,
-                    SKIP_WORDS);
-#define FOLD(w) crc32_fold_sums(a, by_128, p, w)
-    FOLD(160), FOLD(176), FOLD(192), FOLD(208), FOLD(224), FOLD(240), FOLD(256), FOLD(272);
-    FOLD(288), FOLD(304), FOLD(320), FOLD(336), FOLD(352), FOLD(368), FOLD(384), FOLD(400);
-    FOLD(416), FOLD(432);
+    const __m256i none = _mm256_setzero_si256();
+    __m256i delay[7] = {none, none, none, none, none, none, none};
+    crc32_fold_sums(a, crc32_factors.by_period_gap, p, SKIPPED_BYTES, delay);
+#define FOLD(at) crc32_fold_sums(a, crc32_factors.by_128, p, at, delay)
+    FOLD(1280), FOLD(1408), FOLD(1536), FOLD(1664), FOLD(1792), FOLD(1920), FOLD(2048);
+    FOLD(2176), FOLD(2304), FOLD(2432), FOLD(2560), FOLD(2688), FOLD(2816), FOLD(2944);
+    FOLD(3072), FOLD(3200), FOLD(3328), FOLD(3456), FOLD(3584), FOLD(3712), FOLD(3840);
 #undef FOLD
 }
 
@@ -167,6 +182,12 @@ CRC_AVX static uint32_t crc32_x86_vpclmul(uint32_t crc, const uint8_t *p, size_t
         return crc32_short(crc, p, n);
     if (n < 128)
         return crc32_medium(crc, p, n);
+    if (n >= ALIGN_FROM && (uintptr_t)p % 32) {
+        size_t head = 32 - (uintptr_t)p % 32;
+        crc = head < 16 ? crc32_short(crc, p, head) : crc32_medium(crc, p, head);
+        p += head;
+        n -= head;
+    }
     const __m256i inverted = _mm256_zextsi128_si256(_mm_cvtsi32_si128(-1));
     __m256i a[4] = {_mm256_xor_si256(load_32(p), inverted), load_32(p + 32), load_32(p + 64),
                     load_32(p + 96)};

@@ -1,5 +1,5 @@
 /*
- * crc_factors.h: made by tools/make-crc-constants src/arch/x86_64/crc_factors.h. Do not edit.
+ * crc_factors.h: made by tools/make-crc-constants. Do not edit.
  */
 /* clang-format off */
 #ifndef CB_ARCH_X86_64_CRC_FACTORS_H

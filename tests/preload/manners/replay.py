@@ -1,0 +1,305 @@
+"""The replay really brings into memory what the profile says, and nothing that has changed since.
+
+Usage: replay.py OBJECT VICTIM
+
+Files are written, synced and evicted; then the victim starts with a profile of them; then mincore()
+tells what is in memory. It tells the truth about files of one's own, and unlike reading it starts
+nothing itself.
+"""
+
+import ctypes
+import mmap
+import os
+import re
+import shutil
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "..", "support"))
+from coldboost_support import PAGE_BYTES, Checks, Profile, plain_environment, run  # noqa: E402
+
+PATIENCE_S = 5  # for reads that were begun and not waited for
+LIBC = ctypes.CDLL(None, use_errno=True)
+LIBC.mmap.restype = ctypes.c_void_p
+LIBC.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t] + [ctypes.c_int] * 3 + [ctypes.c_long]
+LIBC.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+LIBC.mincore.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p]
+
+
+def resident_pages(path):
+    """The set of the file's pages that are in memory."""
+    size = os.path.getsize(path)
+    pages = -(-size // PAGE_BYTES)
+    fd = os.open(path, os.O_RDWR)
+    try:
+        address = LIBC.mmap(None, size, mmap.PROT_READ, mmap.MAP_SHARED, fd, 0)
+        vector = (ctypes.c_ubyte * pages)()
+        failed = LIBC.mincore(address, size, vector)
+        LIBC.munmap(address, size)
+    finally:
+        os.close(fd)
+    if failed:
+        raise OSError(ctypes.get_errno(), "mincore", path)
+    return {page for page in range(pages) if vector[page] & 1}
+
+
+def evict(path):
+    fd = os.open(path, os.O_RDONLY)
+    os.fsync(fd)
+    os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+    os.close(fd)
+
+
+def wait_until(condition):
+    """True as soon as it holds; reads that the replay began may still be on their way."""
+    for _ in range(PATIENCE_S * 100):
+        if condition():
+            return True
+        time.sleep(0.01)
+    return False
+
+
+class Replay:
+    def __init__(self, folder, object_path, victim):
+        self.checks = Checks()
+        self.folder = folder
+        self.object = os.path.abspath(object_path)
+        self.victim = shutil.copy(victim, folder)
+        self.serial = 0
+
+    def make_files(self, count, pages):
+        paths = []
+        for _ in range(count):
+            self.serial += 1
+            paths.append(f"{self.folder}/file{self.serial}")
+            with open(paths[-1], "wb") as out:
+                out.write(os.urandom(pages * PAGE_BYTES - 100))
+        return paths
+
+    def start(self, profile, **settings):
+        """Runs the victim to the end of its replay; what the report said, as a dictionary."""
+        environment = {
+            **plain_environment("/"),
+            "LD_PRELOAD": self.object,
+            "COLDBOOST_PROFILE": profile,
+            "COLDBOOST_VERBOSE": "1",
+            **settings,
+        }
+        outcome = run([self.victim, "wait"], environment)
+        words = re.findall(r"(\w+)=(\S+)", outcome.stderr.decode())
+        self.checks.equal(outcome.status, 0, f"the victim with {settings}: {outcome.stderr}")
+        return dict(words)
+
+    def profile_of(self, ranges_of_files, build_ids=None):
+        """ranges_of_files: (path, [(first page, pages)...]) in the order of first touch."""
+        profile = Profile()
+        ranges = []
+        for epoch, (path, pieces) in enumerate(ranges_of_files):
+            more = (build_ids or {}).get(path, {})
+            index = profile.file(path, **more)
+            ranges += [(index, first, pages, epoch) for first, pages in pieces]
+        profile.section(os.path.realpath(self.victim), ranges)
+        self.serial += 1
+        return profile.write(f"{self.folder}/{self.serial}.cbp")
+
+    def attempt(self, case, times=3):
+        """Somebody else may empty the page cache just now: what fails must do so every time."""
+        before = self.checks
+        for left in reversed(range(times)):
+            self.checks = Checks(quiet=left > 0)
+            case()
+            if not self.checks.failed:
+                break
+        before.add(self.checks)
+        self.checks = before
+
+    def evicting_works(self):
+        (path,) = self.make_files(1, 8)
+        before = resident_pages(path)
+        evict(path)
+        return len(before) == 8 and not resident_pages(path)
+
+    def holds(self, paths, expected):
+        return wait_until(lambda: all(expected <= resident_pages(path) for path in paths))
+
+    def pages_in(self):
+        """In every mode: the ranges come in, other pages and other files stay out. Forced, because
+        looking whether a file is in memory makes newer kernels read a few pages of it."""
+        pieces = [(0, 2), (40, 3), (100, 1), (126, 2)]
+        expected = {page for first, count in pieces for page in range(first, first + count)}
+        for mode in ("thread", "fork", "sync"):
+            for workers in ("1", "4", "16"):
+                paths, others = self.make_files(30, 128), self.make_files(3, 128)
+                profile = self.profile_of([(path, pieces) for path in paths])
+                for path in paths + others:
+                    evict(path)
+                settings = {"COLDBOOST_MODE": mode, "COLDBOOST_WORKERS": workers}
+                report = self.start(profile, COLDBOOST="force", **settings)
+                name = f"{mode} with {workers} workers"
+                self.checks.equal(report.get("state"), "done", name)
+                self.checks.equal(report.get("start"), "cold", name)
+                self.checks.equal(report.get("ranges"), f"{30 * 4}/{30 * 4}", name)
+                self.checks.equal(report.get("bytes"), str(30 * 8 * PAGE_BYTES), name)
+                self.checks.equal(report.get("stale_files"), "0", name)
+                self.checks.check(self.holds(paths, expected), f"{name}: pages are missing")
+                extra = {page for path in paths for page in resident_pages(path)} - expected
+                self.checks.equal(extra, set(), f"{name}: pages that nobody asked for")
+                self.checks.equal(
+                    [len(resident_pages(path)) for path in others], [0, 0, 0], f"{name}: other files"
+                )
+
+    def unforced(self):
+        """The same when it has to find out that the files are cold."""
+        for mode in ("thread", "fork", "sync"):
+            paths = self.make_files(20, 32)
+            profile = self.profile_of([(path, [(8, 8)]) for path in paths])
+            for path in paths:
+                evict(path)
+            report = self.start(profile, COLDBOOST_MODE=mode)
+            self.checks.equal((report.get("start"), report.get("state")), ("cold", "done"), mode)
+            self.checks.check(self.holds(paths, set(range(8, 16))), f"{mode}: pages are missing")
+
+    def small_gaps_and_large_ranges(self):
+        (path,) = self.make_files(1, 2000)
+        profile = self.profile_of([(path, [(0, 4), (6, 1), (9, 2), (200, 1500)])])
+        evict(path)
+        self.start(profile)
+        expected = set(range(0, 11)) | set(range(200, 1700))
+        self.checks.check(self.holds([path], expected), "a range of many chunks is incomplete")
+
+    def warm(self):
+        """What is in memory is not replayed, unless that is forced."""
+        paths = self.make_files(20, 16)
+        profile = self.profile_of([(path, [(0, 16)]) for path in paths])
+        report = self.start(profile)
+        self.checks.equal((report.get("start"), report.get("state")), ("warm", "skipped"), "warm files")
+        report = self.start(profile, COLDBOOST="force")
+        self.checks.equal(report.get("state"), "done", "warm files, forced")
+        report = self.start(profile, COLDBOOST="off")
+        self.checks.equal(report, {}, "off")
+        for path in paths:
+            evict(path)
+        self.start(profile, COLDBOOST="off")
+        self.checks.equal({len(resident_pages(path)) for path in paths}, {0}, "off, but it reads")
+
+    def stale(self):
+        """Files that are not what they were are left alone, the others are not."""
+        good, bad = self.make_files(12, 32), self.make_files(9, 32)
+        profile = self.profile_of([(path, [(0, 32)]) for pair in zip(good, bad) for path in pair])
+        fifo, folder, link, larger, shorter, touched, gone, empty, locked = bad
+        for path in (fifo, folder, link, gone):
+            os.remove(path)
+        os.mkfifo(fifo)
+        os.mkdir(folder)
+        (target,) = self.make_files(1, 32)
+        os.symlink(target, link)
+        with open(larger, "ab") as out:
+            out.write(bytes(200000))
+        os.truncate(shorter, PAGE_BYTES)
+        os.utime(touched, ns=(1, 1))
+        os.truncate(empty, 0)
+        os.remove(locked)
+        os.symlink(locked, locked)
+        unchanged = [larger, shorter, touched, target]
+        for mode in ("thread", "fork", "sync"):
+            for path in good + unchanged:
+                evict(path)
+            report = self.start(profile, COLDBOOST_MODE=mode)
+            self.checks.equal(report.get("state"), "done", f"stale files, {mode}")
+            self.checks.equal(report.get("stale_files"), "9", f"stale files, {mode}")
+            paged_in = self.holds(good[:9], set(range(32)))
+            self.checks.check(paged_in, f"a file between stale ones was not paged in, {mode}")
+            read = [os.path.basename(path) for path in unchanged if resident_pages(path)]
+            self.checks.equal(read, [], f"stale files that were read, {mode}")
+
+    def build_id(self):
+        """Another mtime with the recorded build-id is the recorded file: a layer unpacked anew."""
+        same, other = self.make_files(2, 16)
+        ids = {}
+        for path in (same, other):
+            with open(path, "rb") as content:
+                content.seek(5000)
+                ids[path] = {"build_id": content.read(20), "build_id_offset": 5000}
+        ids[other]["build_id"] = bytes(20)
+        profile = self.profile_of([(same, [(0, 16)]), (other, [(0, 16)])], ids)
+        for path in (same, other):
+            os.utime(path, ns=(5, 5))
+            evict(path)
+        report = self.start(profile, COLDBOOST="force")
+        self.checks.equal(report.get("stale_files"), "1", "another build-id")
+        self.checks.check(self.holds([same], set(range(16))), "the recorded build-id was not enough")
+        self.checks.equal(len(resident_pages(other) - {1}), 0, "another build-id, but it was read")
+
+    def directories(self):
+        """A listed directory costs no bytes and stops nothing."""
+        profile = Profile()
+        self.serial += 1
+        folder = f"{self.folder}/listed{self.serial}"
+        os.mkdir(folder)
+        paths = self.make_files(3, 16)
+        entries = [(profile.file(folder, kind=1, size=0, mtime_ns=0), 0, 0, 0)]
+        entries += profile.whole_files(paths)
+        entries.append((profile.file(f"{folder}/gone", kind=1, size=0, mtime_ns=0), 0, 0, 9))
+        profile.section(os.path.realpath(self.victim), entries)
+        path = profile.write(f"{self.folder}/directories.cbp")
+        for file in paths:
+            evict(file)
+        report = self.start(path)
+        self.checks.equal(report.get("bytes"), str(3 * 16 * PAGE_BYTES), "bytes of directories")
+        self.checks.equal(report.get("stale_files"), "1", "directories")
+        self.checks.check(self.holds(paths, set(range(16))), "files beside directories")
+
+    def budget(self):
+        """Each worker looks at the budget before it takes a run of ranges, and here a file is a
+        run: no more than one file each beyond it."""
+        for workers in (1, 4):
+            paths = self.make_files(100, 16)
+            profile = self.profile_of([(path, [(0, 16)]) for path in paths])
+            for path in paths:
+                evict(path)
+            budget, run_bytes = 20 * 16 * PAGE_BYTES, 16 * PAGE_BYTES
+            report = self.start(
+                profile,
+                COLDBOOST="force",
+                COLDBOOST_BUDGET=f"{budget >> 10}K",
+                COLDBOOST_WORKERS=str(workers),
+            )
+            self.checks.equal(report.get("state"), "budget", f"budget with {workers} workers")
+            spent = int(report.get("bytes", 0))
+            limit = budget + (workers - 1) * run_bytes
+            self.checks.check(budget <= spent <= limit, f"{spent} bytes for a budget of {budget}")
+            wait_until(lambda: sum(len(resident_pages(path)) for path in paths) * PAGE_BYTES >= spent)
+            resident = sum(len(resident_pages(path)) for path in paths) * PAGE_BYTES
+            self.checks.equal(resident, spent, f"bytes in memory with {workers} workers")
+        paths = self.make_files(10, 16)
+        profile = self.profile_of([(path, [(0, 16)]) for path in paths])
+        for path in paths:
+            evict(path)
+        report = self.start(profile, COLDBOOST_BUDGET="1", COLDBOOST_WORKERS="1")
+        self.checks.equal(int(report.get("bytes", 0)) <= 16 * PAGE_BYTES, True, "budget of a byte")
+
+
+def main():
+    with tempfile.TemporaryDirectory(prefix="coldboost-replay-") as folder:
+        replay = Replay(os.path.realpath(folder), *sys.argv[1:3])
+        if not replay.evicting_works():
+            print(f"skipped: files in {folder} cannot be evicted (a file system in memory?)")
+            return 77
+        cases = [
+            replay.pages_in,
+            replay.unforced,
+            replay.small_gaps_and_large_ranges,
+            replay.warm,
+            replay.stale,
+            replay.build_id,
+            replay.directories,
+            replay.budget,
+        ]
+        for case in cases:
+            replay.attempt(case)
+        return replay.checks.exit_code()
+
+
+sys.exit(main())
