@@ -23,6 +23,7 @@
 #include "sys.h"
 #include "text.h"
 
+#include <linux/prctl.h>
 #include <linux/sched.h>
 
 #define PATH_BYTES      4096
@@ -302,14 +303,6 @@ static int load_profile(struct replay *replay, uint8_t *bytes)
     return replay->section ? 0 : -ENOENT;
 }
 
-/* Whether orphans become this process's children: ours would, and its wait() would see it. */
-static bool adopts_orphans(void)
-{
-    int is_subreaper = 0;
-    cb_syscall6(SYS_prctl, 37 /* PR_GET_CHILD_SUBREAPER */, (long)&is_subreaper, 0, 0, 0, 0);
-    return is_subreaper || sys_getpid() == 1;
-}
-
 static uint8_t *stacks(struct replay *replay)
 {
     return (uint8_t *)replay + ((sizeof *replay + 63) & ~(size_t)63);
@@ -409,7 +402,7 @@ static void run_leader_thread(void *argument)
 {
     struct replay *replay = argument;
     if (leave_descriptor_table(replay->report)) {
-        cb_syscall6(SYS_prctl, 15 /* PR_SET_NAME */, (long)"coldboost", 0, 0, 0, 0);
+        cb_syscall6(SYS_prctl, PR_SET_NAME, (long)"coldboost", 0, 0, 0, 0);
         lead(replay);
     }
     cb_unmap_and_exit_thread(replay, replay->mapped_bytes);
@@ -469,6 +462,13 @@ static int peek(const struct replay_request *request, size_t *profile_bytes)
                : profile_peek((const uint8_t *)page, (size_t)n, request->executable);
 }
 
+bool replay_would_be_adopted(void)
+{
+    int is_subreaper = 0;
+    cb_syscall6(SYS_prctl, PR_GET_CHILD_SUBREAPER, (long)&is_subreaper, 0, 0, 0, 0);
+    return is_subreaper || sys_getpid() == 1;
+}
+
 int replay_start(const struct replay_request *request)
 {
     size_t profile_bytes = 0;
@@ -487,7 +487,7 @@ int replay_start(const struct replay_request *request)
     replay->mapped_bytes = bytes;
     replay->profile_capacity = profile_bytes;
     replay->mode = CB_HAVE_RAW_THREAD ? request->mode : MODE_SYNC;
-    if (replay->mode == MODE_FORK && adopts_orphans())
+    if (replay->mode == MODE_FORK && replay_would_be_adopted())
         replay->mode = MODE_THREAD;
     replay->force = request->force;
     replay->report = request->report;
