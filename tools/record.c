@@ -282,7 +282,7 @@ static void write_profile(struct session *session)
 /* ---- the program ------------------------------------------------------------------------------
  */
 
-/* Behind the program's own, so that it stays what it was for those who look. */
+/* In front of what is preloaded anyway. */
 static void set_environment(const struct session *session)
 {
     const char *others = getenv("LD_PRELOAD");
