@@ -110,9 +110,10 @@ CRC_SSE static uint32_t crc32_x86_pclmul(uint32_t crc, const uint8_t *p, size_t 
  * was taken out added as it is loaded. Multiplier, adders and load ports are then about equally
  * busy.
  */
-#define PERIOD_BYTES 3968
-#define ALIGN_FROM   8192 /* from here on, loads that cross a line cost more than a head of its own \
-                           */
+/* From here on, loads that cross a line cost more than a head of its own. */
+#define ALIGN_FROM 8192
+
+#define PERIOD_BYTES  3968
 #define SKIPPED_BYTES 1152
 
 /*
