@@ -41,7 +41,7 @@ class Object:
     def __init__(self, path, readelf):
         self.path = path
         self.readelf = readelf
-        self.dynamic = re.findall(r"^ 0x\w+ \((\w+)\)\s*(.*)$", self.ask("-d"), re.M)
+        self.dynamic = re.findall(r"^ 0x\w+ \((\w+)\)[ \t]*(.*)$", self.ask("-d"), re.M)
         lines = self.ask("-l").splitlines()
         # Type, Offset, VirtAddr, PhysAddr, FileSiz, MemSiz, Flg..., Align
         self.segments = {}
@@ -76,7 +76,7 @@ def stripped_bytes(obj):
 
 
 def problems(obj, arch):
-    exported = {s.name for s in obj.symbols if not s.is_undefined()}
+    exported = {s.name for s in obj.symbols if not s.is_undefined() and s.binding != "LOCAL"}
     undefined = [s for s in obj.symbols if s.is_undefined() and s.binding != "LOCAL"]
     for value in obj.entries("NEEDED"):
         yield f"needs a library: {value}"

@@ -56,19 +56,20 @@ print("all right")
 def check_program(checks, object_path, program, features):
     masks = ["", "none", "all", "no-such-feature"] + features
     base = plain_environment("/")
+    present = [program, "present"] + (["emulated"] if emulator() else [])
     absent = run(*wrapped(emulator(), base, [program, "absent"]))
     checks.equal((absent.status, absent.stdout), (0, b""), "names without the preload")
     for mask in masks:
         environment = {**base, "LD_PRELOAD": object_path}
         if mask:
             environment["COLDBOOST_CPU"] = mask
-        command, outside = wrapped(emulator(), environment, [program, "present"])
+        command, outside = wrapped(emulator(), environment, present)
         outcome = run(command, outside)
         checks.equal(
             (outcome.status, outcome.stdout, outcome.stderr), (0, b"", b""), f"CPU features '{mask}'"
         )
     off = {**base, "LD_PRELOAD": object_path, "COLDBOOST": "off"}
-    outcome = run(*wrapped(emulator(), off, [program, "present"]))
+    outcome = run(*wrapped(emulator(), off, present))
     checks.equal((outcome.status, outcome.stdout), (0, b""), "COLDBOOST=off keeps the functions")
 
 

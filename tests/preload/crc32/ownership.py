@@ -1,6 +1,6 @@
 """Whoever has a crc32 of his own keeps it; only callers of zlib's get ours.
 
-Usage: ownership.py OBJECT LOADER OWN ZLIB FOREIGN NINE (the programs beside their libraries)
+Usage: ownership.py ARCH OBJECT LOADER OWN ZLIB FOREIGN NINE (the programs beside their libraries)
 
 Each case runs without us and with us. The results must agree, but where zlib's (here: a false one,
 so that the difference shows) would have been called: there the right checksum is expected.
@@ -20,8 +20,11 @@ CHECK_VALUE = str(0xCBF43926)
 
 
 class Ownership:
-    def __init__(self, object_path, programs):
+    def __init__(self, arch, object_path, programs):
         self.checks = Checks()
+        self.passes_everything_on = arch != "generic"
+        if not self.passes_everything_on:
+            self.checks.skip("other signatures", "portable code passes on zlib's arguments only")
         self.object_path = os.path.abspath(object_path)
         names = ("loader", "own", "zlib", "foreign", "nine")
         self.programs = {name: os.path.abspath(path) for name, path in zip(names, programs)}
@@ -61,7 +64,8 @@ class Ownership:
             expect=f"{FALSE_ZLIB} {FALSE_ZLIB}\n", ours=f"{CHECK_VALUE} {CHECK_VALUE}\n",
         )
         self.compare("another signature, linked", [self.programs["foreign"]], expect="2058 2058\n")
-        self.compare("many arguments, linked", [self.programs["nine"]])
+        if self.passes_everything_on:
+            self.compare("many arguments, linked", [self.programs["nine"]])
 
     def plugins(self):
         def load(name, *arguments, **more):
@@ -74,7 +78,9 @@ class Ownership:
         ours = f"use {CHECK_VALUE}\nuse_tail {CHECK_VALUE}\n"
         theirs = f"use {FALSE_ZLIB}\nuse_tail {FALSE_ZLIB}\n"
         load("plugin with its own", own, *both, expect="use 2058\nuse_tail 2058\n")
-        load("plugin with many arguments", nine, *both)
+        if self.passes_everything_on:
+            load("plugin with many arguments", nine, *both)
+            load("two plugins, each with its own", own, "use", nine, *both, "close", "use")
         load("plugin with a library's", foreign, *both, expect="use 2058\nuse_tail 2058\n")
         load("plugin with zlib", zlib, *both, expect=theirs, ours=ours)
         load("global plugin with its own", own.replace("local", "global"), *both)
@@ -82,7 +88,6 @@ class Ownership:
         # Bound to itself before anything else, zlib's caller never reaches us either.
         load("zlib's caller deeply bound", zlib.replace("local", "deep"), *both, expect=theirs)
         load("again and again", own, "use", "close", own, "use", "close", own, *both)
-        load("two plugins, each with its own", own, "use", nine, *both, "close", "use")
         load(
             "beside zlib", zlib, "use", own, "use", "close", "use",
             expect=f"use {FALSE_ZLIB}\nuse 2058\nuse {FALSE_ZLIB}\n",
@@ -122,7 +127,7 @@ class Ownership:
 
 
 def main():
-    ownership = Ownership(sys.argv[1], sys.argv[2:7])
+    ownership = Ownership(sys.argv[1], sys.argv[2], sys.argv[3:8])
     ownership.linked()
     ownership.plugins()
     ownership.own()
