@@ -20,6 +20,7 @@
 #include "environment.h"
 #include "profile.h"
 #include "report.h"
+#include "residency.h"
 #include "sys.h"
 #include "text.h"
 
@@ -41,8 +42,6 @@
 #define RUN_PAGES 128
 /* Pages that the warm check looks at, spread over the section. */
 #define WARM_SAMPLES 16
-/* A sample that takes longer came from storage: a page in memory takes 1 µs, a fast disk 30. */
-#define RESIDENT_MAX_NS 20000u
 /* A start that takes longer than this has other troubles than cold files. */
 #define DEADLINE_NS 10000000000u
 
@@ -147,11 +146,8 @@ static const struct profile_range *section_range(const struct replay *replay, ui
 }
 
 /*
- * Whether every sample is in the page cache. RWF_NOWAIT, not mincore(): that answers "resident" for
- * files that we neither own nor may write (Linux 5.2). The last ranges first: what a start touches
- * late is the least likely to be in memory by accident. Where the file system cannot tell (FUSE),
- * the answer is no. Newer kernels start a read as they answer, and where the disk is fast enough
- * the answer is then the byte itself: how long it took tells the difference.
+ * Whether every sample is in the page cache. The last ranges first: what a start touches late is
+ * the least likely to be in memory by accident.
  */
 static bool files_are_resident(const struct replay *replay)
 {
@@ -167,12 +163,9 @@ static bool files_are_resident(const struct replay *replay)
         int fd = open_recorded_file(replay, file);
         if (fd < 0)
             continue;
-        char byte;
-        uint64_t from_ns = sys_monotonic_ns();
-        long n = sys_pread_nowait(fd, &byte, 1, (uint64_t)range->first_page * PROFILE_PAGE_BYTES);
-        bool was_quick = sys_monotonic_ns() - from_ns <= RESIDENT_MAX_NS;
+        bool resident = file_page_is_resident(fd, (uint64_t)range->first_page * PROFILE_PAGE_BYTES);
         sys_close(fd);
-        if (n != 1 || !was_quick)
+        if (!resident)
             return false;
         seen++;
     }
