@@ -101,12 +101,15 @@ static int start_replay(char *const *envp, enum role role)
     return replay_start(&request);
 }
 
-static void report_plan(enum role role, const char *plan, struct blind_result blind, uint64_t ns)
+static void report_plan(enum role role, const char *start, const char *plan,
+                        struct blind_result blind, uint64_t ns)
 {
     struct report line = {.length = 0};
     report_text(&line, "coldboost: role=");
     report_text(&line, role_name(role));
-    report_text(&line, " start=unknown plan=");
+    report_text(&line, " start=");
+    report_text(&line, start);
+    report_text(&line, " plan=");
     report_text(&line, plan);
     report_number(&line, " ranges=", blind.ranges);
     report_number(&line, " bytes=", blind.bytes);
@@ -139,17 +142,24 @@ __attribute__((constructor)) static void construct(int argc, char **argv, char *
     struct blind_result blind = {0, 0};
     if (is_started(options.started)) {
         if (options.verbose)
-            report_plan(role, "started", blind, 0);
+            report_plan(role, "unknown", "started", blind, 0);
         return;
     }
     uint64_t from_ns = options.verbose ? sys_monotonic_ns() : 0;
     int started = start_replay(envp, role);
     if (started == 1)
         return;
-    if (started < 0)
-        blind = blind_page_in(options.budget_bytes);
+    const char *start = "unknown", *plan = "none"; /* the profile is about other programs */
+    if (started < 0) {
+        bool warm = blind_is_warm();
+        environment_set_start(warm ? COLDBOOST_START_WARM : COLDBOOST_START_COLD);
+        start = warm ? "warm" : "cold";
+        plan = "blind";
+        if (!warm || options.enabled == SWITCH_FORCE)
+            blind = blind_page_in(options.budget_bytes);
+    }
     if (options.verbose)
-        report_plan(role, started < 0 ? "blind" : "none", blind, sys_monotonic_ns() - from_ns);
+        report_plan(role, start, plan, blind, sys_monotonic_ns() - from_ns);
 }
 
 __attribute__((destructor)) static void destruct(void)

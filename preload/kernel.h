@@ -1,12 +1,12 @@
 /*
- * kernel.h: the system calls of the recorder, by name. They return a value or -errno and never
- * touch errno: they run between a program's own call and its look at errno, in signal handlers, and
- * between vfork and exec.
+ * kernel.h: the system calls that only the recorder makes, beside those of sys.h. They return a
+ * value or -errno and never touch errno: they run between a program's own call and its look at
+ * errno, in signal handlers, and between vfork and exec.
  */
 #ifndef CB_KERNEL_H
 #define CB_KERNEL_H
 
-#include "syscall.h"
+#include "sys.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,16 +19,6 @@
 #include <sys/uio.h>
 #include <time.h>
 
-static inline int kernel_open(const char *path, int flags)
-{
-    return (int)cb_syscall6(SYS_openat, AT_FDCWD, (long)path, flags, 0, 0, 0);
-}
-
-static inline void kernel_close(int fd)
-{
-    cb_syscall6(SYS_close, fd, 0, 0, 0, 0, 0);
-}
-
 static inline long kernel_read(int fd, void *buffer, size_t bytes)
 {
     long n;
@@ -36,16 +26,6 @@ static inline long kernel_read(int fd, void *buffer, size_t bytes)
         n = cb_syscall6(SYS_read, fd, (long)buffer, (long)bytes, 0, 0, 0);
     while (n == -EINTR);
     return n;
-}
-
-static inline long kernel_pread(int fd, void *buffer, size_t bytes, uint64_t offset)
-{
-    return cb_syscall6(SYS_pread64, fd, (long)buffer, (long)bytes, (long)offset, 0, 0);
-}
-
-static inline long kernel_readlink(const char *path, char *buffer, size_t bytes)
-{
-    return cb_syscall6(SYS_readlinkat, AT_FDCWD, (long)path, (long)buffer, (long)bytes, 0, 0);
 }
 
 static inline long kernel_position(int fd)
@@ -74,19 +54,9 @@ static inline void *kernel_mmap(size_t bytes, int protection, int flags, int fd)
     return result < 0 && result > -4096 ? NULL : (void *)result;
 }
 
-static inline void kernel_munmap(void *address, size_t bytes)
-{
-    cb_syscall6(SYS_munmap, (long)address, (long)bytes, 0, 0, 0, 0);
-}
-
 static inline int kernel_madvise(void *address, size_t bytes, int advice)
 {
     return (int)cb_syscall6(SYS_madvise, (long)address, (long)bytes, advice, 0, 0, 0);
-}
-
-static inline long kernel_getpid(void)
-{
-    return cb_syscall6(SYS_getpid, 0, 0, 0, 0, 0, 0);
 }
 
 static inline void kernel_sleep(long ns)

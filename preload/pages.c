@@ -74,7 +74,7 @@ static void look_at(struct page_scan *scan, const struct mapping *mapping, int p
     uint64_t run = 0;
     while (page < end) {
         uint64_t want = end - page < PAGEMAP_ENTRIES ? end - page : PAGEMAP_ENTRIES;
-        long got = kernel_pread(pagemap, entries, want * sizeof *entries, page * sizeof *entries);
+        long got = sys_pread(pagemap, entries, want * sizeof *entries, page * sizeof *entries);
         if (got < (long)sizeof *entries)
             break;
         uint64_t n = (uint64_t)got / sizeof *entries;
@@ -134,20 +134,20 @@ static int look_at_all(struct page_scan *scan, int maps, int pagemap, struct scr
 
 int pages_scan(struct page_scan *scan)
 {
-    int maps = kernel_open(scan->maps, O_RDONLY | O_CLOEXEC);
+    int maps = sys_open(scan->maps, O_RDONLY);
     if (maps < 0)
         return maps;
-    int pagemap = kernel_open(scan->pagemap, O_RDONLY | O_CLOEXEC);
+    int pagemap = sys_open(scan->pagemap, O_RDONLY);
     int result = pagemap;
     if (pagemap >= 0) {
         void *scratch = kernel_mmap(sizeof(struct scratch), PROT_READ | PROT_WRITE,
                                     MAP_PRIVATE | MAP_ANONYMOUS, -1);
         result = scratch ? look_at_all(scan, maps, pagemap, scratch) : -ENOMEM;
         if (scratch)
-            kernel_munmap(scratch, sizeof(struct scratch));
-        kernel_close(pagemap);
+            sys_unmap(scratch, sizeof(struct scratch));
+        sys_close(pagemap);
     }
-    kernel_close(maps);
+    sys_close(maps);
     return result;
 }
 
@@ -155,12 +155,12 @@ bool pages_has_file(uint64_t page_bytes, uintptr_t from, uintptr_t to)
 {
     enum { BATCH = 128 };
     uint64_t entries[BATCH];
-    int pagemap = kernel_open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+    int pagemap = sys_open("/proc/self/pagemap", O_RDONLY);
     bool found = false;
     uint64_t page = from / page_bytes, end = (to + page_bytes - 1) / page_bytes;
     while (pagemap >= 0 && page < end && !found) {
         uint64_t want = end - page < BATCH ? end - page : BATCH;
-        long got = kernel_pread(pagemap, entries, want * sizeof *entries, page * sizeof *entries);
+        long got = sys_pread(pagemap, entries, want * sizeof *entries, page * sizeof *entries);
         if (got < (long)sizeof *entries)
             break;
         for (uint64_t i = 0; i < (uint64_t)got / sizeof *entries; i++)
@@ -168,6 +168,6 @@ bool pages_has_file(uint64_t page_bytes, uintptr_t from, uintptr_t to)
         page += (uint64_t)got / sizeof *entries;
     }
     if (pagemap >= 0)
-        kernel_close(pagemap);
+        sys_close(pagemap);
     return found;
 }

@@ -43,10 +43,10 @@ static void map_own_state(void)
 static void attach(void)
 {
     char path[PATH_MAX];
-    long length = kernel_readlink("/proc/self/exe", path, sizeof path);
+    long length = sys_readlink("/proc/self/exe", path, sizeof path);
     if (length <= 0)
         return;
-    uint32_t pid = (uint32_t)kernel_getpid();
+    uint32_t pid = (uint32_t)sys_getpid();
     own->process = trace_add_process(trace, pid, path, (uint32_t)length);
     trace->pids[trace->pid_count++ % TRACE_PIDS] = pid;
 }
@@ -92,7 +92,7 @@ static uint32_t file_of_descriptor(int fd, const struct stat *status)
         name[at++] = digits[--n];
     name[at] = '\0';
     char path[PATH_MAX];
-    long length = kernel_readlink(name, path, sizeof path);
+    long length = sys_readlink(name, path, sizeof path);
     if (length <= 0 || path[0] != '/')
         return 0;
     return trace_add_file(trace, status->st_dev, status->st_ino, path, (uint32_t)length);

@@ -14,7 +14,7 @@
 
 struct trace_header *trace_map(const char *path)
 {
-    int fd = kernel_open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    int fd = sys_open(path, O_RDWR | O_NOFOLLOW);
     if (fd < 0)
         return NULL;
     struct stat status;
@@ -22,11 +22,11 @@ struct trace_header *trace_map(const char *path)
     struct trace_header *trace = NULL;
     if (bytes > sizeof *trace)
         trace = kernel_mmap(bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd);
-    kernel_close(fd);
+    sys_close(fd);
     if (!trace ||
         (trace->bytes == bytes && kernel_same(trace->magic, TRACE_MAGIC, sizeof trace->magic)))
         return trace;
-    kernel_munmap(trace, bytes);
+    sys_unmap(trace, bytes);
     return NULL;
 }
 

@@ -10,10 +10,12 @@
 #include "blind.h"
 
 #include "objects.h"
+#include "residency.h"
 #include "sys.h"
 
 #define WINDOW_BYTES   (64u << 10)
 #define DEFAULT_BUDGET (2u << 20)
+#define WARM_SAMPLES   2
 
 struct plan {
     uint64_t budget_bytes;
@@ -55,6 +57,43 @@ static int plan_object(const struct object *object, void *context)
             done = ask_around(plan, object, initialiser);
     }
     return plan->result.bytes >= plan->budget_bytes;
+}
+
+/* The middle of the code: the loader has not been there, and initialisers seldom are. */
+static uint64_t middle_of_code(const struct object *object)
+{
+    for (size_t i = 0; i < object->header_count; i++) {
+        const ElfW(Phdr) *header = &object->headers[i];
+        if (header->p_type == PT_LOAD && (header->p_flags & PF_X))
+            return header->p_offset + header->p_filesz / 2;
+    }
+    return 0;
+}
+
+struct sample {
+    size_t seen;
+    bool cold;
+};
+
+static int sample_object(const struct object *object, void *context)
+{
+    struct sample *sample = context;
+    const char *path = *object->path ? object->path : "/proc/self/exe";
+    if (*path != '/' || (uintptr_t)sample_object - object->begin < object->end - object->begin)
+        return 0; /* the vdso; and ourselves, who are running */
+    int fd = sys_open(path, O_RDONLY | O_NONBLOCK);
+    if (fd < 0)
+        return 0;
+    sample->cold = !file_page_is_resident(fd, middle_of_code(object));
+    sys_close(fd);
+    return sample->cold || ++sample->seen == WARM_SAMPLES;
+}
+
+bool blind_is_warm(void)
+{
+    struct sample sample = {0, false};
+    objects_visit(sample_object, &sample);
+    return !sample.cold;
 }
 
 struct blind_result blind_page_in(uint64_t budget_bytes)

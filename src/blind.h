@@ -4,12 +4,19 @@
 #ifndef CB_BLIND_H
 #define CB_BLIND_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct blind_result {
     uint32_t ranges; /* asked for */
     uint64_t bytes;
 };
+
+/*
+ * Whether the loaded ELF objects are in memory as a whole: looks at one page of code in each of the
+ * first few. False as soon as one is not. Takes the loader's lock meanwhile.
+ */
+bool blind_is_warm(void);
 
 /*
  * Starts reading the parts of the loaded ELF objects that will run for certain, up to budget_bytes

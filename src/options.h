@@ -29,8 +29,8 @@ enum option_kind { OPTION_CHOICE, OPTION_NUMBER, OPTION_BYTES, OPTION_TEXT };
 struct option_row {
     const char *name; /* behind "COLDBOOST" */
     enum option_kind kind;
-    size_t offset;          /* of its field in struct options */
     uint32_t max;           /* of a number */
+    size_t offset;          /* of its field in struct options */
     const char *choices[4]; /* of a choice; its value is the index */
     const char *standard;   /* the default, as text */
     const char *help;

@@ -20,14 +20,16 @@
 #include "environment.h"
 #include "profile.h"
 #include "report.h"
+#include "residency.h"
 #include "sys.h"
 #include "text.h"
 
+#include <linux/prctl.h>
 #include <linux/sched.h>
 
 #define PATH_BYTES      4096
 #define STACK_BYTES     (32u << 10)
-#define DEFAULT_WORKERS 4
+#define DEFAULT_WORKERS 2
 #define MAX_WORKERS     16
 #define PEEK_BYTES      4096
 
@@ -40,8 +42,6 @@
 #define RUN_PAGES 128
 /* Pages that the warm check looks at, spread over the section. */
 #define WARM_SAMPLES 16
-/* A sample that takes longer came from storage: a page in memory takes 1 µs, a fast disk 30. */
-#define RESIDENT_MAX_NS 20000u
 /* A start that takes longer than this has other troubles than cold files. */
 #define DEADLINE_NS 10000000000u
 
@@ -146,11 +146,8 @@ static const struct profile_range *section_range(const struct replay *replay, ui
 }
 
 /*
- * Whether every sample is in the page cache. RWF_NOWAIT, not mincore(): that answers "resident" for
- * files that we neither own nor may write (Linux 5.2). The last ranges first: what a start touches
- * late is the least likely to be in memory by accident. Where the file system cannot tell (FUSE),
- * the answer is no. Newer kernels start a read as they answer, and where the disk is fast enough
- * the answer is then the byte itself: how long it took tells the difference.
+ * Whether every sample is in the page cache. The last ranges first: what a start touches late is
+ * the least likely to be in memory by accident.
  */
 static bool files_are_resident(const struct replay *replay)
 {
@@ -166,12 +163,9 @@ static bool files_are_resident(const struct replay *replay)
         int fd = open_recorded_file(replay, file);
         if (fd < 0)
             continue;
-        char byte;
-        uint64_t from_ns = sys_monotonic_ns();
-        long n = sys_pread_nowait(fd, &byte, 1, (uint64_t)range->first_page * PROFILE_PAGE_BYTES);
-        bool was_quick = sys_monotonic_ns() - from_ns <= RESIDENT_MAX_NS;
+        bool resident = file_page_is_resident(fd, (uint64_t)range->first_page * PROFILE_PAGE_BYTES);
         sys_close(fd);
-        if (n != 1 || !was_quick)
+        if (!resident)
             return false;
         seen++;
     }
@@ -302,14 +296,6 @@ static int load_profile(struct replay *replay, uint8_t *bytes)
     return replay->section ? 0 : -ENOENT;
 }
 
-/* Whether orphans become this process's children: ours would, and its wait() would see it. */
-static bool adopts_orphans(void)
-{
-    int is_subreaper = 0;
-    cb_syscall6(SYS_prctl, 37 /* PR_GET_CHILD_SUBREAPER */, (long)&is_subreaper, 0, 0, 0, 0);
-    return is_subreaper || sys_getpid() == 1;
-}
-
 static uint8_t *stacks(struct replay *replay)
 {
     return (uint8_t *)replay + ((sizeof *replay + 63) & ~(size_t)63);
@@ -409,7 +395,7 @@ static void run_leader_thread(void *argument)
 {
     struct replay *replay = argument;
     if (leave_descriptor_table(replay->report)) {
-        cb_syscall6(SYS_prctl, 15 /* PR_SET_NAME */, (long)"coldboost", 0, 0, 0, 0);
+        cb_syscall6(SYS_prctl, PR_SET_NAME, (long)"coldboost", 0, 0, 0, 0);
         lead(replay);
     }
     cb_unmap_and_exit_thread(replay, replay->mapped_bytes);
@@ -469,6 +455,13 @@ static int peek(const struct replay_request *request, size_t *profile_bytes)
                : profile_peek((const uint8_t *)page, (size_t)n, request->executable);
 }
 
+bool replay_would_be_adopted(void)
+{
+    int is_subreaper = 0;
+    cb_syscall6(SYS_prctl, PR_GET_CHILD_SUBREAPER, (long)&is_subreaper, 0, 0, 0, 0);
+    return is_subreaper || sys_getpid() == 1;
+}
+
 int replay_start(const struct replay_request *request)
 {
     size_t profile_bytes = 0;
@@ -487,7 +480,7 @@ int replay_start(const struct replay_request *request)
     replay->mapped_bytes = bytes;
     replay->profile_capacity = profile_bytes;
     replay->mode = CB_HAVE_RAW_THREAD ? request->mode : MODE_SYNC;
-    if (replay->mode == MODE_FORK && adopts_orphans())
+    if (replay->mode == MODE_FORK && replay_would_be_adopted())
         replay->mode = MODE_THREAD;
     replay->force = request->force;
     replay->report = request->report;

@@ -33,6 +33,12 @@ struct replay_request {
 int replay_start(const struct replay_request *request);
 
 /*
+ * Whether the process that MODE_FORK leaves behind would become this process's own child, for its
+ * wait() to see: it is process 1 or a subreaper. MODE_THREAD is then used instead.
+ */
+bool replay_would_be_adopted(void);
+
+/*
  * Prints the report if one was asked for and the replay has not come to it: for the end of a
  * program that was faster than its replay.
  */

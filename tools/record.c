@@ -25,7 +25,10 @@
 #define OBJECT  "libcoldboost-record.so"
 #define PROFILE "coldboost.cbp"
 
-/* A look costs a fraction of a millisecond; the looks of a recording set how fine its order is. */
+/*
+ * How fine the order of mapped pages is. A look at a process costs 0.4 ms (python3, java), so that
+ * the tool takes a tenth of a CPU.
+ */
 enum { EPOCH_US = 5000 };
 
 static const char help[] =
@@ -279,7 +282,7 @@ static void write_profile(struct session *session)
 /* ---- the program ------------------------------------------------------------------------------
  */
 
-/* Behind the program's own, so that it stays what it was for those who look. */
+/* In front of what is preloaded anyway. */
 static void set_environment(const struct session *session)
 {
     const char *others = getenv("LD_PRELOAD");

@@ -15,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 static const char help[] =
@@ -43,14 +42,6 @@ static int print_run_help(void)
         printf("  COLDBOOST%-10s %s\n%22s default: %s\n", option_table[i].name,
                option_table[i].help, "", option_table[i].standard);
     return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILED;
-}
-
-/* An orphan would come back to us as a child if we are init, or act as it for our descendants. */
-static bool would_adopt_orphans(void)
-{
-    int is_subreaper = 0;
-    prctl(PR_GET_CHILD_SUBREAPER, &is_subreaper, 0, 0, 0);
-    return is_subreaper || getpid() == 1;
 }
 
 static void begin_replay(const struct program *program, const char *profile,
@@ -111,7 +102,8 @@ int command_run(int argc, char **argv)
             warn("%s; it runs without libcoldboost.so", program.obstacle);
         else
             preload_object(find_component("libcoldboost.so"));
-        if (profile && !would_adopt_orphans())
+        /* A thread would not outlive exec: then the constructor does all of it. */
+        if (profile && !replay_would_be_adopted())
             begin_replay(&program, profile, &options);
     }
     execute(&program, argv + optind);

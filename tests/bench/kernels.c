@@ -2,6 +2,7 @@
  * kernels.c: what the kernels take, beside the same work by other libraries.
  *
  *   kernels [--json] [--plot FILE.svg] [--rounds N]
+ *   kernels --calls crc32|crc32c|memcpy BYTES COUNT    only makes the calls: for count-instructions
  *
  * Every library is measured in every round, one after the other, on one CPU; a ratio is the median
  * of the ratios within a round, so that a neighbour who comes or goes changes both sides of it.
@@ -691,15 +692,30 @@ static void pin(void)
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: kernels [--json] [--plot FILE.svg] [--rounds N], N up to %d\n",
+    fprintf(stderr,
+            "usage: kernels [--json] [--plot FILE.svg] [--rounds N], N up to %d\n"
+            "       kernels --calls crc32|crc32c|memcpy BYTES COUNT\n",
             MAX_ROUNDS);
     return 2;
+}
+
+static int make_calls(const char *name, size_t n, size_t count)
+{
+    void *volatile function = NULL;
+    for (size_t i = 0; i < GROUPS; i++)
+        if (strncmp(groups[i].name, name, strlen(name)) == 0 && !groups[i].mix &&
+            n <= BUFFER_BYTES) {
+            function = groups[i].libraries[0].function;
+            groups[i].run(&function, n, count);
+            return 0;
+        }
+    return usage();
 }
 
 int main(int argc, char **argv)
 {
     bool json = false;
-    const char *plot_path = NULL, *mask = getenv("COLDBOOST_CPU");
+    const char *plot_path = NULL, *mask = getenv("COLDBOOST_CPU"), *calls[3] = {NULL, NULL, NULL};
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--json") == 0)
             json = true;
@@ -707,6 +723,9 @@ int main(int argc, char **argv)
             plot_path = argv[++i];
         else if (strcmp(argv[i], "--rounds") == 0 && i + 1 < argc)
             rounds = strtoul(argv[++i], NULL, 10);
+        else if (strcmp(argv[i], "--calls") == 0 && i + 3 < argc)
+            for (size_t k = 0; k < 3; k++)
+                calls[k] = argv[++i];
         else
             return usage();
     }
@@ -722,6 +741,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "kernels: out of memory\n");
         return 1;
     }
+    if (calls[0])
+        return make_calls(calls[0], strtoul(calls[1], NULL, 10), strtoul(calls[2], NULL, 10));
     for (size_t i = 0; i < BUFFER_BYTES; i++)
         source[i] = (uint8_t)next_random();
     memset(destination, 0, BUFFER_BYTES);

@@ -178,6 +178,18 @@ static void do_fork(off_t page)
     wait_for(pid);
 }
 
+static void do_fork_kill(off_t page)
+{
+    int status;
+    pid_t pid = fork();
+    if (pid == 0) {
+        touch_map(page);
+        usleep(100000);
+        raise(SIGKILL);
+    }
+    check(pid > 0 && waitpid(pid, &status, 0) == pid && WIFSIGNALED(status), "child");
+}
+
 static char *argument(const char *way, off_t page)
 {
     char *text = NULL;
@@ -320,6 +332,7 @@ static const struct way {
     {"stdio", do_stdio},
     {"stream", do_stream_left_open},
     {"fork", do_fork},
+    {"fork_kill", do_fork_kill},
     {"vfork", do_vfork},
     {"spawn", do_spawn},
     {"exec", do_exec},

@@ -94,10 +94,12 @@ Test(components, without_init_are_skipped)
 
 Test(components, forget_what_was_before)
 {
-    struct coldboost_component one = component("a", 0, 0, succeed);
-    one.state = COLDBOOST_COMPONENT_FAILED;
-    one.error = 3;
-    cr_assert_eq(coldboost_preload_components(&one, 1, 0), 1);
-    cr_assert_eq(one.state, COLDBOOST_COMPONENT_READY);
-    cr_assert_eq(one.error, 0);
+    struct coldboost_component all[] = {component("a", 0, 0, succeed), component("b", 0, 0, NULL)};
+    all[0].state = all[1].state = COLDBOOST_COMPONENT_FAILED;
+    all[0].error = all[1].error = 3;
+    cr_assert_eq(coldboost_preload_components(all, 2, 0), 1);
+    cr_assert_eq(all[0].state, COLDBOOST_COMPONENT_READY);
+    cr_assert_eq(all[0].error, 0);
+    cr_assert_eq(all[1].state, COLDBOOST_COMPONENT_SKIPPED_EMPTY);
+    cr_assert_eq(all[1].error, 0);
 }

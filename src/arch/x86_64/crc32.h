@@ -108,10 +108,12 @@ CRC_SSE static uint32_t crc32_x86_pclmul(uint32_t crc, const uint8_t *p, size_t 
  * the first 144 words of a period are taken out, so that no sum reaches what is taken out itself:
  * everything is read from the input and nothing is stored. The rest is folded as ever, with what
  * was taken out added as it is loaded. Multiplier, adders and load ports are then about equally
- * busy. From ALIGN_FROM bytes on, loads that cross a line cost more than a head of its own.
+ * busy.
  */
+/* From here on, loads that cross a line cost more than a head of its own. */
+#define ALIGN_FROM 8192
+
 #define PERIOD_BYTES  3968
-#define ALIGN_FROM    8192
 #define SKIPPED_BYTES 1152
 
 /*
