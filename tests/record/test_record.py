@@ -135,7 +135,9 @@ class RecordTest(unittest.TestCase):
                 self.assertIn(0, pages)
                 self.assertIn(marked, pages)
                 if 'with readahead' not in self.err:
-                    self.assertLess(len(pages), 20)  # it has more than 64
+                    # It has 69. The kernel maps up to 16 around a touched one if they are in
+                    # memory, and some of what this test has read just now can escape the drop.
+                    self.assertLess(len(pages), 6 + 2 * 16 + 1)
         self.assertIn('/etc/ld.so.cache', profile.files)
 
     def test_recorder_is_not_charged_to_the_program(self):
