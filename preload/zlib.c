@@ -97,8 +97,9 @@ static int find_definitions(const struct object *object, void *context)
     return 0;
 }
 
-/* The loader's count of changes at which no foreign definition was loaded. Zero: never seen. */
-static uint64_t clean_generation;
+/* For crc32 and for crc32_z: the loader's count of changes at which no foreign definition was
+ * loaded. Zero: never seen. */
+static uint64_t clean_generations[2];
 
 /* From the stubs below: where this call goes. */
 __attribute__((visibility("hidden"), used)) crc32_function *cb_zlib_resolve(uintptr_t caller,
@@ -109,8 +110,9 @@ crc32_function *cb_zlib_resolve(uintptr_t caller, const char *name)
     bool z = name[5] != '\0';
     crc32_function *ours = z ? (crc32_function *)our_crc32_z : (crc32_function *)our_crc32;
     crc32_function **target = z ? &cb_crc32_z_target : &cb_crc32_target;
+    uint64_t *clean_generation = &clean_generations[z];
     uint64_t generation = objects_generation();
-    if (__atomic_load_n(&clean_generation, __ATOMIC_RELAXED) == generation && generation)
+    if (__atomic_load_n(clean_generation, __ATOMIC_RELAXED) == generation && generation)
         return ours;
 
     struct search search = {.name = name, .caller_address = caller};
@@ -128,7 +130,7 @@ crc32_function *cb_zlib_resolve(uintptr_t caller, const char *name)
     if (!allowed && search.later)
         return search.later;
     if (allowed)
-        __atomic_store_n(&clean_generation, generation, __ATOMIC_RELAXED);
+        __atomic_store_n(clean_generation, generation, __ATOMIC_RELAXED);
     return ours;
 }
 

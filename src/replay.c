@@ -4,8 +4,7 @@
  * The leader reads and validates the profile, looks whether the files are in memory already, and if
  * not claims runs of ranges together with its workers until none is left or a budget is used up. A
  * run is one file's ranges that were first touched at about the same time: one open(), then
- * readahead in chunks over merged ranges. readahead() starts a read and does not wait for it, so
- * the leader and its workers are gone before the last read has arrived.
+ * readahead in chunks over merged ranges, then one byte of the last page to wait for them.
  *
  * This runs inside other people's programs. It must never
  *   - touch the program's descriptors: the thread has a table of its own, empty from the start;

@@ -100,6 +100,8 @@ class Ownership:
         )
         load("tail call beside zlib", zlib, "use", own, "use_tail", "use", expect=None,
              ours=f"use {CHECK_VALUE}\nuse_tail 2058\nuse 2058\n")
+        # What was found out about crc32_z says nothing about crc32.
+        load("crc32_z first", own, "crc32_z", *both, expect="use 2058\nuse_tail 2058\n")
         load("plugins come and go", own, "storm=" + self.library("nine-plugin"), "use")
         load(
             "plugins come and go beside zlib", zlib, "storm=" + self.library("own-plugin"), "use",
