@@ -72,13 +72,4 @@ static inline uint64_t kernel_page_bytes(void)
     return getauxval ? getauxval(6 /* AT_PAGESZ */) : 4096;
 }
 
-static inline bool kernel_same(const void *a, const void *b, size_t n)
-{
-    const uint8_t *x = a, *y = b;
-    for (size_t i = 0; i < n; i++)
-        if (x[i] != y[i])
-            return false;
-    return true;
-}
-
 #endif

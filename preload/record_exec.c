@@ -6,6 +6,7 @@
 #include "record.h"
 
 #include "kernel.h"
+#include "text.h"
 #include "trace.h"
 
 #include <linux/limits.h>
@@ -55,7 +56,7 @@ static const char *find_object(const char *list, size_t *length)
         while (list[n] && list[n] != ':' && list[n] != ' ')
             n++;
         size_t tail = sizeof OBJECT - 1;
-        if (n >= tail && kernel_same(list + n - tail, OBJECT, tail)) {
+        if (n >= tail && bytes_equal(list + n - tail, OBJECT, tail)) {
             *length = n;
             return list;
         }

@@ -5,6 +5,7 @@
 #include "record.h"
 
 #include "kernel.h"
+#include "text.h"
 
 #include <sys/socket.h>
 #include <unistd.h>
@@ -16,11 +17,11 @@ static void look(const void *bytes, size_t size)
 {
     static const char verb[] = "GET /", path[] = "/runtime/invocation/next";
     const char *text = bytes;
-    if (size < sizeof verb + sizeof path || !kernel_same(text, verb, sizeof verb - 1))
+    if (size < sizeof verb + sizeof path || !bytes_equal(text, verb, sizeof verb - 1))
         return;
     size_t last = (size < LOOK_BYTES ? size : LOOK_BYTES) - (sizeof path - 1);
     for (size_t i = 0; i <= last && text[i] != '\r'; i++) {
-        if (kernel_same(text + i, path, sizeof path - 1)) {
+        if (bytes_equal(text + i, path, sizeof path - 1)) {
             record_ready();
             return;
         }

@@ -5,6 +5,7 @@
 #include "trace.h"
 
 #include "kernel.h"
+#include "text.h"
 
 #include <fcntl.h>
 #include <stddef.h>
@@ -24,7 +25,7 @@ struct trace_header *trace_map(const char *path)
         trace = kernel_mmap(bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd);
     sys_close(fd);
     if (!trace ||
-        (trace->bytes == bytes && kernel_same(trace->magic, TRACE_MAGIC, sizeof trace->magic)))
+        (trace->bytes == bytes && bytes_equal(trace->magic, TRACE_MAGIC, sizeof trace->magic)))
         return trace;
     sys_unmap(trace, bytes);
     return NULL;

@@ -20,18 +20,9 @@ uint64_t profile_hash(const char *path)
     return hash;
 }
 
-static bool same_bytes(const void *a, const void *b, size_t n)
-{
-    const uint8_t *x = a, *y = b;
-    for (size_t i = 0; i < n; i++)
-        if (x[i] != y[i])
-            return false;
-    return true;
-}
-
 static int check_header(const struct profile_header *header, size_t size)
 {
-    if (size < sizeof *header || !same_bytes(header->magic, PROFILE_MAGIC, sizeof header->magic))
+    if (size < sizeof *header || !bytes_equal(header->magic, PROFILE_MAGIC, sizeof header->magic))
         return -ENOEXEC;
     if (__BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__ || header->version != PROFILE_VERSION)
         return -ENOTSUP;

@@ -121,10 +121,7 @@ static bool is_recorded_file(int fd, const struct profile_file *file, const stru
     long n = sys_pread(fd, build_id, file->build_id_bytes, file->build_id_offset);
     if (file->build_id_bytes == 0 || n != (long)file->build_id_bytes)
         return false;
-    for (uint32_t i = 0; i < file->build_id_bytes; i++)
-        if (build_id[i] != file->build_id[i])
-            return false;
-    return true;
+    return bytes_equal(build_id, file->build_id, file->build_id_bytes);
 }
 
 static int open_recorded_file(const struct replay *replay, const struct profile_file *file)
@@ -301,15 +298,10 @@ static uint8_t *stacks(struct replay *replay)
 }
 
 #if CB_HAVE_RAW_THREAD
-static void exit_thread(void)
-{
-    cb_syscall6(SYS_exit, 0, 0, 0, 0, 0, 0);
-}
-
 static void run_worker(void *argument)
 {
     work(argument);
-    exit_thread();
+    cb_syscall6(SYS_exit, 0, 0, 0, 0, 0, 0);
 }
 
 /* Threads share everything with the leader. The kernel clears a worker's id when it is gone. */

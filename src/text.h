@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* The rest of `text` behind `prefix`, or NULL if it starts otherwise. */
 static inline const char *text_after(const char *text, const char *prefix)
@@ -32,6 +33,15 @@ static inline size_t text_append(char *buffer, size_t capacity, size_t at, const
         buffer[at++] = *text++;
     buffer[at] = '\0';
     return at;
+}
+
+static inline bool bytes_equal(const void *a, const void *b, size_t n)
+{
+    const uint8_t *x = a, *y = b;
+    for (size_t i = 0; i < n; i++)
+        if (x[i] != y[i])
+            return false;
+    return true;
 }
 
 #endif

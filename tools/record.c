@@ -282,15 +282,11 @@ static void write_profile(struct session *session)
 /* ---- the program ------------------------------------------------------------------------------
  */
 
-/* In front of what is preloaded anyway. */
 static void set_environment(const struct session *session)
 {
-    const char *others = getenv("LD_PRELOAD");
-    char *list =
-        others && *others ? xasprintf("%s:%s", session->object, others) : xstrdup(session->object);
-    if (setenv("LD_PRELOAD", list, 1) != 0 || setenv(TRACE_VARIABLE, session->trace_path, 1) != 0)
+    preload_object(session->object);
+    if (setenv(TRACE_VARIABLE, session->trace_path, 1) != 0)
         fail(EXIT_FAILED, "cannot set the environment: %s", strerror(errno));
-    free(list);
 }
 
 /* Starts the command; a failed exec comes back through the pipe, which a successful one closes. */
