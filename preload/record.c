@@ -12,6 +12,7 @@
 #include "kernel.h"
 #include "pages.h"
 #include "profile.h"
+#include "text.h"
 #include "trace.h"
 
 #include <linux/limits.h>
@@ -78,21 +79,26 @@ bool record_wants_random_mappings(void)
 
 /* ---- files --------------------------------------------------------------------------------- */
 
+/* /proc/self/fd/N; link has room for 32 bytes. */
+static const char *descriptor_link(int fd, char *link)
+{
+    char digits[16];
+    size_t at = text_append(link, 32, 0, "/proc/self/fd/"), n = 0;
+    for (unsigned rest = (unsigned)fd; n == 0 || rest; rest /= 10)
+        digits[n++] = (char)('0' + rest % 10);
+    while (n)
+        link[at++] = digits[--n];
+    link[at] = '\0';
+    return link;
+}
+
 static uint32_t file_of_descriptor(int fd, const struct stat *status)
 {
     uint32_t file = trace_find_file(trace, status->st_dev, status->st_ino);
     if (file)
         return file;
-    char name[32] = "/proc/self/fd/";
-    char digits[16];
-    size_t at = 14, n = 0;
-    for (unsigned rest = (unsigned)fd; n == 0 || rest; rest /= 10)
-        digits[n++] = (char)('0' + rest % 10);
-    while (n)
-        name[at++] = digits[--n];
-    name[at] = '\0';
-    char path[PATH_MAX];
-    long length = sys_readlink(name, path, sizeof path);
+    char link[32], path[PATH_MAX];
+    long length = sys_readlink(descriptor_link(fd, link), path, sizeof path);
     if (length <= 0 || path[0] != '/')
         return 0;
     return trace_add_file(trace, status->st_dev, status->st_ino, path, (uint32_t)length);
@@ -148,6 +154,64 @@ void record_listed(int fd)
     uint32_t file = file_of_descriptor(fd, &status);
     if (file && !seen_lately(file, 0))
         add(file, 0, 0, TRACE_LISTED);
+}
+
+/* Where a relative path starts: appends the directory and a slash. Returns the length, or 0. */
+static size_t start_path(int directory, char *path)
+{
+    char link[32];
+    long length = directory == AT_FDCWD
+                      ? sys_readlink("/proc/self/cwd", path, PATH_MAX)
+                      : sys_readlink(descriptor_link(directory, link), path, PATH_MAX);
+    if (length <= 0 || path[0] != '/' || length + 1 >= PATH_MAX)
+        return 0;
+    path[length] = '/';
+    return (size_t)length + 1;
+}
+
+/* These are made up as they are looked at. */
+static bool has_no_storage(const char *path)
+{
+    static const char *const roots[] = {"/proc/", "/sys/", "/dev/"};
+    for (size_t i = 0; i < sizeof roots / sizeof *roots; i++)
+        if (text_after(path, roots[i]))
+            return true;
+    return false;
+}
+
+void record_lookup(int directory, const char *path, bool failed)
+{
+    int error = failed && __errno_location ? *__errno_location() : failed ? EFAULT : 0;
+    if (error == EFAULT || error == ENAMETOOLONG || error == EBADF || !process() || !path[0])
+        return;
+    char whole[PATH_MAX];
+    size_t length = path[0] == '/' ? 0 : start_path(directory, whole);
+    if (path[0] != '/' && length == 0)
+        return;
+    length = text_append(whole, sizeof whole, length, path);
+    if (length + 1 >= sizeof whole || has_no_storage(whole))
+        return;
+    uint32_t file = trace_path(trace, whole, (uint32_t)length);
+    if (file && !seen_lately(file, 0))
+        add(file, 0, 0, TRACE_LOOKED_UP);
+}
+
+void record_whole_file(const char *path)
+{
+    struct stat status;
+    if (!process())
+        return;
+    record_lookup(AT_FDCWD, path, false);
+    if (kernel_stat(path, &status) != 0 || !S_ISREG(status.st_mode) || status.st_size <= 0)
+        return;
+    int fd = sys_open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
+        return;
+    uint32_t file = file_of_descriptor(fd, &status);
+    uint64_t pages = ((uint64_t)status.st_size + PROFILE_PAGE_BYTES - 1) / PROFILE_PAGE_BYTES;
+    if (file && !seen_lately(file, 0))
+        add(file, 0, pages, TRACE_READ);
+    sys_close(fd);
 }
 
 /* ---- mapped pages -------------------------------------------------------------------------- */
@@ -251,21 +315,6 @@ static void keep_readahead_out(void)
         pages_scan(&scan);
 }
 
-/* glibc's loader has searched its cache for the libraries and unmapped it again. */
-static void note_loader_cache(void)
-{
-    static const char path[] = "/etc/ld.so.cache";
-    struct stat status;
-    if (!gnu_get_libc_version || kernel_stat(path, &status) != 0 || status.st_size <= 0)
-        return;
-    uint32_t file = trace_find_file(trace, status.st_dev, status.st_ino);
-    if (!file)
-        file = trace_add_file(trace, status.st_dev, status.st_ino, path, sizeof path - 1);
-    uint64_t pages = ((uint64_t)status.st_size + PROFILE_PAGE_BYTES - 1) / PROFILE_PAGE_BYTES;
-    if (file)
-        add(file, 0, pages, TRACE_READ);
-}
-
 static void at_exit(void *unused)
 {
     (void)unused;
@@ -292,7 +341,9 @@ __attribute__((constructor)) static void begin(int argc, char **argv, char **env
     if (!process())
         return;
     keep_readahead_out();
-    note_loader_cache();
+    /* glibc's loader has searched its cache for the libraries and unmapped it again. */
+    if (gnu_get_libc_version)
+        record_whole_file("/etc/ld.so.cache");
     record_pages(0, UINTPTR_MAX);
     record_standard_input();
     if (__cxa_atexit)

@@ -32,6 +32,16 @@ void record_read_here(int fd, int64_t bytes);
 /* The program listed the directory. */
 void record_listed(int fd);
 
+/* libc itself looked this path up, and read all of it if it is a file. */
+void record_whole_file(const char *path);
+
+/*
+ * The program looked a path up, relative to a directory's descriptor or AT_FDCWD. To be called
+ * behind the real call, which failed with errno if `failed`: one that failed for its pointer is not
+ * looked at.
+ */
+void record_lookup(int directory, const char *path, bool failed);
+
 /* Notes the touched pages of the mappings between these addresses. */
 void record_pages(uintptr_t from, uintptr_t to);
 

@@ -103,16 +103,24 @@ static FILE *followed(FILE *file)
     return file;
 }
 
+/* Streams for writing create what they open: see record_lookups.c. */
+static FILE *opened(const char *path, const char *mode, FILE *file)
+{
+    if (mode && mode[0] == 'r')
+        record_lookup(AT_FDCWD, path, !file);
+    return followed(file);
+}
+
 RECORD_API FILE *fopen(const char *path, const char *mode)
 {
     RECORD_NEXT(fopen);
-    return next ? followed(next(path, mode)) : NULL;
+    return opened(path, mode, next ? next(path, mode) : NULL);
 }
 
 RECORD_API FILE *fopen64(const char *path, const char *mode)
 {
     RECORD_NEXT(fopen64);
-    return next ? followed(next(path, mode)) : NULL;
+    return opened(path, mode, next ? next(path, mode) : NULL);
 }
 
 RECORD_API FILE *fdopen(int fd, const char *mode)

@@ -60,6 +60,9 @@ struct trace_process {
     char path[]; /* its executable */
 };
 
+/* The device of keys that are made of a path; no file system has it. */
+#define TRACE_KEY_PATH UINT64_MAX
+
 /* key_* is how the recorder found the file: fstat and /proc/PID/maps disagree on overlayfs. */
 struct trace_file {
     struct trace_record record;
@@ -72,7 +75,8 @@ struct trace_file {
 enum trace_how {
     TRACE_MAPPED = 1,
     TRACE_READ = 2,
-    TRACE_LISTED = 3, /* a directory, no pages */
+    TRACE_LISTED = 3,    /* a directory, no pages */
+    TRACE_LOOKED_UP = 4, /* a path, no pages */
 };
 
 struct trace_range {
@@ -108,6 +112,9 @@ uint32_t trace_find_file(struct trace_header *trace, uint64_t device, uint64_t i
 /* Makes the file known, from its path; the status of that path is looked up here. */
 uint32_t trace_add_file(struct trace_header *trace, uint64_t device, uint64_t inode,
                         const char *path, uint32_t length);
+
+/* A path that was looked up, whatever stands there: known by its name alone. Returns its file. */
+uint32_t trace_path(struct trace_header *trace, const char *path, uint32_t length);
 
 const struct trace_file *trace_file_at(const struct trace_header *trace, uint32_t file);
 

@@ -154,6 +154,15 @@ uint32_t trace_add_file(struct trace_header *trace, uint64_t device, uint64_t in
     return name;
 }
 
+uint32_t trace_path(struct trace_header *trace, const char *path, uint32_t length)
+{
+    uint64_t key = 0xcbf29ce484222325u; /* FNV-1a */
+    for (uint32_t i = 0; i < length; i++)
+        key = (key ^ (uint8_t)path[i]) * 0x100000001b3u;
+    uint32_t name = trace_find_file(trace, TRACE_KEY_PATH, key);
+    return name ? name : trace_add_file(trace, TRACE_KEY_PATH, key, path, length);
+}
+
 void trace_add_range(struct trace_header *trace, const struct trace_range *range)
 {
     uint16_t units;

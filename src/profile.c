@@ -44,7 +44,7 @@ static bool path_is_valid(const struct profile *profile, uint32_t offset)
 
 static bool file_is_valid(const struct profile *profile, const struct profile_file *file)
 {
-    return path_is_valid(profile, file->path) && file->kind <= PROFILE_FILE_DIRECTORY &&
+    return path_is_valid(profile, file->path) && file->kind <= PROFILE_FILE_PATH &&
            file->build_id_bytes <= PROFILE_BUILD_ID && file->size <= INT64_MAX;
 }
 
@@ -53,11 +53,11 @@ static bool range_is_valid(const struct profile *profile, const struct profile_r
     if (range->file >= profile->header->file_count)
         return false;
     const struct profile_file *file = &profile->files[range->file];
-    if (file->kind == PROFILE_FILE_DIRECTORY)
-        return range->page_count == 0;
+    if (range->page_count == 0)
+        return true;
     uint64_t first = (uint64_t)range->first_page * PROFILE_PAGE_BYTES;
     uint64_t last = ((uint64_t)range->first_page + range->page_count - 1) * PROFILE_PAGE_BYTES;
-    return range->page_count > 0 && first <= last && last < file->size;
+    return file->kind == PROFILE_FILE_REGULAR && first <= last && last < file->size;
 }
 
 static bool executable_is_valid(const struct profile *profile,

@@ -1,8 +1,9 @@
 /*
  * profile.h: the .cbp format, version 1.
  *
- * A profile says which pages of which files a program needs at its start, in the order of their
- * first touch. It is advice: nothing in it is trusted, and a wrong one can only waste reads.
+ * A profile says which pages of which files a program needs at its start, and which paths it looks
+ * up, in the order of their first touch. It is advice: nothing in it is trusted, and a wrong one
+ * can only waste reads.
  *
  *   header │ executables │ files │ ranges │ strings
  *
@@ -53,7 +54,8 @@ static_assert(sizeof(struct profile_executable) == 32, "on-disk layout");
 
 enum profile_file_kind {
     PROFILE_FILE_REGULAR = 0,
-    PROFILE_FILE_DIRECTORY = 1, /* its entries were listed; has ranges of zero pages */
+    PROFILE_FILE_DIRECTORY = 1, /* its entries were listed */
+    PROFILE_FILE_PATH = 2,      /* a name that was looked up; perhaps there is no such file */
 };
 
 /* The file is the recorded one if its size agrees and either mtime or build-id does. */
@@ -72,7 +74,7 @@ static_assert(sizeof(struct profile_file) == 64, "on-disk layout");
 struct profile_range {
     uint32_t file;       /* index into files */
     uint32_t first_page; /* in units of PROFILE_PAGE_BYTES */
-    uint32_t page_count; /* 0 for a directory */
+    uint32_t page_count; /* 0: the path is looked up, and a directory listed */
     uint32_t epoch;      /* of its first touch, counted from the start of the recording */
 };
 static_assert(sizeof(struct profile_range) == 16, "on-disk layout");

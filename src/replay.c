@@ -3,8 +3,9 @@
  *
  * The leader reads and validates the profile, looks whether the files are in memory already, and if
  * not claims runs of ranges together with its workers until none is left or a budget is used up. A
- * run is one file's ranges that were first touched at about the same time: one open(), then
- * readahead in chunks over merged ranges, then one byte of the last page to wait for them.
+ * run is a few look-ups, or one file's ranges that were first touched at about the same time: one
+ * open(), then readahead in chunks over merged ranges, then one byte of the last page to wait for
+ * them.
  *
  * This runs inside other people's programs. It must never
  *   - touch the program's descriptors: the thread has a table of its own, empty from the start;
@@ -28,7 +29,7 @@
 
 #define PATH_BYTES      4096
 #define STACK_BYTES     (32u << 10)
-#define DEFAULT_WORKERS 2
+#define DEFAULT_WORKERS 3
 #define MAX_WORKERS     16
 #define PEEK_BYTES      4096
 
@@ -37,8 +38,13 @@
 #define CHUNK_BYTES (128u << 10)
 /* A gap up to this is read along: cheaper than a request of its own. */
 #define MERGE_GAP_PAGES 8
-/* A run is cut here, so that the workers share a large file and the order of first touch holds. */
-#define RUN_PAGES 128
+/* Within so many pages, look-ups come first and pages by file and offset instead of first touch. */
+#define WINDOW_PAGES 512
+/* A run is cut here: what the program asks for itself waits behind the runs that are on their way,
+ * one a worker. */
+#define RUN_PAGES 32
+/* Look-ups that a worker claims at once. */
+#define LOOKUP_RUN 8
 /* Pages that the warm check looks at, spread over the section. */
 #define WARM_SAMPLES 16
 /* A start that takes longer than this has other troubles than cold files. */
@@ -151,11 +157,13 @@ static bool files_are_resident(const struct replay *replay)
     uint32_t samples = count < WARM_SAMPLES ? count : WARM_SAMPLES;
     uint32_t seen = 0;
     for (uint32_t i = samples; i-- > 0;) {
-        const struct profile_range *range =
-            section_range(replay, (uint32_t)((uint64_t)i * count / samples));
-        const struct profile_file *file = &replay->profile.files[range->file];
-        if (range->page_count == 0)
+        uint32_t at = (uint32_t)((uint64_t)i * count / samples);
+        while (at < count && section_range(replay, at)->page_count == 0)
+            at++;
+        if (at == count)
             continue;
+        const struct profile_range *range = section_range(replay, at);
+        const struct profile_file *file = &replay->profile.files[range->file];
         int fd = open_recorded_file(replay, file);
         if (fd < 0)
             continue;
@@ -189,6 +197,14 @@ static void read_through(int fd, uint64_t offset, uint64_t end)
     }
 }
 
+/* So that little is on its way at a time: a longer queue would make the program's own first reads
+ * wait behind what it needs last. */
+static void await_page(int fd, uint64_t page)
+{
+    char byte;
+    sys_pread(fd, &byte, 1, page * PROFILE_PAGE_BYTES);
+}
+
 static void page_in(int fd, uint64_t first_page, uint64_t page_count)
 {
     uint64_t offset = first_page * PROFILE_PAGE_BYTES;
@@ -200,6 +216,8 @@ static void page_in(int fd, uint64_t first_page, uint64_t page_count)
             return;
         }
         offset += bytes;
+        if (offset < end)
+            await_page(fd, offset / PROFILE_PAGE_BYTES - 1);
     }
 }
 
@@ -209,24 +227,89 @@ static bool budget_is_left(const struct replay *replay)
            sys_monotonic_ns() - replay->started_ns < DEADLINE_NS;
 }
 
+static bool stands_before(const struct profile_range *a, const struct profile_range *b)
+{
+    if (!a->page_count != !b->page_count)
+        return !a->page_count;
+    return a->file != b->file ? a->file < b->file : a->first_page < b->first_page;
+}
+
+/* Shell's sort: in place, no recursion, quick for a window. */
+static void sort_ranges(struct profile_range *ranges, size_t count)
+{
+    for (size_t step = count / 2; step > 0; step /= 2) {
+        for (size_t i = step; i < count; i++) {
+            struct profile_range range = ranges[i];
+            size_t to = i;
+            for (; to >= step && stands_before(&range, &ranges[to - step]); to -= step)
+                ranges[to] = ranges[to - step];
+            ranges[to] = range;
+        }
+    }
+}
+
+/*
+ * Storage serves neighbours in one request, and a program that waits for a directory or an inode
+ * waits behind all the pages that were asked for before: so a window's look-ups go first, and its
+ * pages in the order of the files. The bytes are the replay's own copy of the profile.
+ */
+static void sort_windows(struct replay *replay, uint8_t *bytes)
+{
+    const struct profile_range *section = section_range(replay, 0);
+    size_t offset = (size_t)((const uint8_t *)section - (const uint8_t *)replay->profile.header);
+    struct profile_range *ranges = (struct profile_range *)(void *)(bytes + offset);
+    uint32_t count = replay->section->range_count;
+    for (uint32_t first = 0, end; first < count; first = end) {
+        uint64_t pages = 0;
+        for (end = first; end < count && pages < WINDOW_PAGES; end++)
+            pages += ranges[end].page_count ? ranges[end].page_count : 1;
+        sort_ranges(ranges + first, end - first);
+    }
+}
+
+/* Where the run ends that starts with this range: look-ups of any paths, or pages of one file. */
+static uint32_t run_end(const struct replay *replay, uint32_t first)
+{
+    uint32_t count = replay->section->range_count, end = first;
+    uint64_t pages = 0;
+    for (; end < count && pages < RUN_PAGES; end++) {
+        const struct profile_range *range = section_range(replay, end);
+        if (!range->page_count != !section_range(replay, first)->page_count ||
+            (range->page_count && range->file != section_range(replay, first)->file))
+            break;
+        pages += range->page_count ? range->page_count : RUN_PAGES / LOOKUP_RUN;
+    }
+    return end;
+}
+
 /* Claims the next run: ranges [*first, result). Returns *first when none is left. */
 static uint32_t claim_run(struct replay *replay, uint32_t *first)
 {
-    uint32_t count = replay->section->range_count;
     *first = __atomic_load_n(&replay->next_range, __ATOMIC_RELAXED);
     for (;;) {
-        uint32_t end = *first;
-        uint64_t pages = 0;
-        while (end < count && pages < RUN_PAGES &&
-               section_range(replay, end)->file == section_range(replay, *first)->file)
-            pages += section_range(replay, end++)->page_count;
+        uint32_t end = run_end(replay, *first);
         if (__atomic_compare_exchange_n(&replay->next_range, first, end, false, __ATOMIC_RELAXED,
                                         __ATOMIC_RELAXED))
             return end;
     }
 }
 
-static void replay_run(struct replay *replay, uint32_t first, uint32_t end)
+static void look_up(const struct replay *replay, const struct profile_file *file)
+{
+    if (file->kind != PROFILE_FILE_DIRECTORY) {
+        sys_look_up(replay->profile.strings + file->path);
+        return;
+    }
+    int fd = open_recorded_file(replay, file);
+    if (fd < 0) {
+        __atomic_add_fetch(&progress.stale_files, 1, __ATOMIC_RELAXED);
+        return;
+    }
+    list_directory(fd);
+    sys_close(fd);
+}
+
+static void page_in_run(struct replay *replay, uint32_t first, uint32_t end)
 {
     const struct profile_file *file = &replay->profile.files[section_range(replay, first)->file];
     int fd = open_recorded_file(replay, file);
@@ -234,10 +317,8 @@ static void replay_run(struct replay *replay, uint32_t first, uint32_t end)
         __atomic_add_fetch(&progress.stale_files, 1, __ATOMIC_RELAXED);
         return;
     }
-    if (file->kind == PROFILE_FILE_DIRECTORY)
-        list_directory(fd);
     uint64_t last_page = 0;
-    while (first < end && file->kind == PROFILE_FILE_REGULAR) {
+    while (first < end) {
         uint64_t page = section_range(replay, first)->first_page;
         uint64_t page_end = page + section_range(replay, first)->page_count;
         for (first++; first < end; first++) {
@@ -252,11 +333,7 @@ static void replay_run(struct replay *replay, uint32_t first, uint32_t end)
         page_in(fd, page, page_end - page);
         last_page = page_end - 1;
     }
-    /* Waits for the last page: only so many runs as there are workers are on their way at a time.
-     * A longer queue would make the program's own first reads wait behind what it needs last. */
-    char byte;
-    if (file->kind == PROFILE_FILE_REGULAR)
-        sys_pread(fd, &byte, 1, last_page * PROFILE_PAGE_BYTES);
+    await_page(fd, last_page);
     sys_close(fd);
 }
 
@@ -264,7 +341,11 @@ static void work(struct replay *replay)
 {
     uint32_t first, end;
     while (budget_is_left(replay) && (end = claim_run(replay, &first)) > first) {
-        replay_run(replay, first, end);
+        if (section_range(replay, first)->page_count)
+            page_in_run(replay, first, end);
+        else
+            for (uint32_t i = first; i < end; i++)
+                look_up(replay, &replay->profile.files[section_range(replay, i)->file]);
         __atomic_add_fetch(&progress.ranges, end - first, __ATOMIC_RELAXED);
     }
 }
@@ -354,6 +435,7 @@ static void lead(struct replay *replay)
     }
     if (!replay->budget_bytes)
         replay->budget_bytes = budget_by_memory(replay->granted_bytes);
+    sort_windows(replay, bytes);
     start_workers(replay);
     work(replay);
     join_workers(replay);

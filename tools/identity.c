@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <gelf.h>
+#include <limits.h>
 #include <linux/magic.h>
 #include <string.h>
 #include <sys/vfs.h>
@@ -26,6 +27,24 @@ static bool has_storage(int fd)
         if ((unsigned long)system.f_type == without[i])
             return false;
     return true;
+}
+
+/* Whether the path, or what it would stand in, is kept on storage. */
+static bool is_on_storage(const char *path)
+{
+    char parent[PATH_MAX];
+    if (strlen(path) >= sizeof parent)
+        return false;
+    strcpy(parent, path);
+    int fd;
+    while ((fd = open(parent, O_PATH | O_CLOEXEC)) < 0 && parent[1]) {
+        char *slash = strrchr(parent, '/');
+        slash[slash == parent] = '\0';
+    }
+    bool answer = fd >= 0 && has_storage(fd);
+    if (fd >= 0)
+        close(fd);
+    return answer;
 }
 
 static bool is_at_or_after(const struct timespec *time, const struct timespec *since)
@@ -69,6 +88,15 @@ static void find_build_id(int fd, struct profile_file *out)
         }
     }
     elf_end(elf);
+}
+
+bool identify_path(const char *path, const struct timespec *since, struct profile_file *out)
+{
+    struct stat status;
+    *out = (struct profile_file){.kind = PROFILE_FILE_PATH};
+    bool is_new = lstat(path, &status) == 0 && !S_ISDIR(status.st_mode) &&
+                  is_at_or_after(&status.st_ctim, since);
+    return !is_new && is_on_storage(path);
 }
 
 bool identify_file(const char *path, uint64_t device, uint64_t inode, const struct timespec *since,

@@ -19,4 +19,10 @@
 bool identify_file(const char *path, uint64_t device, uint64_t inode, const struct timespec *since,
                    struct profile_file *out);
 
+/*
+ * The same for a path that was only looked up, whether there is such a file or not. False if it is
+ * on a file system without storage, or was made at or after `since`.
+ */
+bool identify_path(const char *path, const struct timespec *since, struct profile_file *out);
+
 #endif

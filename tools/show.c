@@ -52,6 +52,8 @@ static uint64_t range_bytes(const struct profile *profile, const struct profile_
     return range->page_count == 0 ? 0 : (end < size ? end : size) - first;
 }
 
+static const char *const kind_names[] = {"file", "directory", "path"};
+
 #define NO_RANGE UINT32_MAX
 
 /* Chains the ranges of each file, in the profile's order: first[file], then next[range]. */
@@ -90,16 +92,19 @@ static void print_json(const struct profile *profile)
         fputs("{\"path\":", stdout);
         print_json_string(stdout, profile->strings + file->path);
         printf(",\"kind\":\"%s\",\"size\":%ju,\"mtime_ns\":%jd,\"build_id\":\"",
-               file->kind == PROFILE_FILE_DIRECTORY ? "directory" : "file", (uintmax_t)file->size,
-               (intmax_t)file->mtime_ns);
+               kind_names[file->kind], (uintmax_t)file->size, (intmax_t)file->mtime_ns);
         for (uint32_t b = 0; b < file->build_id_bytes; b++)
             printf("%02x", file->build_id[b]);
         fputs("\",\"ranges\":[", stdout);
+        const char *separator = "";
         for (uint32_t r = first[i]; r != NO_RANGE; r = next[r]) {
             const struct profile_range *range = &profile->ranges[r];
-            printf("%s{\"offset\":%ju,\"length\":%ju,\"epoch\":%u}", r == first[i] ? "" : ",",
+            if (file->kind == PROFILE_FILE_REGULAR && range->page_count == 0)
+                continue; /* its look-up */
+            printf("%s{\"offset\":%ju,\"length\":%ju,\"epoch\":%u}", separator,
                    (uintmax_t)range->first_page * PROFILE_PAGE_BYTES,
                    (uintmax_t)range_bytes(profile, range), range->epoch);
+            separator = ",";
         }
         fputs("]}", stdout);
     }
@@ -109,7 +114,7 @@ static void print_json(const struct profile *profile)
 }
 
 struct file_total {
-    uint32_t file, ranges, first_epoch;
+    uint32_t file, touches, ranges, first_epoch;
     uint64_t bytes;
 };
 
@@ -128,32 +133,35 @@ static void print_section(const struct profile *profile, const struct profile_ex
     for (uint32_t i = 0; i < file_count; i++)
         totals[i] = (struct file_total){.file = i};
     uint64_t bytes = 0;
-    uint32_t files = 0, last_epoch = 0;
+    uint32_t files = 0, lookups = 0, last_epoch = 0;
     for (uint32_t r = 0; r < section->range_count; r++) {
         const struct profile_range *range = &profile->ranges[section->first_range + r];
         struct file_total *total = &totals[range->file];
-        if (total->ranges++ == 0) {
+        if (total->touches++ == 0)
             total->first_epoch = range->epoch;
+        if (range->page_count == 0)
+            lookups++;
+        else if (total->ranges++ == 0)
             files++;
-        }
         total->bytes += range_bytes(profile, range);
         bytes += range_bytes(profile, range);
         last_epoch = range->epoch > last_epoch ? range->epoch : last_epoch;
     }
-    printf("\n%s\n  %u ranges of %u files, %.1f MiB, first touched within %.0f ms\n\n",
-           profile->strings + section->path, section->range_count, files, (double)bytes / 1048576,
+    printf("\n%s\n  %u ranges of %u files, %.1f MiB, %u look-ups, first touched within %.0f ms\n\n",
+           profile->strings + section->path, section->range_count - lookups, files,
+           (double)bytes / 1048576, lookups,
            (double)(last_epoch + 1) * profile->header->epoch_us / 1000);
     printf("  %10s %6s %7s %8s  %s\n", "needed KiB", "share", "ranges", "from ms", "file");
     qsort(totals, file_count, sizeof *totals, by_bytes);
     for (uint32_t i = 0; i < file_count; i++) {
         const struct file_total *total = &totals[i];
         const struct profile_file *file = &profile->files[total->file];
-        if (total->ranges == 0)
+        if (total->touches == 0)
             continue;
         double at_ms = (double)total->first_epoch * profile->header->epoch_us / 1000;
-        if (file->kind == PROFILE_FILE_DIRECTORY)
-            printf("  %10s %6s %7s %8.0f  %s/\n", "-", "-", "-", at_ms,
-                   profile->strings + file->path);
+        if (file->kind != PROFILE_FILE_REGULAR)
+            printf("  %10s %6s %7s %8.0f  %s%s\n", "-", "-", "-", at_ms,
+                   profile->strings + file->path, file->kind == PROFILE_FILE_DIRECTORY ? "/" : "");
         else
             printf("  %10.0f %5.0f%% %7u %8.0f  %s\n", (double)total->bytes / 1024,
                    100.0 * (double)total->bytes / (double)file->size, total->ranges, at_ms,

@@ -113,6 +113,14 @@ static int compare_paths(const void *a, const void *b)
     return strcmp(x->path, y->path);
 }
 
+/* Of a path that was read and looked up, the file is first: the look-ups are united with it. */
+static int compare_files(const void *a, const void *b)
+{
+    const struct recorded_file *x = a, *y = b;
+    int order = compare_paths(a, b);
+    return order ? order : (int)x->identity.kind - (int)y->identity.kind;
+}
+
 /* The kernel names a file differently in maps and stat on some file systems: unite them by path. */
 static uint32_t file_index(struct recording *out, const struct recorded_file *wanted)
 {
@@ -132,14 +140,17 @@ static void collect_files(const struct trace_header *trace, const struct trace_o
             continue;
         const char *path = path_in(record, units, offsetof(struct trace_file, path));
         struct profile_file identity;
-        if (path && !is_left_out(options, path) &&
-            identify_file(path, file->device, file->inode, &options->since, &identity))
+        if (!path || is_left_out(options, path))
+            continue;
+        if (file->key_device == TRACE_KEY_PATH
+                ? identify_path(path, &options->since, &identity)
+                : identify_file(path, file->device, file->inode, &options->since, &identity))
             *GROW(out->files, out->file_count, room) =
                 (struct recorded_file){.path = xstrdup(path), .identity = identity};
     }
     if (!out->file_count)
         return;
-    qsort(out->files, out->file_count, sizeof *out->files, compare_paths);
+    qsort(out->files, out->file_count, sizeof *out->files, compare_files);
     size_t kept = 1;
     for (size_t i = 1; i < out->file_count; i++) {
         if (strcmp(out->files[i].path, out->files[kept - 1].path) == 0)
@@ -191,11 +202,11 @@ static bool make_event(const struct trace_range *range, const struct names *name
         .file = file,
         .first_page = range->first_page,
     };
+    if (range->how == TRACE_LISTED || range->how == TRACE_LOOKED_UP)
+        return true;
     const struct profile_file *identity = &recording->files[file].identity;
-    if (identity->kind == PROFILE_FILE_DIRECTORY)
-        return range->how == TRACE_LISTED;
     uint64_t pages = (identity->size + PROFILE_PAGE_BYTES - 1) / PROFILE_PAGE_BYTES;
-    if (range->how == TRACE_LISTED || !range->page_count || range->first_page >= pages)
+    if (identity->kind != PROFILE_FILE_REGULAR || !range->page_count || range->first_page >= pages)
         return false;
     uint64_t left = pages - range->first_page;
     out->page_count = range->page_count < left ? range->page_count : (uint32_t)left;
@@ -229,7 +240,8 @@ static void collect_events(const struct trace_header *trace, const struct names 
 
 /* What is known of a file while the events of one executable go by. */
 struct file_state {
-    uint8_t *seen; /* a bit a page; for a directory, one */
+    uint8_t *seen; /* a bit a page */
+    bool looked_up;
     uint32_t epoch;
     uint64_t time_ns; /* of its first new page in that epoch */
 };
@@ -275,10 +287,10 @@ static void add_event(struct pieces *pieces, struct file_state *state,
             fail(EXIT_FAILED, "out of memory (%ju pages)", (uintmax_t)pages);
         state->epoch = NONE;
     }
-    if (identity->kind == PROFILE_FILE_DIRECTORY) {
-        if (see(state->seen, 0))
-            add_piece(pieces, state, event, 0, 0, epoch);
-        return;
+    /* What is read has been looked up, if only by the loader or the kernel. */
+    if (!state->looked_up) {
+        state->looked_up = true;
+        add_piece(pieces, state, event, 0, 0, epoch);
     }
     uint32_t run = 0;
     for (uint32_t i = 0; i < event->page_count; i++) {
@@ -302,7 +314,9 @@ static int compare_pieces(const void *a, const void *b)
         return x->file_time_ns < y->file_time_ns ? -1 : 1;
     if (x->range.file != y->range.file)
         return x->range.file < y->range.file ? -1 : 1;
-    return x->range.first_page < y->range.first_page ? -1 : 1;
+    if (x->range.first_page != y->range.first_page)
+        return x->range.first_page < y->range.first_page ? -1 : 1;
+    return x->range.page_count < y->range.page_count ? -1 : 1;
 }
 
 static void coalesce(struct pieces *pieces, struct recorded_executable *out)
@@ -313,7 +327,7 @@ static void coalesce(struct pieces *pieces, struct recorded_executable *out)
     for (size_t i = 0; i < pieces->count; i++) {
         const struct profile_range *range = &pieces->all[i].range;
         struct profile_range *last = out->range_count ? &out->ranges[out->range_count - 1] : NULL;
-        if (last && last->file == range->file && last->epoch == range->epoch &&
+        if (last && last->page_count && last->file == range->file && last->epoch == range->epoch &&
             last->first_page + last->page_count == range->first_page)
             last->page_count += range->page_count;
         else

@@ -17,11 +17,12 @@ import unittest
 COLDBOOST, VICTIM, OBJECT = (os.path.abspath(path) for path in sys.argv[1:4])
 PAGE = 4096
 PAGES = 512
-Profile = collections.namedtuple('Profile', 'executables files directories epochs mtimes')
+Profile = collections.namedtuple('Profile', 'executables files directories paths epochs mtimes')
 
 
 def read_profile(path):
-    """Executables in order; {file: pages}; directories; [(epoch, file, first page)] in order."""
+    """Executables in order; {file: pages}; directories; paths that were only looked up;
+    [(epoch, file, first page)] in order."""
     with open(path, 'rb') as f:
         data = f.read()
     executables, files, ranges = struct.unpack_from('<III', data, 32)
@@ -34,16 +35,16 @@ def read_profile(path):
 
     entries = [struct.unpack_from('<QqII', data, file_at + 64 * i) for i in range(files)]
     names = [string(entry[2]) for entry in entries]
-    result = Profile([], {}, set(), [], {name: entry[1] for name, entry in zip(names, entries)})
+    result = Profile([], {}, set(), set(), [], {name: entry[1] for name, entry in zip(names, entries)})
     for i in range(executables):
         result.executables.append(string(struct.unpack_from('<I', data, 64 + 32 * i + 8)[0]))
     for i in range(ranges):
         file, first, count, epoch = struct.unpack_from('<IIII', data, range_at + 16 * i)
-        if entries[file][3]:
-            result.directories.add(names[file])
-        else:
+        if count:
             result.files.setdefault(names[file], set()).update(range(first, first + count))
-        result.epochs.append((epoch, names[file], first))
+            result.epochs.append((epoch, names[file], first))
+        elif entries[file][3]:
+            (None, result.directories, result.paths)[entries[file][3]].add(names[file])
     return result
 
 
@@ -152,6 +153,28 @@ class RecordTest(unittest.TestCase):
         time.sleep(0.02)
         profile = self.victim('PATH=' + folder, 'list:0')
         self.assertEqual(profile.directories, {folder})
+
+    def test_paths_that_are_looked_up(self):
+        profile = self.victim('look:0')
+        calls = ('stat lstat fstatat statx access faccessat readlink readlinkat chdir open openat '
+                 'fopen realpath').split()
+        mine = {path for path in profile.paths if path.startswith(self.data)}
+        self.assertEqual(mine, {f'{self.data}.{call}' for call in calls})
+        self.assertLessEqual({'/missing-socket', '/usr/missing-here', '/usr/lib/missing-there'},
+                             profile.paths)
+
+    def test_what_libc_reads_for_a_call(self):
+        profile = self.victim('libc:0')
+        self.assertIn('/etc/passwd', profile.files)
+        self.assertIn('/etc/nsswitch.conf', set(profile.files) | profile.paths)
+        self.assertIn('/etc/localtime', set(profile.files) | profile.paths)
+
+    def test_show_counts_lookups_apart(self):
+        self.victim('pread:5')
+        shown = subprocess.run([COLDBOOST, 'show', self.profile], capture_output=True, text=True,
+                               check=True).stdout
+        line = next(line for line in shown.splitlines() if line.endswith(self.data))
+        self.assertEqual(line.split()[:3], ['4', '0%', '1'])
 
     def test_files_that_change_are_left_out(self):
         changing = {way: self.make_file(way) for way in ('write', 'unlink', 'rename')}

@@ -6,7 +6,9 @@
 #include <dirent.h>
 #include <dlfcn.h>
 #include <err.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdint.h>
@@ -15,9 +17,12 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { PAGE = 4096 };
@@ -314,6 +319,62 @@ static void do_close_all(off_t unused)
         close(fd);
 }
 
+/* The name DATA.SUFFIX, which nobody has made. */
+static const char *missing(const char *suffix)
+{
+    static char path[4096];
+    snprintf(path, sizeof path, "%s.%s", data, suffix);
+    errno = 0;
+    return path;
+}
+
+static void expect(int error, int result, const char *what)
+{
+    if (result != -1 || errno != error)
+        err(99, "%s: %d, not %d with %d", what, result, -1, error);
+}
+
+static void do_look(off_t unused)
+{
+    (void)unused;
+    struct stat status;
+    struct statx extended;
+    struct sockaddr_un name = {.sun_family = AF_UNIX, .sun_path = "/missing-socket"};
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0), folder;
+    expect(ENOENT, stat(missing("stat"), &status), "stat");
+    expect(ENOENT, lstat(missing("lstat"), &status), "lstat");
+    expect(ENOENT, fstatat(AT_FDCWD, missing("fstatat"), &status, 0), "fstatat");
+    expect(ENOENT, statx(AT_FDCWD, missing("statx"), 0, STATX_TYPE, &extended), "statx");
+    expect(ENOENT, access(missing("access"), R_OK), "access");
+    expect(ENOENT, faccessat(AT_FDCWD, missing("faccessat"), R_OK, 0), "faccessat");
+    expect(ENOENT, (int)readlink(missing("readlink"), buffer, 10), "readlink");
+    expect(ENOENT, (int)readlinkat(AT_FDCWD, missing("readlinkat"), buffer, 10), "readlinkat");
+    expect(ENOENT, chdir(missing("chdir")), "chdir");
+    expect(ENOENT, open(missing("open"), O_RDONLY), "open");
+    expect(ENOENT, openat(AT_FDCWD, missing("openat"), O_RDONLY), "openat");
+    expect(ENOENT, fopen(missing("fopen"), "r") ? 0 : -1, "fopen");
+    expect(ENOENT, realpath(missing("realpath"), NULL) ? 0 : -1, "realpath");
+    expect(ENOENT, connect(fd, (struct sockaddr *)&name, sizeof name), "connect");
+    expect(EFAULT, open((const char *)8, O_RDONLY), "open of a wild pointer");
+    expect(EFAULT, stat((const char *)8, &status), "stat of a wild pointer");
+    close(fd);
+    fd = open(missing("created"), O_RDWR | O_CREAT, 0640);
+    check(fd >= 0 && fstat(fd, &status) == 0 && (status.st_mode & 0777) == 0640, "create");
+    check(unlink(missing("created")) == 0, "unlink");
+    close(fd);
+    check(chdir("/usr") == 0 && (folder = open("lib", O_RDONLY | O_DIRECTORY)) >= 0, "/usr/lib");
+    expect(ENOENT, access("missing-here", R_OK), "access here");
+    expect(ENOENT, faccessat(folder, "missing-there", R_OK, 0), "access there");
+    close(folder);
+}
+
+static void do_libc(off_t unused)
+{
+    (void)unused;
+    time_t now = time(NULL);
+    check(getpwuid(0) != NULL && localtime(&now) != NULL, "libc");
+}
+
 static const struct way {
     const char *name;
     void (*run)(off_t page);
@@ -343,6 +404,8 @@ static const struct way {
     {"sleep", do_sleep},
     {"dlopen", do_dlopen},
     {"list", do_list},
+    {"look", do_look},
+    {"libc", do_libc},
     {"write", do_write},
     {"unlink", do_unlink},
     {"rename", do_rename},

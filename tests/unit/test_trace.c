@@ -18,7 +18,7 @@
 enum { EPOCH_US = 1000, EPOCH_NS = EPOCH_US * 1000, PAGES = 100, BYTES = 8 << 20 };
 
 static char folder[PATH_MAX];
-static char trace_path[PATH_MAX + 16];
+static char trace_file_name[PATH_MAX + 16];
 static struct trace_header *trace;
 static struct timespec since;
 
@@ -29,12 +29,12 @@ static void make_trace(void)
         .bytes = BYTES,
         .next_unit = TRACE_FIRST_UNIT,
     };
-    snprintf(trace_path, sizeof trace_path, "%s/trace", folder);
-    int fd = open(trace_path, O_RDWR | O_CREAT, 0600);
+    snprintf(trace_file_name, sizeof trace_file_name, "%s/trace", folder);
+    int fd = open(trace_file_name, O_RDWR | O_CREAT, 0600);
     cr_assert(fd >= 0 && ftruncate(fd, BYTES) == 0 &&
               write(fd, &header, sizeof header) == (ssize_t)sizeof header);
     close(fd);
-    trace = trace_map(trace_path);
+    trace = trace_map(trace_file_name);
     cr_assert_not_null(trace);
 }
 
@@ -111,7 +111,7 @@ static struct recording read_recording(void)
     return recording;
 }
 
-/* "NAME:FIRST+COUNT@EPOCH …" of one executable. */
+/* "NAME:FIRST+COUNT@EPOCH …" of one executable; look-ups are "NAME?@EPOCH". */
 static char *describe(const struct recording *recording, size_t executable)
 {
     static char text[4096];
@@ -120,9 +120,13 @@ static char *describe(const struct recording *recording, size_t executable)
     for (size_t i = 0; i < recording->executables[executable].range_count; i++) {
         const struct profile_range *range = &recording->executables[executable].ranges[i];
         const char *path = recording->files[range->file].path;
-        at += (size_t)snprintf(text + at, sizeof text - at, "%s%s:%u+%u@%u", i ? " " : "",
-                               strrchr(path, '/') + 1, range->first_page, range->page_count,
-                               range->epoch);
+        at += (size_t)snprintf(text + at, sizeof text - at, "%s%s", i ? " " : "",
+                               strrchr(path, '/') + 1);
+        if (range->page_count)
+            at += (size_t)snprintf(text + at, sizeof text - at, ":%u+%u@%u", range->first_page,
+                                   range->page_count, range->epoch);
+        else
+            at += (size_t)snprintf(text + at, sizeof text - at, "?@%u", range->epoch);
     }
     return text;
 }
@@ -138,7 +142,7 @@ Test(trace, keeps_the_first_touch_of_each_page)
     add(process, a, 7, 5, 3);
     struct recording recording = read_recording();
     cr_assert_eq(recording.executable_count, 1);
-    EXPECT_RANGES(recording, 0, "a:4+2@5 a:6+2@7 a:0+4@9 a:8+2@9");
+    EXPECT_RANGES(recording, 0, "a?@5 a:4+2@5 a:6+2@7 a:0+4@9 a:8+2@9");
     cr_expect_eq(recording.page_count, 10);
     recording_free(&recording);
 }
@@ -166,7 +170,7 @@ Test(trace, orders_by_epoch_then_file_then_offset_and_joins_neighbours)
     later.time_ns = 2 * EPOCH_NS + 998;
     trace_add_range(trace, &later);
     struct recording recording = read_recording();
-    EXPECT_RANGES(recording, 0, "b:7+1@2 a:19+1@2 a:20+1@3 b:49+2@3");
+    EXPECT_RANGES(recording, 0, "b?@2 b:7+1@2 a?@2 a:19+1@2 a:20+1@3 b:49+2@3");
     recording_free(&recording);
 }
 
@@ -180,8 +184,8 @@ Test(trace, unites_the_processes_of_an_executable)
     struct recording recording = read_recording();
     cr_assert_eq(recording.executable_count, 2);
     cr_expect_str_eq(recording.executables[0].path, "/bin/one");
-    EXPECT_RANGES(recording, 0, "a:0+2@1 a:2+1@2");
-    EXPECT_RANGES(recording, 1, "a:1+1@3");
+    EXPECT_RANGES(recording, 0, "a?@1 a:0+2@1 a:2+1@2");
+    EXPECT_RANGES(recording, 1, "a?@3 a:1+1@3");
     cr_expect_eq(recording.page_count, 3);
     recording_free(&recording);
 }
@@ -197,7 +201,7 @@ Test(trace, unites_the_keys_of_a_file)
     add(process, same, 1, 1, 1);
     struct recording recording = read_recording();
     cr_expect_eq(recording.file_count, 1);
-    EXPECT_RANGES(recording, 0, "a:0+2@1");
+    EXPECT_RANGES(recording, 0, "a?@1 a:0+2@1");
     recording_free(&recording);
     free(path);
 }
@@ -209,7 +213,7 @@ Test(trace, cuts_to_the_size_of_the_file)
     add(process, a, 1, PAGES + 1, 1);
     add(process, a, 1, UINT32_MAX, UINT32_MAX);
     struct recording recording = read_recording();
-    EXPECT_RANGES(recording, 0, "a:99+2@1");
+    EXPECT_RANGES(recording, 0, "a?@1 a:99+2@1");
     recording_free(&recording);
 }
 
@@ -231,7 +235,7 @@ Test(trace, leaves_out_what_was_not_needed_or_has_changed)
     struct recording recording = read_recording();
     cr_expect_eq(recording.file_count, 1);
     cr_expect_eq(recording.executable_count, 1);
-    EXPECT_RANGES(recording, 0, "a:0+1@1");
+    EXPECT_RANGES(recording, 0, "a?@1 a:0+1@1");
     recording_free(&recording);
 
     since.tv_sec -= 7200; /* now everything was written since */
@@ -241,6 +245,53 @@ Test(trace, leaves_out_what_was_not_needed_or_has_changed)
     free(path);
     free(other);
     free(new_file);
+}
+
+static void add_lookup(uint32_t process, const char *path, uint64_t time_ms)
+{
+    struct trace_range range = {
+        .process = process,
+        .file = trace_path(trace, path, (uint32_t)strlen(path)),
+        .how = TRACE_LOOKED_UP,
+        .time_ns = time_ms * 1000000,
+    };
+    trace_add_range(trace, &range);
+}
+
+Test(trace, keeps_paths_that_were_only_looked_up)
+{
+    uint32_t process = add_process("/bin/one"), a = add_file("a");
+    char *missing = path_of("missing/deep"), *read = path_of("a");
+    add_lookup(process, missing, 1);
+    add_lookup(process, missing, 2); /* once is enough */
+    add_lookup(process, "/proc/self/status", 2);
+    add_lookup(process, "/sys/no such file", 2);
+    add_lookup(process, read, 3); /* united with the file */
+    add(process, a, 4, 0, 1);
+    struct recording recording = read_recording();
+    cr_assert_eq(recording.executable_count, 1);
+    EXPECT_RANGES(recording, 0, "deep?@1 a?@3 a:0+1@4");
+    cr_assert_eq(recording.file_count, 2);
+    cr_expect_eq(recording.files[0].identity.kind, PROFILE_FILE_REGULAR);
+    cr_expect_eq(recording.files[1].identity.kind, PROFILE_FILE_PATH);
+    cr_expect_str_eq(recording.files[1].path, missing);
+    recording_free(&recording);
+    free(missing);
+    free(read);
+}
+
+Test(trace, leaves_out_paths_that_the_program_made)
+{
+    uint32_t process = add_process("/bin/one");
+    char *path = path_of("new");
+    add_file("new");
+    add_lookup(process, path, 1);
+    add_lookup(process, "/usr/bin", 1);
+    since.tv_sec -= 7200; /* now everything was written since */
+    struct recording recording = read_recording();
+    EXPECT_RANGES(recording, 0, "bin?@1");
+    recording_free(&recording);
+    free(path);
 }
 
 Test(trace, lists_directories_without_pages)
@@ -274,7 +325,7 @@ Test(trace, steps_over_records_that_were_never_finished)
     trace->next_unit += 1;
     add(process, a, 1, 2, 1);
     struct recording recording = read_recording();
-    EXPECT_RANGES(recording, 0, "a:0+3@1");
+    EXPECT_RANGES(recording, 0, "a?@1 a:0+3@1");
     recording_free(&recording);
 }
 
@@ -322,7 +373,7 @@ Test(trace, a_full_trace_stops_and_says_so)
     cr_expect_eq(trace->next_unit, end);
     cr_expect_eq(add_process("/bin/two"), 0);
     struct recording recording = read_recording();
-    EXPECT_RANGES(recording, 0, "a:0+1@1");
+    EXPECT_RANGES(recording, 0, "a?@1 a:0+1@1");
     recording_free(&recording);
 }
 
@@ -333,7 +384,7 @@ Test(trace, a_finished_trace_takes_nothing_more)
     trace->finished = 1;
     add(process, a, 1, 1, 1);
     struct recording recording = read_recording();
-    EXPECT_RANGES(recording, 0, "a:0+1@1");
+    EXPECT_RANGES(recording, 0, "a?@1 a:0+1@1");
     cr_expect_eq(trace->lost, 0);
     recording_free(&recording);
 }

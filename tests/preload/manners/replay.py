@@ -263,6 +263,33 @@ class Replay:
         self.checks.equal(report.get("stale_files"), "1", "directories")
         self.checks.check(self.holds(paths, set(range(16))), "files beside directories")
 
+    def lookups(self):
+        """A path is looked up, and nothing else is done to it; whether there is one or not."""
+        link, again = f"{self.folder}/link", f"{self.folder}/again"
+        fifo = f"{self.folder}/fifo"
+        os.mkfifo(fifo)
+        for path in (link, again):
+            os.symlink(self.folder, path)
+            os.utime(path, ns=(1, 2), follow_symlinks=False)  # following it renews the first
+        os.stat(again)
+        if os.lstat(again).st_atime_ns == 1:
+            print(f"not seen here: look-ups in {self.folder} (mounted noatime)")
+        profile = Profile()
+        (file,) = self.make_files(1, 16)
+        names = [fifo, "/missing/path", f"{link}/missing"]
+        entries = [(profile.file(name, kind=2, size=0, mtime_ns=0), 0, 0, 9) for name in names]
+        index = profile.file(file)
+        entries += [(index, 0, 0, 9), (index, 0, 16, 9)]
+        profile.section(os.path.realpath(self.victim), entries)
+        evict(file)
+        report = self.start(profile.write(f"{self.folder}/lookups.cbp"))
+        self.checks.equal(report.get("stale_files"), "0", "look-ups of missing paths")
+        self.checks.equal(report.get("ranges"), "5/5", "look-ups")
+        self.checks.equal(report.get("bytes"), str(16 * PAGE_BYTES), "bytes of look-ups")
+        self.checks.check(self.holds([file], set(range(16))), "a file beside look-ups")
+        self.checks.equal(os.lstat(link).st_atime_ns == 1, os.lstat(again).st_atime_ns == 1,
+                          "the link was followed")
+
     def budget(self):
         """Each worker looks at the budget before it takes a run of ranges, and here a file is a
         run: no more than one file each beyond it."""
@@ -308,6 +335,7 @@ def main():
             replay.stale,
             replay.build_id,
             replay.directories,
+            replay.lookups,
             replay.budget,
         ]
         for case in cases:
