@@ -100,7 +100,7 @@ def test_content(checks, slowfs, source):
             for name in files:
                 mine, theirs = os.path.join(root, name), os.path.join(there, name)
                 left, right = os.lstat(mine), os.lstat(theirs)
-                for field in ("st_mode", "st_size", "st_mtime_ns", "st_nlink"):
+                for field in ("st_mode", "st_size", "st_mtime_ns", "st_nlink", "st_ino"):
                     checks.equal(getattr(right, field), getattr(left, field), f"{field} of {name}")
                 if os.path.islink(mine):
                     checks.equal(os.readlink(theirs), os.readlink(mine), f"target of {name}")
@@ -142,10 +142,11 @@ def test_chunks(checks, slowfs, source):
 
         fd = os.open(mount.path("holes"), os.O_RDONLY)
         os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_RANDOM)
-        before = mount.counted()[0]
-        for _ in range(2):
-            os.pread(fd, 1, 3 * CHUNK + 5)
-        checks.equal(mount.counted()[0], before + 1, "chunks after one byte in the midst of a file")
+        for offset in (3 * CHUNK + 5, 2 * CHUNK - 1):
+            before = mount.counted()[0]
+            for _ in range(2):
+                os.pread(fd, 1, offset)
+            checks.equal(mount.counted()[0], before + 1, f"chunks after the one byte at {offset}")
         os.close(fd)
 
         printed = subprocess.run([slowfs, "--statistics", mount.folder], stdout=subprocess.PIPE,
@@ -161,13 +162,13 @@ def test_parallel(checks, slowfs, source):
     """Several readers wait together, but no more than set; of one chunk, all wait for one arrival."""
     for limit in (1, 3):
         with Mount(slowfs, source, "--parallel", str(limit)) as mount:
-            def read_byte(chunk):
+            def read_byte(chunk, page):
                 fd = os.open(mount.path("large"), os.O_RDONLY)
                 os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_RANDOM)
-                os.pread(fd, 1, chunk * CHUNK)
+                os.pread(fd, 1, chunk * CHUNK + page * 4096)
                 os.close(fd)
 
-            readers = [threading.Thread(target=read_byte, args=[i % 8]) for i in range(16)]
+            readers = [threading.Thread(target=read_byte, args=[i % 8, i // 8]) for i in range(16)]
             for reader in readers:
                 reader.start()
             for reader in readers:
