@@ -16,7 +16,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <fuse.h>
+#include <fuse_lowlevel.h>
 #include <getopt.h>
 #include <limits.h>
 #include <pthread.h>
@@ -55,11 +55,11 @@ static const char help[] =
 
 enum state { ABSENT, ARRIVING, HERE };
 
-/* A file of the source, from its first read to the end. Hard links are files of their own. */
-struct file {
-    struct file *next;
-    char *path;
-    int fd;
+/* A name of the source, from the first look at it to the end. Hard links are files of their own. */
+struct node {
+    struct node *next;
+    char *path; /* below the source */
+    int fd;     /* from its first read on; -1 before */
     size_t chunk_count;
     uint8_t *chunks; /* enum state */
 };
@@ -72,56 +72,69 @@ static struct {
 /* Everything below is under this lock; `changed` says that a chunk has arrived or was forgotten. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
-static struct file *files[BUCKETS];
+static struct node *nodes[BUCKETS];
 static uint64_t arriving, generation;
 static struct slowfs_statistics statistics;
 
 /* --- Chunks --- */
 
-static void free_file(struct file *file)
+static void free_node(struct node *node)
 {
-    if (file->fd >= 0)
-        close(file->fd);
-    free(file->path);
-    free(file->chunks);
-    free(file);
+    if (node->fd >= 0)
+        close(node->fd);
+    free(node->path);
+    free(node->chunks);
+    free(node);
 }
 
-static struct file **bucket_of(const char *path)
+static struct node **bucket_of(const char *path)
 {
     uint64_t hash = 0xcbf29ce484222325; /* FNV-1a */
     for (; *path; path++)
         hash = (hash ^ (uint8_t)*path) * 0x100000001b3;
-    return &files[hash % BUCKETS];
+    return &nodes[hash % BUCKETS];
 }
 
-/* With the lock held. NULL and errno if it cannot be opened. */
-static struct file *file_of(const char *path)
+/* Takes the path. NULL without memory. */
+static struct node *node_of(char *path)
 {
-    struct file **bucket = bucket_of(path);
-    for (struct file *file = *bucket; file; file = file->next)
-        if (strcmp(file->path, path) == 0)
-            return file;
-    struct file *file = calloc(1, sizeof *file);
-    if (!file)
+    if (!path)
         return NULL;
+    pthread_mutex_lock(&lock);
+    struct node **bucket = bucket_of(path), *node = *bucket;
+    while (node && strcmp(node->path, path) != 0)
+        node = node->next;
+    if (!node && (node = malloc(sizeof *node))) {
+        *node = (struct node){.next = *bucket, .path = path, .fd = -1};
+        *bucket = node;
+        path = NULL;
+    }
+    free(path);
+    pthread_mutex_unlock(&lock);
+    return node;
+}
+
+/* With the lock held; 0 or errno. */
+static int open_node(struct node *node)
+{
     struct stat status;
-    file->fd = openat(options.source, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (file->fd < 0 || fstat(file->fd, &status) != 0) {
-        free_file(file);
-        return NULL;
+    if (node->fd >= 0)
+        return 0;
+    int fd = openat(options.source, node->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0 || fstat(fd, &status) != 0) {
+        int error = errno;
+        if (fd >= 0)
+            close(fd);
+        return error;
     }
-    file->chunk_count = ((size_t)status.st_size + options.chunk_bytes - 1) / options.chunk_bytes;
-    file->chunks = calloc(file->chunk_count + 1, 1);
-    file->path = strdup(path);
-    if (!file->chunks || !file->path) {
-        free_file(file);
-        errno = ENOMEM;
-        return NULL;
+    node->chunk_count = ((size_t)status.st_size + options.chunk_bytes - 1) / options.chunk_bytes;
+    node->chunks = calloc(node->chunk_count + 1, 1);
+    if (!node->chunks) {
+        close(fd);
+        return ENOMEM;
     }
-    file->next = *bucket;
-    *bucket = file;
-    return file;
+    node->fd = fd;
+    return 0;
 }
 
 static void sleep_until(struct timespec begin, uint64_t us)
@@ -148,9 +161,9 @@ static void let_arrive(int fd, size_t chunk)
 }
 
 /* Returns when the chunk is here; with the lock held before and after. */
-static void touch(const struct file *file, size_t chunk)
+static void touch(const struct node *node, size_t chunk)
 {
-    uint8_t *state = &file->chunks[chunk];
+    uint8_t *state = &node->chunks[chunk];
     while (*state != HERE) {
         if (*state == ARRIVING || arriving == options.parallel) {
             pthread_cond_wait(&changed, &lock);
@@ -163,7 +176,7 @@ static void touch(const struct file *file, size_t chunk)
         if (++arriving > statistics.most_at_once)
             statistics.most_at_once = arriving;
         pthread_mutex_unlock(&lock);
-        let_arrive(file->fd, chunk);
+        let_arrive(node->fd, chunk);
         pthread_mutex_lock(&lock);
         arriving--;
         /* Forgotten meanwhile: somebody else may be fetching it again, but our reader has it. */
@@ -180,8 +193,9 @@ static void forget_chunks(void)
 {
     pthread_mutex_lock(&lock);
     for (size_t i = 0; i < BUCKETS; i++)
-        for (struct file *file = files[i]; file; file = file->next)
-            memset(file->chunks, ABSENT, file->chunk_count);
+        for (struct node *node = nodes[i]; node; node = node->next)
+            if (node->chunks)
+                memset(node->chunks, ABSENT, node->chunk_count);
     generation++;
     statistics.chunks = 0;
     pthread_cond_broadcast(&changed);
@@ -190,130 +204,175 @@ static void forget_chunks(void)
 
 /* --- The file system --- */
 
-/* Below the source's descriptor. */
-static const char *relative(const char *path)
+static struct node root = {.path = (char[]){"."}, .fd = -1};
+
+static struct node *node_at(fuse_ino_t id)
 {
-    return path[1] ? path + 1 : ".";
+    return id == FUSE_ROOT_ID ? &root
+                              : (struct node *)(uintptr_t)id; // NOLINT(performance-no-int-to-ptr)
 }
 
-static void *slow_init(struct fuse_conn_info *connection, struct fuse_config *config)
+static void slow_init(void *context, struct fuse_conn_info *connection)
 {
+    (void)context;
     connection->max_background = BACKGROUND;
     connection->congestion_threshold = BACKGROUND;
-    config->use_ino = 1;
-    config->kernel_cache = 1;
-    config->entry_timeout = config->attr_timeout = config->negative_timeout = CACHE_SECONDS;
-    return NULL;
+    connection->want |= connection->capable & FUSE_CAP_CACHE_SYMLINKS;
 }
 
-static int slow_getattr(const char *path, struct stat *status, struct fuse_file_info *info)
+static void slow_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
+{
+    struct fuse_entry_param entry = {.attr_timeout = CACHE_SECONDS, .entry_timeout = CACHE_SECONDS};
+    char *path;
+    if (asprintf(&path, "%s/%s", node_at(parent)->path, name) < 0) {
+        fuse_reply_err(request, ENOMEM);
+        return;
+    }
+    if (fstatat(options.source, path, &entry.attr, AT_SYMLINK_NOFOLLOW) != 0) {
+        int error = errno;
+        free(path);
+        if (error == ENOENT)
+            fuse_reply_entry(request, &entry); /* node 0: remember that there is none */
+        else
+            fuse_reply_err(request, error);
+        return;
+    }
+    entry.ino = (fuse_ino_t)(uintptr_t)node_of(path);
+    if (entry.ino)
+        fuse_reply_entry(request, &entry);
+    else
+        fuse_reply_err(request, ENOMEM);
+}
+
+static void slow_getattr(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *info)
 {
     (void)info;
-    return fstatat(options.source, relative(path), status, AT_SYMLINK_NOFOLLOW) ? -errno : 0;
+    struct stat status;
+    if (fstatat(options.source, node_at(id)->path, &status, AT_SYMLINK_NOFOLLOW) != 0)
+        fuse_reply_err(request, errno);
+    else
+        fuse_reply_attr(request, &status, CACHE_SECONDS);
 }
 
-static int slow_readlink(const char *path, char *target, size_t size)
+static void slow_readlink(fuse_req_t request, fuse_ino_t id)
 {
-    ssize_t length = readlinkat(options.source, relative(path), target, size - 1);
-    if (length < 0)
-        return -errno;
+    char target[PATH_MAX];
+    ssize_t length = readlinkat(options.source, node_at(id)->path, target, sizeof target - 1);
+    if (length < 0) {
+        fuse_reply_err(request, errno);
+        return;
+    }
     target[length] = 0;
-    return 0;
+    fuse_reply_readlink(request, target);
 }
 
-static int slow_opendir(const char *path, struct fuse_file_info *info)
+/* "Never ask again": a warm open() shall cost no more here than on a disk. The kernel then keeps
+ * contents and listings in its caches. */
+static void slow_open(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *info)
 {
-    (void)path;
-    info->cache_readdir = 1;
-    info->keep_cache = 1;
-    return 0;
-}
-
-static int slow_readdir(const char *path, void *buffer, fuse_fill_dir_t fill, off_t offset,
-                        struct fuse_file_info *info, enum fuse_readdir_flags flags)
-{
-    (void)offset;
+    (void)id;
     (void)info;
-    (void)flags;
-    int fd = openat(options.source, relative(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    fuse_reply_err(request, ENOSYS);
+}
+
+static void slow_readdir(fuse_req_t request, fuse_ino_t id, size_t size, off_t offset,
+                         struct fuse_file_info *info)
+{
+    (void)info;
+    int fd = openat(options.source, node_at(id)->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *folder = fd < 0 ? NULL : fdopendir(fd);
-    if (!folder) {
-        int error = errno;
-        if (fd >= 0)
-            close(fd);
-        return -error;
+    char *buffer = malloc(size);
+    if (folder && buffer) {
+        size_t used = 0;
+        seekdir(folder, offset); /* the source's own cookies serve any descriptor */
+        for (struct dirent *entry; (entry = readdir(folder));) {
+            struct stat status = {.st_ino = entry->d_ino, .st_mode = (mode_t)DTTOIF(entry->d_type)};
+            size_t bytes = fuse_add_direntry(request, buffer + used, size - used, entry->d_name,
+                                             &status, entry->d_off);
+            if (bytes > size - used)
+                break;
+            used += bytes;
+        }
+        fuse_reply_buf(request, buffer, used);
+    } else {
+        fuse_reply_err(request, errno);
     }
-    for (struct dirent *entry; (entry = readdir(folder));) {
-        struct stat status = {.st_ino = entry->d_ino, .st_mode = (mode_t)entry->d_type << 12};
-        fill(buffer, entry->d_name, &status, 0, 0);
-    }
-    closedir(folder);
-    return 0;
+    free(buffer);
+    if (folder)
+        closedir(folder);
+    else if (fd >= 0)
+        close(fd);
 }
 
-/* "Never ask again": a warm open() shall cost no more here than on a disk. */
-static int slow_open(const char *path, struct fuse_file_info *info)
-{
-    (void)path;
-    (void)info;
-    return -ENOSYS;
-}
-
-static int slow_read(const char *path, char *buffer, size_t size, off_t offset,
-                     struct fuse_file_info *info)
+static void slow_read(fuse_req_t request, fuse_ino_t id, size_t size, off_t offset,
+                      struct fuse_file_info *info)
 {
     (void)info;
+    struct node *node = node_at(id);
     pthread_mutex_lock(&lock);
-    const struct file *file = file_of(relative(path));
-    if (!file) {
-        int error = errno;
-        pthread_mutex_unlock(&lock);
-        return -error;
+    int error = open_node(node);
+    if (!error) {
+        statistics.reads++;
+        uint64_t end = (uint64_t)offset + size;
+        for (uint64_t chunk = (uint64_t)offset / options.chunk_bytes;
+             chunk * options.chunk_bytes < end && chunk < node->chunk_count; chunk++)
+            touch(node, chunk);
     }
-    statistics.reads++;
-    uint64_t end = (uint64_t)offset + size;
-    for (uint64_t chunk = (uint64_t)offset / options.chunk_bytes;
-         chunk * options.chunk_bytes < end && chunk < file->chunk_count; chunk++)
-        touch(file, chunk);
     pthread_mutex_unlock(&lock);
-    ssize_t length = pread(file->fd, buffer, size, offset);
-    return length < 0 ? -errno : (int)length;
+    if (error) {
+        fuse_reply_err(request, error);
+        return;
+    }
+    struct fuse_bufvec content = FUSE_BUFVEC_INIT(size);
+    content.buf[0].flags = FUSE_BUF_IS_FD | FUSE_BUF_FD_SEEK;
+    content.buf[0].fd = node->fd;
+    content.buf[0].pos = offset;
+    fuse_reply_data(request, &content, 0);
 }
 
-static int slow_statfs(const char *path, struct statvfs *status)
+static void slow_statfs(fuse_req_t request, fuse_ino_t id)
 {
-    (void)path;
-    return fstatvfs(options.source, status) ? -errno : 0;
+    (void)id;
+    struct statvfs status;
+    if (fstatvfs(options.source, &status) != 0)
+        fuse_reply_err(request, errno);
+    else
+        fuse_reply_statfs(request, &status);
 }
 
-static int slow_ioctl(const char *path, unsigned int command, void *argument,
-                      struct fuse_file_info *info, unsigned int flags, void *data)
+static void slow_ioctl(fuse_req_t request, fuse_ino_t id, unsigned int command, void *argument,
+                       struct fuse_file_info *info, unsigned int flags, const void *in,
+                       size_t in_bytes, size_t out_bytes)
 {
-    (void)path;
+    (void)id;
     (void)argument;
     (void)info;
-    if (!(flags & FUSE_IOCTL_DIR))
-        return -ENOTTY;
-    if (command == SLOWFS_FORGET) {
+    (void)in;
+    (void)in_bytes;
+    struct slowfs_statistics copy;
+    bool known = flags & FUSE_IOCTL_DIR;
+    if (known && command == SLOWFS_FORGET) {
         forget_chunks();
-        return 0;
+        fuse_reply_ioctl(request, 0, NULL, 0);
+    } else if (known && command == SLOWFS_STATISTICS && out_bytes == sizeof copy) {
+        pthread_mutex_lock(&lock);
+        copy = statistics;
+        pthread_mutex_unlock(&lock);
+        fuse_reply_ioctl(request, 0, &copy, sizeof copy);
+    } else {
+        fuse_reply_err(request, ENOTTY);
     }
-    if (command != SLOWFS_STATISTICS)
-        return -ENOTTY;
-    pthread_mutex_lock(&lock);
-    memcpy(data, &statistics, sizeof statistics);
-    pthread_mutex_unlock(&lock);
-    return 0;
 }
 
-static const struct fuse_operations operations = {
+static const struct fuse_lowlevel_ops operations = {
     .init = slow_init,
+    .lookup = slow_lookup,
     .getattr = slow_getattr,
     .readlink = slow_readlink,
-    .opendir = slow_opendir,
-    .readdir = slow_readdir,
     .open = slow_open,
     .read = slow_read,
+    .opendir = slow_open,
+    .readdir = slow_readdir,
     .statfs = slow_statfs,
     .ioctl = slow_ioctl,
 };
@@ -350,18 +409,17 @@ static int control(const char *mountpoint, unsigned long command)
     return fflush(stdout) != 0;
 }
 
-static int serve(struct fuse *fuse, const char *mountpoint, bool foreground)
+static int serve(struct fuse_session *session, const char *mountpoint, bool foreground)
 {
     struct fuse_loop_config *loop = fuse_loop_cfg_create();
     fuse_loop_cfg_set_max_threads(loop, THREADS);
     fuse_loop_cfg_set_idle_threads(loop, THREADS);
-    int failed = fuse_mount(fuse, mountpoint) != 0;
+    int failed = fuse_session_mount(session, mountpoint) != 0;
     if (!failed) {
-        failed = fuse_daemonize(foreground) != 0 ||
-                 fuse_set_signal_handlers(fuse_get_session(fuse)) != 0 ||
-                 fuse_loop_mt(fuse, loop) < 0;
-        fuse_remove_signal_handlers(fuse_get_session(fuse));
-        fuse_unmount(fuse);
+        failed = fuse_daemonize(foreground) != 0 || fuse_set_signal_handlers(session) != 0 ||
+                 fuse_session_loop_mt(session, loop) < 0;
+        fuse_remove_signal_handlers(session);
+        fuse_session_unmount(session);
     }
     fuse_loop_cfg_destroy(loop);
     return failed;
@@ -424,17 +482,18 @@ int main(int argc, char **argv)
                        : (char[]){"ro,default_permissions,fsname=slowfs,subtype=slowfs"},
         NULL};
     struct fuse_args arguments = FUSE_ARGS_INIT(3, words);
-    struct fuse *fuse = fuse_new(&arguments, &operations, sizeof operations, NULL);
-    if (!fuse)
+    struct fuse_session *session =
+        fuse_session_new(&arguments, &operations, sizeof operations, NULL);
+    if (!session)
         return 1;
-    int failed = serve(fuse, mountpoint, foreground);
-    fuse_destroy(fuse);
+    int failed = serve(session, mountpoint, foreground);
+    fuse_session_destroy(session);
     fuse_opt_free_args(&arguments);
     close(options.source);
     for (size_t i = 0; i < BUCKETS; i++) {
-        for (struct file *file = files[i], *next; file; file = next) {
-            next = file->next;
-            free_file(file);
+        for (struct node *node = nodes[i], *next; node; node = next) {
+            next = node->next;
+            free_node(node);
         }
     }
     return failed;
