@@ -51,23 +51,6 @@ static unsigned long auxiliary(char *const *envp, unsigned long type)
     return 0;
 }
 
-/* Where a profile is looked for when COLDBOOST_PROFILE does not say. */
-static const char *default_profile(char *const *envp, char *buffer)
-{
-    struct statx status;
-    const char *task_root = environment_get(envp, "LAMBDA_TASK_ROOT");
-    if (task_root && *task_root == '/') {
-        size_t length = text_append(buffer, PATH_BYTES, 0, task_root);
-        text_append(buffer, PATH_BYTES, length, "/coldboost.cbp");
-        if (sys_stat(AT_FDCWD, buffer, &status) == 0 && !(status.stx_mode & S_IWOTH))
-            return buffer;
-    }
-    text_append(buffer, PATH_BYTES, 0, "/opt/coldboost/profile.cbp");
-    if (sys_stat(AT_FDCWD, buffer, &status) == 0 && !(status.stx_mode & S_IWOTH))
-        return buffer;
-    return NULL;
-}
-
 /* Whether coldboost run is replaying for this very process. */
 static bool is_started(const char *process_id)
 {
@@ -82,7 +65,8 @@ static int start_replay(char *const *envp, enum role role)
 {
     static char executable[PATH_BYTES], profile[PATH_BYTES];
     struct replay_request request = {
-        .profile = options.profile ? options.profile : default_profile(envp, profile),
+        .profile =
+            options.profile ? options.profile : environment_profile(envp, profile, sizeof profile),
         .executable = executable,
         .role = role_name(role),
         .mode = (enum option_mode)options.mode,

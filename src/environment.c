@@ -7,6 +7,8 @@
 #include "environment.h"
 
 #include "options.h"
+#include "sys.h"
+#include "text.h"
 
 #include <stddef.h>
 
@@ -111,6 +113,25 @@ uint64_t environment_memory_bytes(char *const *envp)
     for (; mebibytes && *mebibytes >= '0' && *mebibytes <= '9' && value < 1u << 30; mebibytes++)
         value = value * 10 + (uint64_t)(*mebibytes - '0');
     return value << 20;
+}
+
+static bool is_profile(const char *path)
+{
+    struct statx status;
+    return sys_stat(AT_FDCWD, path, &status) == 0 && !(status.stx_mode & S_IWOTH);
+}
+
+const char *environment_profile(char *const *envp, char *buffer, size_t capacity)
+{
+    const char *task_root = environment_get(envp, "LAMBDA_TASK_ROOT");
+    if (task_root && *task_root == '/') {
+        size_t at = text_append(buffer, capacity, 0, task_root);
+        text_append(buffer, capacity, at, "/coldboost.cbp");
+        if (is_profile(buffer))
+            return buffer;
+    }
+    text_append(buffer, capacity, 0, "/opt/coldboost/profile.cbp");
+    return is_profile(buffer) ? buffer : NULL;
 }
 
 const char *role_name(enum role role)

@@ -18,6 +18,12 @@ const char *role_name(enum role role);
 /* What Lambda grants the function, in bytes; 0 outside Lambda. */
 uint64_t environment_memory_bytes(char *const *envp);
 
+/*
+ * The profile to use when COLDBOOST_PROFILE names none, in the buffer, or NULL:
+ * $LAMBDA_TASK_ROOT/coldboost.cbp, /opt/coldboost/profile.cbp. Never one that anybody may write.
+ */
+const char *environment_profile(char *const *envp, char *buffer, size_t capacity);
+
 /* The block that coldboost_critical_init() is to prefetch: the constructor's, before libc has one.
  */
 void environment_set(char *const *envp);

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/mman.h>
@@ -139,6 +140,23 @@ static inline void sys_wait_while(int *word, int value)
 #ifdef SYS_futex
     cb_syscall6(SYS_futex, (long)word, 0 /* FUTEX_WAIT */, value, 0, 0, 0);
 #endif
+}
+
+/* Becomes the program at `path`; returns only an error. */
+static inline long sys_execute(const char *path, char *const *argv, char *const *envp)
+{
+    return cb_syscall6(SYS_execve, (long)path, (long)argv, (long)envp, 0, 0, 0);
+}
+
+static inline bool sys_may_execute(const char *path)
+{
+    return cb_syscall6(SYS_faccessat, AT_FDCWD, (long)path, 1 /* X_OK */, 0, 0, 0) == 0;
+}
+
+static inline _Noreturn void sys_exit(int status)
+{
+    for (;;)
+        cb_syscall6(SYS_exit_group, status, 0, 0, 0, 0, 0);
 }
 
 static inline long sys_getpid(void)

@@ -3,9 +3,26 @@
  */
 #include "command.h"
 
+#include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+/* A program of its own, beside this one. */
+static int command_layer(int argc, char **argv)
+{
+    (void)argc;
+    char self[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (length < 0)
+        fail(EXIT_FAILED, "cannot read /proc/self/exe: %s; mount /proc", strerror(errno));
+    self[length] = '\0';
+    char *program = xasprintf("%s-layer", self);
+    execv(program, argv);
+    fail(EXIT_FAILED, "%s: %s; build coldboost with libarchive", program, strerror(errno));
+}
 
 static const struct command {
     const char *name;
@@ -16,6 +33,7 @@ static const struct command {
     {"record", command_record, "record what a command reads into a profile"},
     {"show", command_show, "print what is in a profile"},
     {"bench", command_bench, "measure a command cold, boosted and warm"},
+    {"layer", command_layer, "make an AWS Lambda layer"},
 };
 static const size_t command_count = sizeof commands / sizeof commands[0];
 

@@ -3,7 +3,9 @@
  */
 #include "launch.h"
 
+#include "ahead.h"
 #include "command.h"
+#include "environment.h"
 
 #include <elf.h>
 #include <errno.h>
@@ -16,8 +18,6 @@
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
-
-#define MAX_INTERPRETERS 5 /* scripts whose interpreter is a script: the kernel's own limit */
 
 #if defined(__x86_64__)
 #define HOST_MACHINE EM_X86_64
@@ -52,16 +52,6 @@ static char *search_path(const char *command)
         at = *end ? end + 1 : NULL;
     }
     return found_not_executable;
-}
-
-/* The interpreter on a script's first line, or NULL. `head` is NUL-terminated. */
-static char *script_interpreter(const char *head)
-{
-    if (strncmp(head, "#!", 2) != 0)
-        return NULL;
-    const char *begin = head + 2 + strspn(head + 2, " \t");
-    size_t length = strcspn(begin, " \t\r\n");
-    return length ? strndup(begin, length) : NULL;
 }
 
 static bool has_interpreter(int fd, const ElfW(Ehdr) * header)
@@ -111,47 +101,33 @@ struct program find_program(const char *command)
     if (access(program.path, X_OK) != 0)
         fail(EXIT_CANNOT_EXECUTE, "%s: %s", program.path, strerror(errno));
 
-    char *path = xstrdup(program.path);
-    for (int depth = 0;; depth++) {
-        char head[256 + 1];
-        int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-        ssize_t n = fd < 0 ? -1 : read(fd, head, sizeof head - 1);
-        if (n < 0 && errno == EISDIR)
-            fail(EXIT_CANNOT_EXECUTE, "%s: is a directory", path);
-        if (n < 0) { /* executable but not readable: the kernel may still start it */
-            program.obstacle = xasprintf("%s: cannot look into it: %s", path, strerror(errno));
-        } else {
-            head[n] = '\0';
-            char *interpreter = script_interpreter(head);
-            if (interpreter && depth < MAX_INTERPRETERS) {
-                close(fd);
-                free(path);
-                path = interpreter;
-                continue;
-            }
-            free(interpreter);
-            program.obstacle = find_obstacle(fd, path, head, (size_t)n);
-        }
-        if (fd >= 0)
-            close(fd);
-        break;
-    }
-    program.executable = realpath(path, NULL);
-    if (!program.executable)
-        program.executable = path;
+    char executable[AHEAD_PATH_BYTES], head[256];
+    bool found = ahead_find_executable(program.path, executable);
+    const char *path = found ? executable : program.path;
+    program.executable = xstrdup(path);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    ssize_t n = fd < 0 ? -1 : read(fd, head, sizeof head);
+    if (n < 0 && errno == EISDIR)
+        fail(EXIT_CANNOT_EXECUTE, "%s: is a directory", path);
+    if (!found)
+        program.obstacle = xasprintf("%s: its interpreter is not there", path);
+    else if (n < 0) /* executable but not readable: the kernel may still start it */
+        program.obstacle = xasprintf("%s: cannot look into it: %s", path, strerror(errno));
     else
-        free(path);
+        program.obstacle = find_obstacle(fd, path, head, (size_t)n);
+    if (fd >= 0)
+        close(fd);
     return program;
 }
 
 char *find_profile(const char *named)
 {
-    static const char installed[] = "/opt/coldboost/profile.cbp";
+    char standard[PATH_MAX];
     const char *variable = getenv("COLDBOOST_PROFILE");
-    const char *path = named                          ? named
-                       : variable && *variable        ? variable
-                       : access(installed, R_OK) == 0 ? installed
-                                                      : NULL;
+    const char *path = named ? named
+                       : variable && *variable
+                           ? variable
+                           : environment_profile(environ, standard, sizeof standard);
     if (!path)
         return NULL;
     char *absolute = realpath(path, NULL);

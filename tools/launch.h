@@ -20,7 +20,8 @@ struct program find_program(const char *command);
 
 /*
  * The profile to use, as an absolute path, or NULL if there is none: the named one (which must
- * exist: exits with a message otherwise), $COLDBOOST_PROFILE, or /opt/coldboost/profile.cbp.
+ * exist: exits with a message otherwise), $COLDBOOST_PROFILE, or where environment_profile() finds
+ * one.
  */
 char *find_profile(const char *named);
 

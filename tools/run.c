@@ -5,10 +5,9 @@
  * Every microsecond here is part of the program's start: no library but libc, no child to wait for
  * beyond the one that hands the replay to init.
  */
+#include "ahead.h"
 #include "command.h"
-
 #include "launch.h"
-#include "replay.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -26,8 +25,9 @@ static const char help[] =
     "a line on stderr says why, and it runs all the same.\n"
     "\n"
     "  -p, --profile=PROFILE  a file made by 'coldboost record'; otherwise $COLDBOOST_PROFILE,\n"
-    "                         otherwise /opt/coldboost/profile.cbp; with none of them only the\n"
-    "                         objects that the loader maps are looked at\n"
+    "                         $LAMBDA_TASK_ROOT/coldboost.cbp, /opt/coldboost/profile.cbp;\n"
+    "                         with none of them only the objects that the loader maps are\n"
+    "                         looked at\n"
     "  -h, --help             print this and exit\n"
     "\n"
     "Exit status: that of COMMAND; 127 if it is not found, 126 if it cannot be executed,\n"
@@ -47,25 +47,14 @@ static int print_run_help(void)
 static void begin_replay(const struct program *program, const char *profile,
                          const struct options *options)
 {
-    struct replay_request request = {
-        .profile = profile,
-        .executable = program->executable,
-        .role = "run",
-        .mode = MODE_FORK,
-        .workers = options->workers,
-        .budget_bytes = options->budget_bytes,
-        .force = options->enabled == SWITCH_FORCE,
-        .report = options->verbose,
-    };
-    int started = replay_start(&request);
+    char id[AHEAD_ID_BYTES];
+    int started = ahead_start(profile, program->executable, "run", options, environ, id);
     if (started == 1) {
-        char id[24];
-        snprintf(id, sizeof id, "%ld", (long)getpid());
         setenv("COLDBOOST_STARTED", id, 1);
     } else if (started == 0) {
         warn("%s knows nothing of %s; record it again with this command", profile,
              program->executable);
-    } else {
+    } else if (started != -ECHILD) { /* then the constructor does all of it */
         fail(EXIT_FAILED, "%s: %s; record it again", profile,
              started == -ENOEXEC || started == -ENOTSUP || started == -EMSGSIZE
                  ? "not a profile of this version"
@@ -102,8 +91,7 @@ int command_run(int argc, char **argv)
             warn("%s; it runs without libcoldboost.so", program.obstacle);
         else
             preload_object(find_component("libcoldboost.so"));
-        /* A thread would not outlive exec: then the constructor does all of it. */
-        if (profile && !replay_would_be_adopted())
+        if (profile)
             begin_replay(&program, profile, &options);
     }
     execute(&program, argv + optind);

@@ -1,0 +1,24 @@
+"""Installs what the Node clients of tests/lambda are made of, with npm, into a build folder: AWS's
+own runtime interface client (which compiles; it takes minutes) and the SDK of the benchmark.
+
+Usage: packages.py FOLDER
+"""
+
+import os
+import subprocess
+import sys
+
+PACKAGES = ("aws-lambda-ric@3.3.0", "@aws-sdk/client-s3@3.1169.0", "@aws-sdk/client-dynamodb@3.1164.0")
+
+
+def main():
+    folder = sys.argv[1]
+    os.makedirs(folder, exist_ok=True)
+    for package in PACKAGES:
+        name = package.rpartition("@")[0]
+        if not os.path.exists(f"{folder}/node_modules/{name}"):
+            command = ["npm", "install", "--prefix", folder, "--no-fund", "--no-audit", package]
+            subprocess.run(command, check=True)
+
+
+main()
