@@ -45,6 +45,11 @@
 #define RUN_PAGES 32
 /* Look-ups that a worker claims at once. */
 #define LOOKUP_RUN 8
+/* A run that takes longer comes from a store that fetches whole chunks on their first touch, such
+ * as Lambda's: there the wait is for the chunk, and many can be waited for at once. */
+#define SLOW_RUN_NS       2000000u
+#define SLOW_RUNS         3
+#define STORE_CHUNK_PAGES 128
 /* Pages that the warm check looks at, spread over the section. */
 #define WARM_SAMPLES 16
 /* A start that takes longer than this has other troubles than cold files. */
@@ -55,13 +60,15 @@ struct replay {
     size_t profile_capacity;
     enum option_mode mode;
     bool force, report;
-    unsigned workers;
+    unsigned workers, started_workers, most_workers;
     uint64_t budget_bytes, granted_bytes;
     uint64_t started_ns;
     const char *role;
     struct profile profile;
     const struct profile_executable *section;
     uint32_t next_range; /* the first one that nobody has claimed */
+    uint32_t next_chunk; /* the first range whose chunk no scout has touched */
+    uint32_t runs, slow_runs;
     int worker_ids[MAX_WORKERS];
     char profile_path[PATH_BYTES];
     char executable[PATH_BYTES];
@@ -337,15 +344,73 @@ static void page_in_run(struct replay *replay, uint32_t first, uint32_t end)
     sys_close(fd);
 }
 
+static bool is_same_chunk(const struct profile_range *a, const struct profile_range *b)
+{
+    return a->file == b->file && a->page_count && b->page_count &&
+           (a->first_page + a->page_count - 1) / STORE_CHUNK_PAGES ==
+               b->first_page / STORE_CHUNK_PAGES;
+}
+
+/* Touches one page of each chunk that the range has a part of, the first that is needed. */
+static void touch_chunks(struct replay *replay, const struct profile_range *range)
+{
+    int fd = open_recorded_file(replay, &replay->profile.files[range->file]);
+    if (fd < 0)
+        return;
+    sys_expect_random_reads(fd);
+    uint64_t end = (uint64_t)range->first_page + range->page_count;
+    for (uint64_t page = range->first_page; page < end && budget_is_left(replay);
+         page = (page / STORE_CHUNK_PAGES + 1) * STORE_CHUNK_PAGES)
+        await_page(fd, page);
+    sys_close(fd);
+}
+
+/* Claims the next ranges that have their first page in one chunk; NULL when none is left. */
+static const struct profile_range *claim_chunk(struct replay *replay)
+{
+    uint32_t first = __atomic_load_n(&replay->next_chunk, __ATOMIC_RELAXED);
+    for (;;) {
+        uint32_t reached = __atomic_load_n(&replay->next_range, __ATOMIC_RELAXED);
+        uint32_t start = first > reached ? first : reached, end = start;
+        if (start >= replay->section->range_count)
+            return NULL;
+        const struct profile_range *range = section_range(replay, start);
+        do
+            end++;
+        while (end < replay->section->range_count &&
+               is_same_chunk(range, section_range(replay, end)));
+        if (__atomic_compare_exchange_n(&replay->next_chunk, &first, end, false, __ATOMIC_RELAXED,
+                                        __ATOMIC_RELAXED))
+            return range;
+    }
+}
+
+/* Goes ahead of the workers, so that the chunks which they will need are on their way. */
+static void scout(struct replay *replay)
+{
+    const struct profile_range *range;
+    while (budget_is_left(replay) && (range = claim_chunk(replay))) {
+        if (range->page_count)
+            touch_chunks(replay, range);
+        else
+            look_up(replay, &replay->profile.files[range->file]);
+    }
+}
+
+static void start_scout_if_slow(struct replay *replay, uint64_t begun_ns);
+
 static void work(struct replay *replay)
 {
     uint32_t first, end;
     while (budget_is_left(replay) && (end = claim_run(replay, &first)) > first) {
-        if (section_range(replay, first)->page_count)
+        uint64_t begun_ns = sys_monotonic_ns();
+        if (section_range(replay, first)->page_count) {
             page_in_run(replay, first, end);
-        else
+            start_scout_if_slow(replay, begun_ns);
+        } else {
             for (uint32_t i = first; i < end; i++)
                 look_up(replay, &replay->profile.files[section_range(replay, i)->file]);
+        }
         __atomic_add_fetch(&progress.ranges, end - first, __ATOMIC_RELAXED);
     }
 }
@@ -385,22 +450,46 @@ static void run_worker(void *argument)
     cb_syscall6(SYS_exit, 0, 0, 0, 0, 0, 0);
 }
 
-/* Threads share everything with the leader. The kernel clears a worker's id when it is gone. */
-static void start_workers(struct replay *replay)
+static void run_scout(void *argument)
 {
-    for (unsigned i = 1; i < replay->workers; i++) {
-        void *stack_top = stacks(replay) + (i + 1) * STACK_BYTES;
-        long id = cb_clone(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
-                               CLONE_SYSVSEM | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID,
-                           stack_top, &replay->worker_ids[i], run_worker, replay);
-        if (id < 0)
-            return;
-    }
+    scout(argument);
+    run_worker(argument);
 }
 
+/* A thread that shares everything with the leader. The kernel clears its id when it is gone. */
+static void start_worker(struct replay *replay, void (*run)(void *))
+{
+    unsigned i = __atomic_fetch_add(&replay->started_workers, 1, __ATOMIC_RELAXED);
+    if (i >= replay->most_workers)
+        return;
+    cb_clone(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM |
+                 CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID,
+             stacks(replay) + (i + 1) * STACK_BYTES, &replay->worker_ids[i], run, replay);
+}
+
+static void start_workers(struct replay *replay)
+{
+    replay->started_workers = 1; /* the leader */
+    for (unsigned i = 1; i < replay->workers; i++)
+        start_worker(replay, run_worker);
+}
+
+/* The store is slow if most runs have been; a disk has an odd one too. */
+static void start_scout_if_slow(struct replay *replay, uint64_t begun_ns)
+{
+    uint32_t runs = __atomic_add_fetch(&replay->runs, 1, __ATOMIC_RELAXED);
+    if (sys_monotonic_ns() - begun_ns < SLOW_RUN_NS)
+        return;
+    uint32_t slow = __atomic_add_fetch(&replay->slow_runs, 1, __ATOMIC_RELAXED);
+    while (slow >= SLOW_RUNS && slow > runs / 2 &&
+           __atomic_load_n(&replay->started_workers, __ATOMIC_RELAXED) < replay->most_workers)
+        start_worker(replay, run_scout);
+}
+
+/* In the order of their start: one that is gone starts no other. */
 static void join_workers(struct replay *replay)
 {
-    for (unsigned i = 1; i < replay->workers; i++) {
+    for (unsigned i = 1; i < replay->most_workers; i++) {
         int id;
         while ((id = __atomic_load_n(&replay->worker_ids[i], __ATOMIC_ACQUIRE)) != 0)
             sys_wait_while(&replay->worker_ids[i], id);
@@ -412,6 +501,12 @@ static void start_workers(struct replay *replay)
     (void)replay;
 }
 
+static void start_scout_if_slow(struct replay *replay, uint64_t begun_ns)
+{
+    (void)replay;
+    (void)begun_ns;
+}
+
 static void join_workers(struct replay *replay)
 {
     (void)replay;
@@ -420,7 +515,7 @@ static void join_workers(struct replay *replay)
 
 static void lead(struct replay *replay)
 {
-    uint8_t *bytes = stacks(replay) + replay->workers * STACK_BYTES;
+    uint8_t *bytes = stacks(replay) + replay->most_workers * STACK_BYTES;
     int error = load_profile(replay, bytes);
     if (error) {
         print_report("bad-profile");
@@ -544,8 +639,9 @@ int replay_start(const struct replay_request *request)
     unsigned workers = request->workers ? request->workers : DEFAULT_WORKERS;
     if (workers > MAX_WORKERS)
         workers = MAX_WORKERS;
+    unsigned most_workers = request->workers ? workers : MAX_WORKERS;
     size_t bytes =
-        ((sizeof(struct replay) + 63) & ~(size_t)63) + workers * STACK_BYTES + profile_bytes;
+        ((sizeof(struct replay) + 63) & ~(size_t)63) + most_workers * STACK_BYTES + profile_bytes;
     long memory = sys_map(bytes);
     if (memory < 0 && memory > -4096)
         return (int)memory;
@@ -558,6 +654,7 @@ int replay_start(const struct replay_request *request)
     replay->force = request->force;
     replay->report = request->report;
     replay->workers = workers;
+    replay->most_workers = most_workers;
     replay->budget_bytes = request->budget_bytes;
     replay->granted_bytes = request->granted_bytes;
     replay->started_ns = sys_monotonic_ns();

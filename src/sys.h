@@ -89,6 +89,16 @@ static inline long sys_readahead(int fd, uint64_t offset, size_t bytes)
 #endif
 }
 
+/* Keeps the kernel from reading ahead of single reads. */
+static inline void sys_expect_random_reads(int fd)
+{
+#if __SIZEOF_POINTER__ == 8
+    cb_syscall6(SYS_fadvise64, fd, 0, 0, POSIX_FADV_RANDOM, 0, 0);
+#else
+    (void)fd;
+#endif
+}
+
 static inline long sys_write(int fd, const void *bytes, size_t size)
 {
     return cb_syscall6(SYS_write, fd, (long)bytes, (long)size, 0, 0, 0);
