@@ -255,7 +255,7 @@ class Tool:
         self.checks.equal(
             set(document["variants"]), {"cold", "preload", "run", "warm", "warm_preload"}, "variants"
         )
-        times = [v["ms"] for v in document["variants"].values()]
+        times = [v["samples_ms"] for v in document["variants"].values()]
         self.checks.check(all(len(ms) == 1 and ms[0] > 0 for ms in times), f"times of bench: {times}")
         outcome = run([tool, "bench", "-n", "1", "-p", path, program], self.environment, cwd="/", **how)
         self.checks.check(
