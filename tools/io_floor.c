@@ -17,6 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Enough: 42, 34, 32, 28 and 29 ms with 2, 4, 8, 16 and 32, for the 16 MiB of a python3 start. */
 #define THREADS     16
 #define PIECE_PAGES 32u /* one read: as much as a request to the device usually takes */
 
