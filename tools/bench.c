@@ -13,7 +13,9 @@
 #include "io_floor.h"
 #include "json.h"
 #include "launch.h"
+#include "plot.h"
 #include "profile.h"
+#include "timeline.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,7 +27,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -35,7 +36,8 @@
 #define MAX_ROUNDS     1000
 
 static const char help[] =
-    "Usage: coldboost bench [-p PROFILE] [-n N] [--json] [--] COMMAND [ARGUMENT]…\n"
+    "Usage: coldboost bench [-p PROFILE] [-n N] [--json] [--plot FILE.svg] [--] COMMAND "
+    "[ARGUMENT]…\n"
     "\n"
     "Starts COMMAND again and again, from spawn to exit, with its input and output at\n"
     "/dev/null, in five variants, every variant once in each of N rounds:\n"
@@ -46,6 +48,11 @@ static const char help[] =
     "  warm          everything in memory, as it is\n"
     "  warm+preload  the same with libcoldboost.so preloaded: what the boost costs\n"
     "\n"
+    "With a profile also the I/O floor, which is what reading its pages takes when many\n"
+    "threads do nothing else, and in any case the time until LD_PRELOAD gets control. The\n"
+    "efficiency is the share of what there is to win that was won:\n"
+    "(cold - boosted) / (cold - max(warm, I/O floor)). Intervals hold a figure with 95 %.\n"
+    "\n"
     "As root, 'cold' means that the kernel's page cache, directory entries and inodes are\n"
     "dropped before each start. Otherwise exactly the profile's files are evicted (those that\n"
     "no other program has mapped), which is less cold than a cold machine.\n"
@@ -53,6 +60,8 @@ static const char help[] =
     "  -p, --profile=PROFILE  as for 'coldboost run'\n"
     "  -n, --rounds=N         1 to 1000, default 7\n"
     "      --json             one JSON document instead of the table\n"
+    "      --plot=FILE.svg    also draw the starts as bars, and which file was paged in when in\n"
+    "                         two more starts (as root, with a profile)\n"
     "  -h, --help             print this and exit\n"
     "\n"
     "Exit status: 0; 1 if COMMAND fails or cannot be measured; 2 for a wrong command line;\n"
@@ -63,6 +72,7 @@ struct bench {
     char *profile; /* or NULL */
     uint8_t *profile_bytes;
     struct profile parsed;
+    const struct profile_executable *section;
     struct io_floor *floor; /* NULL without a profile */
     char *self, *object;
     struct bench_result result;
@@ -74,12 +84,11 @@ static void load_profile(struct bench *bench)
     bench->profile_bytes = read_file(bench->profile, PROFILE_MAX_BYTES, &size);
     if (profile_parse(bench->profile_bytes, size, &bench->parsed) != 0)
         fail(EXIT_FAILED, "%s: not a usable profile; 'coldboost show' says why", bench->profile);
-    const struct profile_executable *section =
-        profile_find(&bench->parsed, bench->program.executable);
-    if (!section)
+    bench->section = profile_find(&bench->parsed, bench->program.executable);
+    if (!bench->section)
         fail(EXIT_FAILED, "%s knows nothing of %s; record it again with this command",
              bench->profile, bench->program.executable);
-    bench->floor = io_floor_new(&bench->parsed, section);
+    bench->floor = io_floor_new(&bench->parsed, bench->section);
 }
 
 static bool drop_caches(void)
@@ -168,8 +177,9 @@ static void await(const struct bench *bench, pid_t child, const char *name)
              WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status), name);
 }
 
-/* Milliseconds from spawn to exit. */
-static double time_start(const struct bench *bench, enum bench_step variant)
+/* Milliseconds from spawn to exit. The watch, if there is one, begins when all is cold. */
+static double time_start(const struct bench *bench, enum bench_step variant,
+                         struct timeline_watch *watch)
 {
     static char run[] = "run", end_of_options[] = "--";
     char *const *command = bench->result.command;
@@ -193,6 +203,8 @@ static double time_start(const struct bench *bench, enum bench_step variant)
 
     if (variant == COLD || variant == PRELOAD || variant == RUN)
         make_cold(bench);
+    if (watch)
+        timeline_begin(watch);
     pid_t child;
     double begin = now_ms();
     int error = posix_spawn(&child, variant == RUN ? bench->self : bench->program.path, &actions,
@@ -278,7 +290,7 @@ static double time_step(const struct bench *bench, enum bench_step step)
 {
     return step == CONSTRUCTOR ? time_constructor(bench)
            : step == IO_FLOOR  ? time_io_floor(bench)
-                               : time_start(bench, step);
+                               : time_start(bench, step, NULL);
 }
 
 static void show_progress(size_t done, size_t total)
@@ -298,7 +310,7 @@ static void measure(struct bench *bench)
      * floor is never the last of the cold ones: it leaves less in memory than a start does. */
     static const enum bench_step cold[] = {COLD, PRELOAD, RUN, CONSTRUCTOR},
                                  warm[] = {WARM, WARM_PRELOAD};
-    time_start(bench, WARM); /* fails early, and finishes what a first start writes */
+    time_start(bench, WARM, NULL); /* fails early, and finishes what a first start writes */
     sync();
     size_t done = 0, total = bench->result.rounds * (bench->floor ? STEP_COUNT : STEP_COUNT - 1);
     for (size_t round = 0; round < bench->result.rounds; round++) {
@@ -319,6 +331,25 @@ static void measure(struct bench *bench)
     show_progress(done, total);
 }
 
+/* Two more starts, which nobody times. */
+static void draw(const struct bench *bench, const struct plotter *plotter, const char *path)
+{
+    if (!bench->profile) {
+        plotter->bench(path, &bench->result, NULL, NULL);
+        return;
+    }
+    struct timeline_watch *watch = timeline_watch_new(&bench->parsed, bench->section);
+    struct timeline timelines[2];
+    time_start(bench, COLD, watch);
+    timelines[0] = timeline_end(watch);
+    time_start(bench, RUN, watch);
+    timelines[1] = timeline_end(watch);
+    plotter->bench(path, &bench->result, &bench->parsed, timelines);
+    free(timelines[0].arrivals);
+    free(timelines[1].arrivals);
+    timeline_watch_free(watch);
+}
+
 static size_t parse_rounds(const char *text)
 {
     char *end;
@@ -332,14 +363,12 @@ static size_t parse_rounds(const char *text)
 int command_bench(int argc, char **argv)
 {
     static const struct option long_options[] = {
-        {"profile", required_argument, NULL, 'p'},
-        {"rounds", required_argument, NULL, 'n'},
-        {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+        {"profile", required_argument, NULL, 'p'}, {"rounds", required_argument, NULL, 'n'},
+        {"json", no_argument, NULL, 'j'},          {"plot", required_argument, NULL, 'P'},
+        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
     };
     struct bench bench = {.result.rounds = DEFAULT_ROUNDS};
-    const char *named = NULL;
+    const char *named = NULL, *plot = NULL;
     bool json = false;
     for (int c; (c = getopt_long(argc, argv, "+p:n:h", long_options, NULL)) != -1;) {
         switch (c) {
@@ -352,6 +381,9 @@ int command_bench(int argc, char **argv)
         case 'j':
             json = true;
             break;
+        case 'P':
+            plot = optarg;
+            break;
         case 'h':
             print_help(help);
         default:
@@ -361,6 +393,9 @@ int command_bench(int argc, char **argv)
     if (optind == argc)
         fail_usage("bench", "no command given");
 
+    struct plotter plotter = {NULL, NULL};
+    if (plot)
+        plotter = plotter_load(plot);
     struct bench_result *result = &bench.result;
     result->command = argv + optind;
     bench.program = find_program(result->command[0]);
@@ -384,6 +419,8 @@ int command_bench(int argc, char **argv)
 
     measure(&bench);
     bench_estimate(result);
+    if (plot)
+        draw(&bench, &plotter, plot);
     if (json)
         bench_print_json(result);
     else

@@ -32,14 +32,22 @@ struct bench_result {
     struct estimate ratio[VARIANT_COUNT];      /* to cold */
     struct estimate efficiency[VARIANT_COUNT]; /* of PRELOAD and RUN */
     struct estimate warm_ratio;                /* WARM_PRELOAD to WARM */
+    char *verdict;                             /* one sentence */
 };
 
-/* Names for people and for JSON. */
-const char *bench_name(enum bench_step variant);
+/* For people. */
+static inline const char *bench_name(enum bench_step variant)
+{
+    static const char *const names[VARIANT_COUNT] = {
+        [COLD] = "cold", [PRELOAD] = "LD_PRELOAD",        [RUN] = "coldboost run",
+        [WARM] = "warm", [WARM_PRELOAD] = "warm+preload",
+    };
+    return names[variant];
+}
 
 void bench_estimate(struct bench_result *result);
 
-/* One sentence; the caller's to free. */
+/* The verdict that the ratios give; the caller's to free. */
 char *bench_verdict(const struct bench_result *result);
 
 void bench_print_table(const struct bench_result *result);

@@ -10,20 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const struct {
-    const char *name, *key;
-} variants[VARIANT_COUNT] = {
-    [COLD] = {"cold", "cold"},
-    [PRELOAD] = {"LD_PRELOAD", "preload"},
-    [RUN] = {"coldboost run", "run"},
-    [WARM] = {"warm", "warm"},
-    [WARM_PRELOAD] = {"warm+preload", "warm_preload"},
+static const char *const keys[VARIANT_COUNT] = {
+    [COLD] = "cold", [PRELOAD] = "preload",           [RUN] = "run",
+    [WARM] = "warm", [WARM_PRELOAD] = "warm_preload",
 };
-
-const char *bench_name(enum bench_step variant)
-{
-    return variants[variant].name;
-}
 
 void bench_estimate(struct bench_result *result)
 {
@@ -40,6 +30,7 @@ void bench_estimate(struct bench_result *result)
                 ? estimate_efficiency(ms[COLD], ms[v], ms[WARM], ms[IO_FLOOR], n)
                 : undefined;
     result->warm_ratio = estimate_ratio(ms[WARM_PRELOAD], ms[WARM], n);
+    result->verdict = bench_verdict(result);
 }
 
 /* "START takes 12.3 % less time (10.1 to 14.2 %)", or that nothing can be shown. */
@@ -84,7 +75,7 @@ void bench_print_table(const struct bench_result *result)
     printf("  %-14s %9s   %-20s %8s   %s\n", "start", "median", "95 % interval", "vs cold",
            "efficiency");
     for (enum bench_step v = 0; v < VARIANT_COUNT; v++) {
-        print_row(variants[v].name, result->time[v]);
+        print_row(bench_name(v), result->time[v]);
         if (v != COLD)
             printf("   %+6.1f %%", 100 * (result->ratio[v].value - 1));
         if (isfinite(result->efficiency[v].value))
@@ -101,9 +92,7 @@ void bench_print_table(const struct bench_result *result)
         print_row("constructor", result->time[CONSTRUCTOR]);
         puts("   until LD_PRELOAD gets control of a cold start");
     }
-    char *verdict = bench_verdict(result);
-    printf("\n%s\n", verdict);
-    free(verdict);
+    printf("\n%s\n", result->verdict);
 }
 
 static void print_number(const char *name, double number)
@@ -167,7 +156,7 @@ void bench_print_json(const struct bench_result *result)
     print_limit("constructor_ms", result, CONSTRUCTOR);
     fputs(",\"variants\":{", stdout);
     for (enum bench_step v = 0; v < VARIANT_COUNT; v++) {
-        printf("%s\"%s\":{", v ? "," : "", variants[v].key);
+        printf("%s\"%s\":{", v ? "," : "", keys[v]);
         print_times(result->time[v], "_ms", result->ms[v], result->rounds);
         if (v != COLD) {
             putchar(',');
@@ -183,9 +172,7 @@ void bench_print_json(const struct bench_result *result)
         }
         putchar('}');
     }
-    char *verdict = bench_verdict(result);
     fputs("},\"verdict\":", stdout);
-    print_json_string(stdout, verdict);
+    print_json_string(stdout, result->verdict);
     puts("}");
-    free(verdict);
 }
