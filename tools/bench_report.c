@@ -50,8 +50,8 @@ static char *describe(const char *start, struct estimate ratio, const char *noth
 char *bench_verdict(const struct bench_result *result)
 {
     if (result->rounds < STATISTICS_MIN_ROUNDS)
-        return xasprintf("%zu round%s are too few for a verdict: give -n %d or more.",
-                         result->rounds, result->rounds == 1 ? "" : "s", STATISTICS_MIN_ROUNDS);
+        return xasprintf("Too few rounds for a verdict: give -n %d or more.",
+                         STATISTICS_MIN_ROUNDS);
     char *run = describe("With coldboost run a cold start", result->ratio[RUN], "gain");
     char *preload = describe("with LD_PRELOAD it", result->ratio[PRELOAD], "gain");
     char *warm = describe("a warm start, preloaded,", result->warm_ratio, "cost");

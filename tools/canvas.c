@@ -64,6 +64,21 @@ void canvas_rectangle(struct canvas *canvas, double x, double y, double width, d
     cairo_fill(canvas->cairo);
 }
 
+void canvas_steps(struct canvas *canvas, const struct canvas_step *steps, size_t count,
+                  double end_x, double bottom)
+{
+    if (count == 0)
+        return;
+    cairo_move_to(canvas->cairo, steps[0].x, bottom);
+    for (size_t i = 0; i < count; i++) {
+        cairo_line_to(canvas->cairo, steps[i].x, bottom - steps[i].height);
+        cairo_line_to(canvas->cairo, i + 1 < count ? steps[i + 1].x : end_x,
+                      bottom - steps[i].height);
+    }
+    cairo_line_to(canvas->cairo, end_x, bottom);
+    cairo_fill(canvas->cairo);
+}
+
 void canvas_line(struct canvas *canvas, double x0, double y0, double x1, double y1, double width)
 {
     cairo_set_line_width(canvas->cairo, width);
@@ -141,7 +156,7 @@ double canvas_print(struct canvas *canvas, double x, double y, enum canvas_ancho
     return canvas_text(canvas, x, y, anchor, 1e9, text);
 }
 
-double canvas_step(double end)
+double canvas_interval(double end)
 {
     double step = 1e-6;
     for (int i = 0; end / step > 10; i++)

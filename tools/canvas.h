@@ -23,6 +23,14 @@ struct canvas *canvas_new(double width, double height);
 void canvas_colour(struct canvas *canvas, uint32_t rgb);
 void canvas_letters(struct canvas *canvas, double points, int bold);
 void canvas_rectangle(struct canvas *canvas, double x, double y, double width, double height);
+
+/* One shape for what would have seams as rectangles: steps up from the base line `bottom`. */
+struct canvas_step {
+    double x, height; /* from x on */
+};
+void canvas_steps(struct canvas *canvas, const struct canvas_step *steps, size_t count,
+                  double end_x, double bottom);
+
 void canvas_line(struct canvas *canvas, double x0, double y0, double x1, double y1, double width);
 void canvas_dashed_line(struct canvas *canvas, double x0, double y0, double x1, double y1);
 
@@ -38,7 +46,7 @@ double canvas_print(struct canvas *canvas, double x, double y, enum canvas_ancho
                     const char *format, ...) __attribute__((format(printf, 5, 6)));
 
 /* The step of an axis to `end` with 4 to 10 lines: 1, 2 or 5 times a power of ten. */
-double canvas_step(double end);
+double canvas_interval(double end);
 
 /* Writes it to a file, whole or not at all, and frees it; exits with a message on any error. */
 void canvas_finish(struct canvas *canvas, const char *path);

@@ -90,7 +90,7 @@ static double largest_time(const struct bench_result *result)
 static void draw_grid(struct canvas *canvas, double left, double right, double top, double bottom,
                       double end_ms)
 {
-    double step = canvas_step(end_ms);
+    double step = canvas_interval(end_ms);
     if ((right - left) / (end_ms / step) < 45)
         step *= 2;
     for (int i = 0; i * step <= end_ms; i++) {
@@ -225,21 +225,22 @@ static void draw_area(struct canvas *canvas, const struct timeline *timeline,
                       const uint32_t *row_of, uint32_t first, uint32_t end, uint64_t pages,
                       double x, double bottom, double points_a_ms)
 {
+    struct canvas_step *steps = xmalloc(timeline->arrival_count * sizeof *steps);
+    size_t count = 0;
     uint64_t have = 0;
-    double since = 0;
-    for (size_t i = 0; i <= timeline->arrival_count; i++) {
-        bool last = i == timeline->arrival_count;
-        double at = last ? timeline->end_ms : fmin(timeline->arrivals[i].at_ms, timeline->end_ms);
-        if (!last && (row_of[timeline->arrivals[i].file] < first ||
-                      row_of[timeline->arrivals[i].file] >= end))
+    for (size_t i = 0; i < timeline->arrival_count; i++) {
+        const struct arrival *arrival = &timeline->arrivals[i];
+        uint32_t row = row_of[arrival->file];
+        double at_x = x + arrival->at_ms * points_a_ms;
+        if (row < first || row >= end || arrival->at_ms > timeline->end_ms)
             continue;
-        double height = ROW_HEIGHT * (double)have / (double)pages;
-        if (have && at > since)
-            canvas_rectangle(canvas, x + since * points_a_ms, bottom - height,
-                             (at - since) * points_a_ms, height);
-        since = at;
-        have += last ? 0 : timeline->arrivals[i].pages;
+        have += arrival->pages;
+        if (count == 0 || steps[count - 1].x < at_x)
+            count++;
+        steps[count - 1] = (struct canvas_step){at_x, ROW_HEIGHT * (double)have / (double)pages};
     }
+    canvas_steps(canvas, steps, count, x + timeline->end_ms * points_a_ms, bottom);
+    free(steps);
 }
 
 static void draw_panel(struct canvas *canvas, const struct timeline *timeline,

@@ -153,7 +153,8 @@ static void draw_strip(struct canvas *canvas, const struct section *section,
         /* Of a large file a column has many pages: the paler, the fewer of them are needed. */
         double share = needed[c] < 1 ? needed[c] : 1;
         canvas_colour(canvas, mix(CANVAS_GROUND, colour_at(order[c]), 0.3 + 0.7 * share));
-        canvas_rectangle(canvas, STRIP_LEFT + c, y, end - c, ROW_HEIGHT);
+        double overlap = end < STRIP_COLUMNS && needed[end] > 0 ? 0.5 : 0; /* no seam */
+        canvas_rectangle(canvas, STRIP_LEFT + c, y, end - c + overlap, ROW_HEIGHT);
     }
 }
 
@@ -192,7 +193,7 @@ static void draw_legend(struct canvas *canvas, const struct section *section, do
     double step = (double)STRIP_COLUMNS / STEPS;
     for (int i = 0; i < STEPS; i++) {
         canvas_colour(canvas, colour_at((i + 0.5) / STEPS));
-        canvas_rectangle(canvas, STRIP_LEFT + i * step, y, step, 8);
+        canvas_rectangle(canvas, STRIP_LEFT + i * step, y, STRIP_COLUMNS - i * step, 8);
     }
     canvas_colour(canvas, CANVAS_FAINT);
     canvas_text(canvas, STRIP_LEFT - 10, y + 8, ANCHOR_RIGHT, STRIP_LEFT, "order of first touch");
