@@ -128,7 +128,7 @@ static void print_times(struct estimate ms, const char *unit, const double *samp
     }
     printf("\"samples%s\":[", unit);
     for (size_t i = 0; i < n; i++)
-        printf("%s%.3f", i ? "," : "", samples[i]);
+        printf("%s%.4f", i ? "," : "", samples[i]);
     putchar(']');
 }
 
