@@ -138,7 +138,7 @@ double canvas_text(struct canvas *canvas, double x, double y, enum canvas_anchor
         shown = xasprintf("%s%s", ellipsis, rest);
     }
     double width = text_width(canvas, shown);
-    cairo_move_to(canvas->cairo, x - width * anchor / 2, y);
+    cairo_move_to(canvas->cairo, x - width * (double)anchor / 2, y);
     cairo_show_text(canvas->cairo, shown);
     free(shown);
     free(whole);

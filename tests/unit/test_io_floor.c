@@ -83,6 +83,7 @@ Test(io_floor, reads_what_the_section_names_and_nothing_else, .init = create, .f
     add_file(writer, ".", PROFILE_FILE_DIRECTORY);
     profile_writer_add_executable(writer, "/bin/one");
     want(writer, 1, PAGES - 1, 1); /* cut, and all alone */
+    want(writer, 1, 0, 1);         /* where readahead would begin */
     want(writer, 0, 40, 50);       /* more than one read */
     want(writer, 0, 5, 1);
     want(writer, 2, 0, 3);
