@@ -100,7 +100,8 @@ char *look_for_component(const char *name)
     *strrchr(self, '/') = '\0';
 
     /* Relative to the tool, so that an installation can be moved as a whole. */
-    static const char *const folders[] = {"", "/../preload", "/../" COLDBOOST_LIBDIR};
+    static const char installed[] = "/../" COLDBOOST_LIBDIR;
+    const char *const folders[] = {"", "/../preload", installed};
     char *found = NULL;
     for (size_t i = 0; i < sizeof folders / sizeof *folders && !found; i++) {
         char *path = xasprintf("%s%s/%s", self, folders[i], name);

@@ -160,7 +160,9 @@ static void draw_strip(struct canvas *canvas, const struct section *section,
 
 static void format_bytes(char text[24], uint64_t bytes)
 {
-    if (bytes < 1 << 20)
+    if (bytes < 1 << 10)
+        snprintf(text, 24, "%ju B", (uintmax_t)bytes);
+    else if (bytes < 1 << 20)
         snprintf(text, 24, "%.0f KiB", (double)bytes / 1024);
     else
         snprintf(text, 24, "%.1f MiB", (double)bytes / (1 << 20));

@@ -88,6 +88,7 @@ Test(io_floor, reads_what_the_section_names_and_nothing_else, .init = create, .f
     want(writer, 0, 5, 1);
     want(writer, 2, 0, 3);
     want(writer, 0, 38, 4); /* overlaps */
+    want(writer, 0, 60, 5); /* lies within */
     want(writer, 0, 7, 1);  /* a gap of one page */
     want(writer, 3, 0, 0);
     bool section[2][PAGES];

@@ -1,6 +1,7 @@
 #include "bench.h"
 
 #include <criterion/criterion.h>
+#include <math.h>
 #include <stdlib.h>
 
 static struct bench_result result;
@@ -50,4 +51,36 @@ Test(verdict, a_few_rounds_give_none)
     char *verdict = bench_verdict(&result);
     cr_expect_str_eq(verdict, "Too few rounds for a verdict: give -n 6 or more.");
     free(verdict);
+}
+
+/* Each step took the same in all rounds: every figure is certain. */
+Test(bench, figures_are_made_of_the_right_samples)
+{
+    enum { ROUNDS = 6 };
+    static const double times[STEP_COUNT] = {
+        [COLD] = 100,        [PRELOAD] = 60,      [RUN] = 50,      [WARM] = 20,
+        [WARM_PRELOAD] = 22, [CONSTRUCTOR] = NAN, [IO_FLOOR] = 36,
+    };
+    static double samples[STEP_COUNT][ROUNDS];
+    static struct bench_result made = {.rounds = ROUNDS};
+    for (int step = 0; step < STEP_COUNT; step++) {
+        made.ms[step] = samples[step];
+        for (int round = 0; round < ROUNDS; round++)
+            samples[step][round] = times[step];
+    }
+    bench_estimate(&made);
+    cr_expect_eq(made.time[IO_FLOOR].value, 36);
+    cr_expect(isnan(made.time[CONSTRUCTOR].value));
+    cr_expect_float_eq(made.ratio[WARM_PRELOAD].value, 0.22, 1e-9);
+    cr_expect_float_eq(made.warm_ratio.value, 1.1, 1e-9);
+    cr_expect_float_eq(made.efficiency[PRELOAD].value, 40 / 64., 1e-9);
+    cr_expect_float_eq(made.efficiency[RUN].value, 50 / 64., 1e-9);
+    cr_expect(isnan(made.efficiency[WARM].value));
+    free(made.verdict);
+
+    made.ms[IO_FLOOR] = NULL; /* no profile */
+    bench_estimate(&made);
+    cr_expect(isnan(made.time[IO_FLOOR].value));
+    cr_expect_float_eq(made.efficiency[RUN].value, 50 / 80., 1e-9);
+    free(made.verdict);
 }
