@@ -71,6 +71,29 @@ static void add_file(struct profile_writer *writer, const char *name, enum profi
     profile_writer_add_file(writer, path, &identity);
 }
 
+/* Reads with nothing in memory; how many pages are there that should not be, or the reverse. */
+static size_t read_and_compare(struct io_floor *floor, bool section[2][PAGES])
+{
+    unsigned char pages[PAGES];
+    size_t wrong = 0;
+    for (int file = 0; file < 2; file++) {
+        int fd = open(names[file], O_RDONLY);
+        posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+        close(fd);
+    }
+    io_floor_read(floor);
+    for (int file = 0; file < 2; file++) {
+        resident(file, pages);
+        for (int i = 0; i < PAGES; i++) {
+            if (pages[i] == section[file][i])
+                continue;
+            wrong++;
+            printf("%s, page %d: %s\n", names[file], i, pages[i] ? "read" : "not read");
+        }
+    }
+    return wrong;
+}
+
 Test(io_floor, reads_what_the_section_names_and_nothing_else, .init = create, .fini = delete)
 {
     unsigned char pages[PAGES];
@@ -103,16 +126,10 @@ Test(io_floor, reads_what_the_section_names_and_nothing_else, .init = create, .f
 
     struct io_floor *floor = io_floor_new(&profile, profile_find(&profile, "/bin/one"));
     for (int again = 0; again < 2; again++) {
-        io_floor_read(floor);
-        for (int file = 0; file < 2; file++) {
-            resident(file, pages);
-            for (int i = 0; i < PAGES; i++)
-                cr_expect_eq(pages[i], section[file][i], "%s, page %d: %s", names[file], i,
-                             pages[i] ? "read" : "not read");
-            int fd = open(names[file], O_RDONLY);
-            posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
-            close(fd);
-        }
+        size_t wrong = read_and_compare(floor, section);
+        for (int tries = 1; wrong && tries < 5; tries++) /* others may drop the cache meanwhile */
+            wrong = read_and_compare(floor, section);
+        cr_expect_eq(wrong, 0);
     }
     io_floor_free(floor);
     free(bytes);
