@@ -4,22 +4,30 @@
  *
  * The machines it runs on are shared and noisy: every round runs every variant once, each cold one
  * right after the caches were dropped, and the figures are medians and ratios paired within a
- * round.
+ * round, each with an interval. Beside them stand the two limits of any boost, measured in the same
+ * rounds: how fast the device gives the profile's pages, and when LD_PRELOAD gets control at all.
  */
-#include "command.h"
+#include "bench.h"
 
+#include "command.h"
+#include "io_floor.h"
 #include "json.h"
 #include "launch.h"
+#include "plot.h"
 #include "profile.h"
+#include "timeline.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <math.h>
+#include <poll.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -28,7 +36,8 @@
 #define MAX_ROUNDS     1000
 
 static const char help[] =
-    "Usage: coldboost bench [-p PROFILE] [-n N] [--json] [--] COMMAND [ARGUMENT]…\n"
+    "Usage: coldboost bench [-p PROFILE] [-n N] [--json] [--plot FILE.svg] [--] COMMAND "
+    "[ARGUMENT]…\n"
     "\n"
     "Starts COMMAND again and again, from spawn to exit, with its input and output at\n"
     "/dev/null, in five variants, every variant once in each of N rounds:\n"
@@ -39,6 +48,11 @@ static const char help[] =
     "  warm          everything in memory, as it is\n"
     "  warm+preload  the same with libcoldboost.so preloaded: what the boost costs\n"
     "\n"
+    "With a profile also the I/O floor, which is what reading its pages takes when many\n"
+    "threads do nothing else, and in any case the time until LD_PRELOAD gets control. The\n"
+    "efficiency is the share of what there is to win that was won:\n"
+    "(cold - boosted) / (cold - max(warm, I/O floor)). Intervals hold a figure with 95 %.\n"
+    "\n"
     "As root, 'cold' means that the kernel's page cache, directory entries and inodes are\n"
     "dropped before each start. Otherwise exactly the profile's files are evicted (those that\n"
     "no other program has mapped), which is less cold than a cold machine.\n"
@@ -46,34 +60,22 @@ static const char help[] =
     "  -p, --profile=PROFILE  as for 'coldboost run'\n"
     "  -n, --rounds=N         1 to 1000, default 7\n"
     "      --json             one JSON document instead of the table\n"
+    "      --plot=FILE.svg    also draw the starts as bars, and which file was paged in when in\n"
+    "                         two more starts (as root, with a profile)\n"
     "  -h, --help             print this and exit\n"
     "\n"
     "Exit status: 0; 1 if COMMAND fails or cannot be measured; 2 for a wrong command line;\n"
     "126 or 127 if COMMAND cannot be executed or found.\n";
 
-enum variant { COLD, PRELOAD, RUN, WARM, WARM_PRELOAD, VARIANT_COUNT };
-
-static const struct {
-    const char *name, *key;
-    bool cold;
-} variants[VARIANT_COUNT] = {
-    [COLD] = {"cold", "cold", true},
-    [PRELOAD] = {"LD_PRELOAD", "preload", true},
-    [RUN] = {"coldboost run", "run", true},
-    [WARM] = {"warm", "warm", false},
-    [WARM_PRELOAD] = {"warm+preload", "warm_preload", false},
-};
-
 struct bench {
     struct program program;
-    char **argv;
     char *profile; /* or NULL */
     uint8_t *profile_bytes;
     struct profile parsed;
+    const struct profile_executable *section;
+    struct io_floor *floor; /* NULL without a profile */
     char *self, *object;
-    bool drop_everything;
-    int rounds;
-    double *ms[VARIANT_COUNT]; /* [round] */
+    struct bench_result result;
 };
 
 static void load_profile(struct bench *bench)
@@ -82,9 +84,11 @@ static void load_profile(struct bench *bench)
     bench->profile_bytes = read_file(bench->profile, PROFILE_MAX_BYTES, &size);
     if (profile_parse(bench->profile_bytes, size, &bench->parsed) != 0)
         fail(EXIT_FAILED, "%s: not a usable profile; 'coldboost show' says why", bench->profile);
-    if (!profile_find(&bench->parsed, bench->program.executable))
+    bench->section = profile_find(&bench->parsed, bench->program.executable);
+    if (!bench->section)
         fail(EXIT_FAILED, "%s knows nothing of %s; record it again with this command",
              bench->profile, bench->program.executable);
+    bench->floor = io_floor_new(&bench->parsed, bench->section);
 }
 
 static bool drop_caches(void)
@@ -110,29 +114,32 @@ static void evict_profile(const struct bench *bench)
 
 static void make_cold(const struct bench *bench)
 {
-    if (bench->drop_everything)
+    if (bench->result.dropped_everything)
         drop_caches();
     else
         evict_profile(bench);
 }
 
-/* This process's environment without our variables, then the variant's. The caller frees it. */
-static char **variant_environment(const struct bench *bench, enum variant variant)
+/*
+ * This process's environment without our variables, then the step's. The caller frees it. Strings
+ * that are its own leak: there are few.
+ */
+static char **step_environment(const struct bench *bench, enum bench_step step)
 {
     size_t count = 0, kept = 0;
     while (environ[count])
         count++;
-    char **result = xmalloc((count + 3) * sizeof *result);
-    bool boosted = variant != COLD && variant != WARM;
+    char **result = xmalloc((count + 4) * sizeof *result);
+    bool preloaded = step == PRELOAD || step == WARM_PRELOAD || step == CONSTRUCTOR;
     const char *others = getenv("LD_PRELOAD");
     for (size_t i = 0; i < count; i++)
         if (strncmp(environ[i], "COLDBOOST_PROFILE=", 18) != 0 &&
-            !(boosted && strncmp(environ[i], "LD_PRELOAD=", 11) == 0))
+            !(preloaded && strncmp(environ[i], "LD_PRELOAD=", 11) == 0))
             result[kept++] = environ[i];
-    if (boosted && variant != RUN)
+    if (preloaded)
         result[kept++] = xasprintf("LD_PRELOAD=%s%s%s", bench->object, others && *others ? ":" : "",
                                    others ? others : "");
-    if (boosted && bench->profile)
+    if ((preloaded || step == RUN) && bench->profile)
         result[kept++] = xasprintf("COLDBOOST_PROFILE=%s", bench->profile);
     result[kept] = NULL;
     return result;
@@ -145,12 +152,39 @@ static double now_ms(void)
     return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
 }
 
-/* Milliseconds from spawn to exit. */
-static double run_once(const struct bench *bench, enum variant variant)
+/* The start that is under way, for end_by_signal(). */
+static volatile pid_t running;
+
+/* What was asked to end ends with what it started. Nothing else needs to be put back. */
+static void end_by_signal(int number)
+{
+    if (running > 0)
+        kill(running, SIGTERM);
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
+/* Waits for a start to end; fails if it did not end well. */
+static void await(const struct bench *bench, pid_t child, const char *name)
+{
+    int status;
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    }
+    running = 0;
+    if (status != 0)
+        fail(EXIT_FAILED, "%s ended with %s %d (%s): nothing was measured",
+             bench->result.command[0], WIFEXITED(status) ? "exit status" : "signal",
+             WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status), name);
+}
+
+/* Milliseconds from spawn to exit. The watch, if there is one, begins when all is cold. */
+static double time_start(const struct bench *bench, enum bench_step variant,
+                         struct timeline_watch *watch)
 {
     static char run[] = "run", end_of_options[] = "--";
+    char *const *command = bench->result.command;
     size_t count = 0;
-    while (bench->argv[count])
+    while (command[count])
         count++;
     char **argv = xmalloc((count + 4) * sizeof *argv);
     size_t n = 0;
@@ -159,167 +193,182 @@ static double run_once(const struct bench *bench, enum variant variant)
         argv[n++] = run;
         argv[n++] = end_of_options;
     }
-    memcpy(argv + n, bench->argv, (count + 1) * sizeof *argv);
-    char **envp = variant_environment(bench, variant);
+    memcpy(argv + n, command, (count + 1) * sizeof *argv);
+    char **envp = step_environment(bench, variant);
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
     posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
 
-    if (variants[variant].cold)
+    if (variant == COLD || variant == PRELOAD || variant == RUN)
         make_cold(bench);
+    if (watch)
+        timeline_begin(watch);
     pid_t child;
-    int status;
     double begin = now_ms();
     int error = posix_spawn(&child, variant == RUN ? bench->self : bench->program.path, &actions,
                             NULL, argv, envp);
     if (error)
         fail(EXIT_CANNOT_EXECUTE, "%s: %s", bench->program.path, strerror(error));
-    while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
-    }
+    running = child;
+    await(bench, child, bench_name(variant));
     double ms = now_ms() - begin;
     posix_spawn_file_actions_destroy(&actions);
     free(envp);
     free(argv);
-    if (status != 0)
-        fail(EXIT_FAILED, "%s ended with %s %d (%s): nothing was measured", bench->argv[0],
-             WIFEXITED(status) ? "exit status" : "signal",
-             WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status), variants[variant].name);
     return ms;
 }
 
-static void show_progress(int done, int total)
+/* Becomes the program with a constructor that takes us for `coldboost run`: it reports and leaves.
+ */
+static _Noreturn void become_probed(const struct bench *bench, char **envp, int report)
+{
+    char started[40], verbose[] = "COLDBOOST_VERBOSE=1", enabled[] = "COLDBOOST=auto";
+    snprintf(started, sizeof started, "COLDBOOST_STARTED=%ld", (long)getpid());
+    char *ours[] = {started, verbose, enabled};
+    size_t count = 0, kept = 0;
+    for (; envp[count]; count++)
+        if (strncmp(envp[count], "COLDBOOST", 9) != 0)
+            envp[kept++] = envp[count];
+    char **all = xrealloc(envp, (kept + 4) * sizeof *all);
+    memcpy(all + kept, ours, sizeof ours);
+    all[kept + 3] = NULL;
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (dup2(null, 0) == 0 && dup2(null, 1) == 1 && dup2(report, 2) == 2)
+        execve(bench->program.path, bench->result.command, all);
+    _exit(EXIT_CANNOT_EXECUTE);
+}
+
+/*
+ * Milliseconds from spawn until the constructor's report arrives; NAN if none does. Then the
+ * program goes on as in any cold start, and its messages are read and thrown away.
+ */
+static double time_constructor(const struct bench *bench)
+{
+    static const char expected[] = "coldboost: ";
+    char text[4096];
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        fail(EXIT_FAILED, "pipe: %s", strerror(errno));
+    char **envp = step_environment(bench, CONSTRUCTOR);
+    make_cold(bench);
+    double begin = now_ms();
+    pid_t child = fork();
+    if (child < 0)
+        fail(EXIT_FAILED, "fork: %s", strerror(errno));
+    if (child == 0)
+        become_probed(bench, envp, ends[1]);
+    running = child;
+    close(ends[1]);
+    ssize_t n = read(ends[0], text, sizeof text);
+    double ms = now_ms() - begin;
+    if (n < (ssize_t)sizeof expected || memcmp(text, expected, sizeof expected - 1) != 0)
+        ms = NAN;
+    /* Until it ends, not until the pipe closes: what it leaves running may hold that open. */
+    int process = (int)syscall(SYS_pidfd_open, child, 0);
+    struct pollfd wait[] = {{.fd = ends[0], .events = POLLIN}, {.fd = process, .events = POLLIN}};
+    while (n > 0 && poll(wait, 2, -1) > 0 && !wait[1].revents)
+        n = read(ends[0], text, sizeof text);
+    await(bench, child, "constructor");
+    if (process >= 0)
+        close(process);
+    close(ends[0]);
+    free(envp);
+    return ms;
+}
+
+static double time_io_floor(const struct bench *bench)
+{
+    make_cold(bench);
+    double begin = now_ms();
+    io_floor_read(bench->floor);
+    return now_ms() - begin;
+}
+
+static double time_step(const struct bench *bench, enum bench_step step)
+{
+    return step == CONSTRUCTOR ? time_constructor(bench)
+           : step == IO_FLOOR  ? time_io_floor(bench)
+                               : time_start(bench, step, NULL);
+}
+
+static void show_progress(size_t done, size_t total)
 {
     enum { WIDTH = 40 };
     static const char full[] = "########################################";
     if (!isatty(STDERR_FILENO))
         return;
-    int filled = done * WIDTH / total;
-    fprintf(stderr, "\r[%.*s%*s] %d/%d starts%s", filled, full, WIDTH - filled, "", done, total,
+    int filled = (int)(done * WIDTH / total);
+    fprintf(stderr, "\r[%.*s%*s] %zu/%zu starts%s", filled, full, WIDTH - filled, "", done, total,
             done == total ? "\r\033[K" : "");
 }
 
 static void measure(struct bench *bench)
 {
-    run_once(bench, WARM); /* fails early, and finishes what a first start writes */
+    /* The cold ones change places from round to round, and so do the warm ones after them. The I/O
+     * floor is never the last of the cold ones: it leaves less in memory than a start does. */
+    static const enum bench_step cold[] = {COLD, PRELOAD, RUN, CONSTRUCTOR},
+                                 warm[] = {WARM, WARM_PRELOAD};
+    time_start(bench, WARM, NULL); /* fails early, and finishes what a first start writes */
     sync();
-    int done = 0, total = bench->rounds * VARIANT_COUNT;
-    for (int round = 0; round < bench->rounds; round++) {
-        for (int i = 0; i < VARIANT_COUNT; i++) {
-            /* The cold ones change places from round to round. The warm ones follow any of them. */
-            enum variant variant = i < WARM ? (enum variant)((i + round) % WARM)
-                                            : (enum variant)(WARM + (i - WARM + round) % 2);
+    size_t done = 0, total = bench->result.rounds * (bench->floor ? STEP_COUNT : STEP_COUNT - 1);
+    for (size_t round = 0; round < bench->result.rounds; round++) {
+        enum bench_step order[STEP_COUNT];
+        size_t n = 0;
+        for (size_t i = 0; i < 4; i++) {
+            if (bench->floor && i == round % 4)
+                order[n++] = IO_FLOOR;
+            order[n++] = cold[(i + round) % 4];
+        }
+        for (size_t i = 0; i < 2; i++)
+            order[n++] = warm[(i + round) % 2];
+        for (size_t i = 0; i < n; i++) {
             show_progress(done++, total);
-            bench->ms[variant][round] = run_once(bench, variant);
+            bench->result.ms[order[i]][round] = time_step(bench, order[i]);
         }
     }
     show_progress(done, total);
 }
 
-static int by_value(const void *a, const void *b)
+/* Two more starts, which nobody times. */
+static void draw(const struct bench *bench, const struct plotter *plotter, const char *path)
 {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-/* The q-quantile, 0 to 1, of n values. */
-static double quantile(const double *values, int n, double q)
-{
-    double *sorted = xmalloc((size_t)n * sizeof *sorted);
-    memcpy(sorted, values, (size_t)n * sizeof *sorted);
-    qsort(sorted, (size_t)n, sizeof *sorted, by_value);
-    double at = q * (n - 1);
-    int below = (int)at, above = below + 1 < n ? below + 1 : below;
-    double result = sorted[below] + (at - below) * (sorted[above] - sorted[below]);
-    free(sorted);
-    return result;
-}
-
-/* The median over the rounds of a's time divided by b's in the same round. */
-static double paired_ratio(const struct bench *bench, enum variant a, enum variant b)
-{
-    double *ratios = xmalloc((size_t)bench->rounds * sizeof *ratios);
-    for (int i = 0; i < bench->rounds; i++)
-        ratios[i] = bench->ms[a][i] / bench->ms[b][i];
-    double result = quantile(ratios, bench->rounds, 0.5);
-    free(ratios);
-    return result;
-}
-
-static double median(const struct bench *bench, enum variant variant)
-{
-    return quantile(bench->ms[variant], bench->rounds, 0.5);
-}
-
-/* The share of the cold penalty, cold - warm, that a variant takes away. */
-static double removed(const struct bench *bench, enum variant variant)
-{
-    double cold = median(bench, COLD);
-    return (cold - median(bench, variant)) / (cold - median(bench, WARM));
-}
-
-static void print_table(const struct bench *bench)
-{
-    printf("%d rounds, interleaved; milliseconds from spawn to exit; cold: %s\n\n", bench->rounds,
-           bench->drop_everything ? "page cache, directory entries and inodes dropped"
-                                  : "the profile's files evicted (not root)");
-    printf("  %-14s %8s %8s %8s   %-8s %s\n", "start", "median", "p10", "p90", "vs cold",
-           "cold penalty removed");
-    for (enum variant v = 0; v < VARIANT_COUNT; v++) {
-        printf("  %-14s %8.1f %8.1f %8.1f   %+6.1f%%", variants[v].name, median(bench, v),
-               quantile(bench->ms[v], bench->rounds, 0.1),
-               quantile(bench->ms[v], bench->rounds, 0.9),
-               100 * (paired_ratio(bench, v, COLD) - 1));
-        if (v == PRELOAD || v == RUN)
-            printf("  %3.0f%%", 100 * removed(bench, v));
-        putchar('\n');
+    if (!bench->profile) {
+        plotter->bench(path, &bench->result, NULL, NULL);
+        return;
     }
-    printf("\nPreloading makes a warm start %+.1f%% (paired median).\n",
-           100 * (paired_ratio(bench, WARM_PRELOAD, WARM) - 1));
+    struct timeline_watch *watch = timeline_watch_new(&bench->parsed, bench->section);
+    struct timeline timelines[2];
+    time_start(bench, COLD, watch);
+    timelines[0] = timeline_end(watch);
+    time_start(bench, RUN, watch);
+    timelines[1] = timeline_end(watch);
+    plotter->bench(path, &bench->result, &bench->parsed, timelines);
+    free(timelines[0].arrivals);
+    free(timelines[1].arrivals);
+    timeline_watch_free(watch);
 }
 
-static void print_json(const struct bench *bench)
-{
-    printf("{\"version\":1,\"command\":[");
-    for (char **argument = bench->argv; *argument; argument++) {
-        fputs(argument == bench->argv ? "" : ",", stdout);
-        print_json_string(stdout, *argument);
-    }
-    printf("],\"rounds\":%d,\"cold_by\":\"%s\",\"variants\":{", bench->rounds,
-           bench->drop_everything ? "drop_caches" : "evicted_profile");
-    for (enum variant v = 0; v < VARIANT_COUNT; v++) {
-        printf("%s\"%s\":{\"median_ms\":%.3f,\"ratio_to_cold\":%.4f,\"ms\":[", v ? "," : "",
-               variants[v].key, median(bench, v), paired_ratio(bench, v, COLD));
-        for (int i = 0; i < bench->rounds; i++)
-            printf("%s%.3f", i ? "," : "", bench->ms[v][i]);
-        printf("]}");
-    }
-    printf("},\"penalty_removed\":{\"preload\":%.4f,\"run\":%.4f},\"warm_ratio\":%.4f}\n",
-           removed(bench, PRELOAD), removed(bench, RUN), paired_ratio(bench, WARM_PRELOAD, WARM));
-}
-
-static int parse_rounds(const char *text)
+static size_t parse_rounds(const char *text)
 {
     char *end;
     errno = 0;
     long rounds = strtol(text, &end, 10);
     if (errno || end == text || *end || rounds < 1 || rounds > MAX_ROUNDS)
         fail_usage("bench", "'%s' is not a number of rounds (1 to %d)", text, MAX_ROUNDS);
-    return (int)rounds;
+    return (size_t)rounds;
 }
 
 int command_bench(int argc, char **argv)
 {
     static const struct option long_options[] = {
-        {"profile", required_argument, NULL, 'p'},
-        {"rounds", required_argument, NULL, 'n'},
-        {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+        {"profile", required_argument, NULL, 'p'}, {"rounds", required_argument, NULL, 'n'},
+        {"json", no_argument, NULL, 'j'},          {"plot", required_argument, NULL, 'P'},
+        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
     };
-    struct bench bench = {.rounds = DEFAULT_ROUNDS};
-    const char *named = NULL;
+    struct bench bench = {.result.rounds = DEFAULT_ROUNDS};
+    const char *named = NULL, *plot = NULL;
     bool json = false;
     for (int c; (c = getopt_long(argc, argv, "+p:n:h", long_options, NULL)) != -1;) {
         switch (c) {
@@ -327,10 +376,13 @@ int command_bench(int argc, char **argv)
             named = optarg;
             break;
         case 'n':
-            bench.rounds = parse_rounds(optarg);
+            bench.result.rounds = parse_rounds(optarg);
             break;
         case 'j':
             json = true;
+            break;
+        case 'P':
+            plot = optarg;
             break;
         case 'h':
             print_help(help);
@@ -341,27 +393,38 @@ int command_bench(int argc, char **argv)
     if (optind == argc)
         fail_usage("bench", "no command given");
 
-    bench.argv = argv + optind;
-    bench.program = find_program(bench.argv[0]);
+    struct plotter plotter = {NULL, NULL};
+    if (plot)
+        plotter = plotter_load(plot);
+    struct bench_result *result = &bench.result;
+    result->command = argv + optind;
+    bench.program = find_program(result->command[0]);
     if (bench.program.obstacle)
         fail(EXIT_CANNOT_EXECUTE, "%s", bench.program.obstacle);
     bench.profile = find_profile(named);
     if (bench.profile)
         load_profile(&bench);
-    bench.drop_everything = drop_caches();
-    if (!bench.drop_everything && !bench.profile)
+    result->dropped_everything = drop_caches();
+    if (!result->dropped_everything && !bench.profile)
         fail(EXIT_FAILED, "without root a profile is needed: only its files can be evicted; give "
                           "one with -p");
     bench.self = realpath("/proc/self/exe", NULL);
     bench.object = find_component("libcoldboost.so");
-    for (int v = 0; v < VARIANT_COUNT; v++)
-        bench.ms[v] = xmalloc((size_t)bench.rounds * sizeof *bench.ms[v]);
+    for (int step = 0; step < STEP_COUNT; step++)
+        if (step != IO_FLOOR || bench.floor)
+            result->ms[step] = xmalloc(result->rounds * sizeof *result->ms[step]);
+    static const int ending[] = {SIGINT, SIGTERM, SIGHUP};
+    for (size_t i = 0; i < sizeof ending / sizeof *ending; i++)
+        signal(ending[i], end_by_signal);
 
     measure(&bench);
+    bench_estimate(result);
+    if (plot)
+        draw(&bench, &plotter, plot);
     if (json)
-        print_json(&bench);
+        bench_print_json(result);
     else
-        print_table(&bench);
+        bench_print_table(result);
     if (fflush(stdout) != 0)
         fail(EXIT_FAILED, "cannot write: %s", strerror(errno));
     return EXIT_SUCCESS;

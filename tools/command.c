@@ -90,7 +90,7 @@ char *xasprintf(const char *format, ...)
     return text;
 }
 
-char *find_component(const char *name)
+char *look_for_component(const char *name)
 {
     char self[PATH_MAX];
     ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
@@ -100,16 +100,25 @@ char *find_component(const char *name)
     *strrchr(self, '/') = '\0';
 
     /* Relative to the tool, so that an installation can be moved as a whole. */
-    char *in_build_tree = xasprintf("%s/../preload/%s", self, name);
-    char *installed = xasprintf("%s/../" COLDBOOST_LIBDIR "/%s", self, name);
-    char *found = realpath(in_build_tree, NULL);
+    static const char installed[] = "/../" COLDBOOST_LIBDIR;
+    const char *const folders[] = {"", "/../preload", installed};
+    char *found = NULL;
+    for (size_t i = 0; i < sizeof folders / sizeof *folders && !found; i++) {
+        char *path = xasprintf("%s%s/%s", self, folders[i], name);
+        found = realpath(path, NULL);
+        free(path);
+    }
+    return found;
+}
+
+char *find_component(const char *name)
+{
+    char *found = look_for_component(name);
     if (!found)
-        found = realpath(installed, NULL);
-    if (!found)
-        fail(EXIT_FAILED, "%s is neither at %s nor at %s; build or install coldboost again", name,
-             in_build_tree, installed);
-    free(in_build_tree);
-    free(installed);
+        fail(EXIT_FAILED,
+             "%s is neither in the tool's build tree nor in ../" COLDBOOST_LIBDIR
+             " beside it; build or install coldboost again",
+             name);
     return found;
 }
 

@@ -46,9 +46,10 @@ char *xasprintf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /*
  * Finds the file NAME of this installation: in the running tool's build tree or in the library
- * folder that it was installed with. Exits with a message that names both if it is in neither.
- * The result is the caller's to free.
+ * folder that it was installed with. If it is in neither, look_for_component() returns NULL and
+ * find_component() exits with a message. The result is the caller's to free.
  */
+char *look_for_component(const char *name);
 char *find_component(const char *name);
 
 /* Reads a whole file; exits with a message on any error. *size is in bytes. */

@@ -3,13 +3,13 @@
  */
 #include "json.h"
 
-#include <stddef.h>
 #include <string.h>
 
-/* Bytes of the UTF-8 sequence at text, or 0 if it is not one (RFC 3629: no overlong form, no
- * surrogate, nothing above U+10FFFF). */
-static size_t sequence_length(const unsigned char *text)
+size_t utf8_length(const char *bytes)
 {
+    const unsigned char *text = (const unsigned char *)bytes;
+    if (text[0] < 0x80)
+        return 1;
     unsigned first = text[0], second = text[1];
     unsigned low = 0x80, high = 0xbf;
     size_t length;
@@ -41,7 +41,7 @@ void print_json_string(FILE *stream, const char *text)
 {
     fputc('"', stream);
     for (const unsigned char *at = (const unsigned char *)text; *at;) {
-        size_t length = *at < 0x80 ? 1 : sequence_length(at);
+        size_t length = utf8_length((const char *)at);
         if (length == 0) {
             fputs("\\ufffd", stream);
             length = 1;

@@ -56,7 +56,7 @@ install_programs() {
 
 build_packages="gcc libc6-dev meson ninja-build pkg-config libelf-dev python3"
 check_packages="clang clang-format clang-tidy g++ gcc-aarch64-linux-gnu g++-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
- libcriterion-dev zlib1g-dev libdeflate-dev libisal-dev musl-tools valgrind git perl xz-utils zstd
+ libcairo2-dev libcriterion-dev zlib1g-dev libdeflate-dev libisal-dev musl-tools valgrind git perl xz-utils zstd
  make file procps util-linux libfuse3-dev fuse3"
 # What tests/bench/suite measures and measures against, beyond check_programs.
 bench_packages="python3-boto3 ffmpeg vmtouch git clang-tidy"

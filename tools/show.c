@@ -4,6 +4,7 @@
 #include "command.h"
 
 #include "json.h"
+#include "plot.h"
 #include "profile.h"
 
 #include <errno.h>
@@ -14,7 +15,7 @@
 #include <time.h>
 
 static const char help[] =
-    "Usage: coldboost show [--json] PROFILE\n"
+    "Usage: coldboost show [--json] [--plot FILE.svg] PROFILE\n"
     "\n"
     "Prints what PROFILE holds: a summary, each executable's section, and for each file how much\n"
     "of it a start needs. The file is verified first.\n"
@@ -23,9 +24,13 @@ static const char help[] =
     "              "
     "\"size\":BYTES,\"ranges\":[{\"offset\":BYTES,\"length\":BYTES,\"epoch\":N},…]},…]};\n"
     "              ranges are in the order of their first touch, an epoch is \"epoch_us\" long\n"
+    "      --plot=FILE.svg\n"
+    "              also draw each executable's files as strips, their pages coloured in the\n"
+    "              order of first touch\n"
     "  -h, --help  print this and exit\n"
     "\n"
-    "Exit status: 0; 1 if PROFILE cannot be read or is damaged; 2 for a wrong command line.\n";
+    "Exit status: 0; 1 if PROFILE cannot be read or is damaged, or the plot cannot be made; 2 for\n"
+    "a wrong command line.\n";
 
 static const char *explain(int error)
 {
@@ -189,16 +194,21 @@ int command_show(int argc, char **argv)
 {
     static const struct option long_options[] = {
         {"json", no_argument, NULL, 'j'},
+        {"plot", required_argument, NULL, 'P'},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
     bool json = false;
+    const char *plot = NULL;
     for (int c; (c = getopt_long(argc, argv, "h", long_options, NULL)) != -1;) {
         if (c == 'h')
             print_help(help);
-        if (c != 'j')
+        else if (c == 'j')
+            json = true;
+        else if (c == 'P')
+            plot = optarg;
+        else
             fail_usage_hint("show");
-        json = true;
     }
     if (argc - optind != 1)
         fail_usage("show", argc == optind ? "no profile given" : "one profile at a time");
@@ -210,6 +220,8 @@ int command_show(int argc, char **argv)
     int error = profile_parse(bytes, size, &profile);
     if (error)
         fail(EXIT_FAILED, "%s: %s", path, explain(error));
+    if (plot)
+        plotter_load(plot).profile(plot, path, &profile);
     if (json)
         print_json(&profile);
     else

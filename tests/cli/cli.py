@@ -1,6 +1,6 @@
 """The command-line tool: what it says, to whom, and with which exit status.
 
-Usage: cli.py COLDBOOST OBJECT PRINT_ARGUMENTS PRINT_ARGUMENTS_STATIC
+Usage: cli.py COLDBOOST OBJECT PRINT_ARGUMENTS PRINT_ARGUMENTS_STATIC [PLOT_MODULE]
 """
 
 import json
@@ -8,10 +8,13 @@ import os
 import re
 import shutil
 import signal
+import statistics
 import struct
 import subprocess
 import sys
 import tempfile
+import time
+import xml.etree.ElementTree
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "support"))
@@ -20,13 +23,32 @@ from coldboost_support import Checks, Profile, plain_environment, reseal, run  #
 NOBODY = 65534
 
 
+def shapes(svg, rgb):
+    """[(left, top, right, bottom)] of what a picture fills with a colour, 0xRRGGBB."""
+    found = []
+    wanted = [rgb >> shift & 0xFF for shift in (16, 8, 0)]
+    for element in xml.etree.ElementTree.parse(svg).iter():
+        fill = re.search(r"rgb\(([\d.]+)%, ?([\d.]+)%, ?([\d.]+)%\)",
+                         element.get("style", "") + " " + element.get("fill", ""))
+        if not fill or [round(float(part) * 2.55) for part in fill.groups()] != wanted:
+            continue
+        if element.tag.endswith("rect"):
+            x, y, width, height = (float(element.get(k, 0)) for k in ("x", "y", "width", "height"))
+            found.append((x, y, x + width, y + height))
+        elif element.get("d"):
+            numbers = [float(number) for number in re.findall(r"-?[\d.]+", element.get("d"))]
+            found.append((min(numbers[0::2]), min(numbers[1::2]), max(numbers[0::2]), max(numbers[1::2])))
+    return found
+
+
 class Tool:
-    def __init__(self, folder, tool, object_path, printer, static):
+    def __init__(self, folder, tool, object_path, printer, static, plot_module=None):
         self.checks = Checks()
         self.folder = folder
         os.chmod(folder, 0o755)
         self.tool = os.path.abspath(tool)
         self.object = os.path.realpath(object_path)
+        self.plot_module = plot_module
         self.printer = shutil.copy(printer, f"{folder}/printer")
         self.static = shutil.copy(static, f"{folder}/static")
         self.environment = plain_environment(folder)
@@ -53,6 +75,8 @@ class Tool:
         for name in ("tools", "preload"):
             os.makedirs(f"{self.folder}/{name}", exist_ok=True)
         tool = shutil.copy(self.tool, f"{self.folder}/tools")
+        if self.plot_module:
+            shutil.copy(self.plot_module, f"{self.folder}/tools")
         return tool, shutil.copy(self.object, f"{self.folder}/preload")
 
     def usage(self):
@@ -233,42 +257,197 @@ class Tool:
         self.expect(["show", "/dev/zero"], 1, b"", rb"not a regular file")
         self.expect(["show", "a", "b"], 2, b"", rb"--help")
 
-    def bench(self):
-        """Not as root: root would empty the page cache of the whole machine."""
-        program = shutil.copy(shutil.which("true", path=self.environment["PATH"]), f"{self.folder}/quick")
+    def plain_user(self):
+        """The tool and how to run it not as root, who would empty the page cache of the whole
+        machine."""
+        if os.getuid() != 0:
+            return self.tool, {}
+        return self.installed()[0], {"user": NOBODY, "group": NOBODY, "extra_groups": []}
+
+    def program_with_profile(self, name):
+        program = shutil.copy(shutil.which(name, path=self.environment["PATH"]), f"{self.folder}/my-{name}")
         profile = Profile()
         profile.section(os.path.realpath(program), profile.whole_files([program]))
-        path = profile.write(f"{self.folder}/quick.cbp")
-        tool, how = self.tool, {}
-        if os.getuid() == 0:
-            tool, _ = self.installed()
-            how = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
-        outcome = run(
-            [tool, "bench", "-n", "1", "--json", "-p", path, "--", program], self.environment,
-            cwd="/", **how,
-        )
+        return program, profile.write(f"{self.folder}/{name}.cbp")
+
+    def bench(self):
+        program, path = self.program_with_profile("true")
+        tool, how = self.plain_user()
+        command = [tool, "bench", "-n", "3", "--json", "-p", path, "--", program, "a\"b"]
+        outcome = run(command, self.environment, cwd="/", **how)
         if not self.checks.equal(outcome.status, 0, f"bench: {outcome.stderr}"):
             return
         document = json.loads(outcome.stdout)
-        self.checks.equal(document["command"], [program], "command of bench")
-        self.checks.equal(document["rounds"], 1, "rounds of bench")
-        self.checks.equal(
-            set(document["variants"]), {"cold", "preload", "run", "warm", "warm_preload"}, "variants"
-        )
-        times = [v["ms"] for v in document["variants"].values()]
-        self.checks.check(all(len(ms) == 1 and ms[0] > 0 for ms in times), f"times of bench: {times}")
-        outcome = run([tool, "bench", "-n", "1", "-p", path, program], self.environment, cwd="/", **how)
+        self.checks.equal(document["command"], [program, "a\"b"], "command of bench")
+        self.checks.equal((document["version"], document["rounds"]), (1, 3), "rounds of bench")
+        self.checks.equal(document["cold_by"], "evicted_profile", "how it was made cold")
+        self.figures(document)
+        self.checks.check("Too few rounds" in document["verdict"], f"verdict: {document['verdict']}")
+        command = [tool, "bench", "-n", "6", "-p", path, program]
+        outcome = run(command, self.environment, cwd="/", **how)
+        words = rb"95 % interval.*coldboost run.*I/O floor.*constructor.*With coldboost run a cold start .*%\)\.\n$"
         self.checks.check(
-            outcome.status == 0 and b"coldboost run" in outcome.stdout, f"table of bench: {outcome.stdout}"
+            outcome.status == 0 and re.search(words, outcome.stdout, re.S), f"table of bench: {outcome.stdout}"
         )
         for rounds in ("0", "x", "-1", "99999999999999999999"):
             self.expect(["bench", "-n", rounds, program], 2, b"", rb"number of rounds")
         self.expect(["bench", "no-such-command"], 127, b"", rb"not found")
+        command = [tool, "bench", "-p", path, "--", shutil.which("false", path=self.environment["PATH"])]
+        outcome = run(command, self.environment, cwd="/", **how)
+        self.checks.check(
+            outcome.status == 1 and b"knows nothing of" in outcome.stderr, f"another's profile: {outcome.stderr}"
+        )
+
+    def figures(self, document):
+        """What bench computes, computed again from its samples."""
+        variants = document["variants"]
+        self.checks.equal(set(variants), {"cold", "preload", "run", "warm", "warm_preload"}, "variants")
+        limits = {name: document[name] for name in ("io_floor_ms", "constructor_ms")}
+        if not self.checks.check(all(limits.values()), f"limits of a boost: {limits}"):
+            return
+        groups = [(name, variant, "_ms") for name, variant in variants.items()]
+        for name, figures, unit in groups + [(name, limit, "") for name, limit in limits.items()]:
+            samples = figures["samples" + unit]
+            self.checks.check(len(samples) == 3 and min(samples) > 0, f"samples of {name}: {samples}")
+            # Of three rounds the interval goes from the least to the largest.
+            expected = [statistics.median(samples), min(samples), max(samples)]
+            got = [figures[key + unit] for key in ("median", "low", "high")]
+            self.checks.equal(got, expected, f"median and interval of {name}")
+
+        def check_ratio(of, to, key):
+            ratios = [a / b for a, b in zip(variants[of]["samples_ms"], variants[to]["samples_ms"])]
+            expected = [statistics.median(ratios), min(ratios), max(ratios)]
+            got = [variants[of][key + end] for end in ("", "_low", "_high")]
+            near = all(abs(a - b) < 0.01 * b for a, b in zip(got, expected))
+            self.checks.check(near, f"{key} of {of} is {got}, not {expected}")
+
+        for name in ("preload", "run", "warm", "warm_preload"):
+            check_ratio(name, "cold", "ratio")
+        check_ratio("warm_preload", "warm", "warm_ratio")
+        cold, warm = variants["cold"]["median_ms"], variants["warm"]["median_ms"]
+        to_win = cold - max(warm, document["io_floor_ms"]["median"])
+        for name in ("preload", "run"):
+            got = variants[name]["efficiency"]
+            if got is not None:
+                expected = (cold - variants[name]["median_ms"]) / to_win
+                self.checks.check(abs(got - expected) < 0.01 * abs(expected) + 0.001,
+                                  f"efficiency of {name}: {got}, not {expected}")
+            self.checks.equal(variants[name]["efficiency_low"] is None, got is None, "a missing interval")
+
+    def bench_ends_what_it_started(self):
+        program, path = self.program_with_profile("sleep")
+        tool, how = self.plain_user()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            bench = subprocess.Popen([tool, "bench", "-p", path, program, "1000"], cwd="/",
+                                     env=self.environment, stderr=subprocess.PIPE, **how)
+            children, deadline = "", time.monotonic() + 30
+            while not children and time.monotonic() < deadline:
+                time.sleep(0.02)
+                with open(f"/proc/{bench.pid}/task/{bench.pid}/children", encoding="ascii") as listed:
+                    children = listed.read()
+            bench.send_signal(number)
+            _, stderr = bench.communicate(timeout=30)
+            self.checks.equal(bench.returncode, -number, f"bench after signal {number}: {stderr}")
+            deadline = time.monotonic() + 30
+            gone = False
+            while children and not gone and time.monotonic() < deadline:
+                time.sleep(0.02)
+                gone = not os.path.exists(f"/proc/{int(children)}")
+            self.checks.check(gone, f"signal {number} leaves process {children} behind")
+
+    def plot_refuses(self):
+        """Without a folder to write to, or without a module to draw with; before anything is measured."""
+        program, path = self.program_with_profile("true")
+        tool, how = self.plain_user()
+        commands = (["show", path], ["bench", "-n", "1", "-p", path, program])
+
+        def refuse(plot, pattern):
+            for command in commands:
+                arguments = [tool, command[0], "--plot", plot, *command[1:]]
+                outcome = run(arguments, self.environment, cwd="/", **how)
+                self.checks.equal((outcome.status, outcome.stdout), (1, b""), f"{command} --plot {plot}")
+                found = re.search(re.escape(plot.encode()) + b": .*" + pattern, outcome.stderr)
+                self.checks.check(found, f"{command} --plot {plot}: {outcome.stderr}")
+
+        os.makedirs(f"{self.folder}/open", exist_ok=True)
+        os.chmod(f"{self.folder}/open", 0o777)
+        svg = f"{self.folder}/open/x.svg"
+        if self.plot_module:
+            refuse("/no/such/folder/x.svg", b"cannot write into /no/such/folder: No such file")
+            refuse(self.folder, b"not a regular file")
+            refuse("/dev/null", b"not a regular file")
+            if how:
+                refuse(f"{self.folder}/x.svg", b"cannot write into .*Permission denied")
+            self.installed()
+            tool, module = f"{self.folder}/tools/coldboost", f"{self.folder}/tools/coldboost-plot.so"
+            with open(module, "wb") as out:
+                out.write(b"not an object")
+            refuse(svg, b"cannot load .*coldboost-plot.so.*libcairo2")
+            os.remove(module)
+        refuse(svg, b"libcairo2-dev")
+        self.checks.equal(os.listdir(f"{self.folder}/open"), [], "what a refused plot leaves")
+
+    def plot_profile(self):
+        if not self.plot_module:
+            self.checks.skip("plots", "built without cairo")
+            return
+        profile, _, _ = self.sample()
+        path = profile.write(f"{self.folder}/sample.cbp")
+        svg = f"{self.folder}/sample.svg"
+        self.expect(["show", "--plot", svg, path], 0, rb"3 files")
+        root = xml.etree.ElementTree.parse(svg).getroot()
+        self.checks.check(root.tag.endswith("svg"), f"a plot is a {root.tag}")
+        # The strip of "data": 25 pages on 480 points from 320 on. The first range is the last five
+        # of them, in the first colour; the last is the first three, seven tenths down the order.
+        first = [shape for shape in shapes(svg, 0x440154) if shape[3] - shape[1] > 10]
+        places = [(704, 800), (560, 800)]  # and the second page of two, first in the other section
+        self.checks.equal([(shape[0], shape[2]) for shape in first], places, "the first range's place")
+        strip = first[0][1] if first else 0
+        later = [s for s in shapes(svg, 0x46BE6F) if s[1] == strip]
+        # Of the 58th column a part is needed: it is paler, and half overlapped.
+        self.checks.equal([(s[0], s[2]) for s in later], [(320, 377.5)], "the last range's place")
+        mode = os.stat(svg).st_mode & 0o777
+        self.checks.equal(mode, 0o644, "mode of a plot")
+        empty = Profile().write(f"{self.folder}/nothing.cbp")
+        self.expect(["show", "--json", "--plot", svg, empty], 0, rb"\{")
+        self.checks.equal(shapes(svg, 0x440154), [], "the plot of nothing")
+        many = Profile()
+        index = many.file(f"{self.folder}/data")
+        for number in range(40):
+            many.section(f"/bin/{number}", [(index, 0, 1, 0)])
+        self.expect(["show", "--plot", svg, many.write(f"{self.folder}/many.cbp")], 0, rb"40 executables")
+        xml.etree.ElementTree.parse(svg)
+        left = [name for name in os.listdir(self.folder) if "svg" in name and name != "sample.svg"]
+        self.checks.equal(left, [], "files beside the plot")
+
+    def plot_bench(self):
+        if not self.plot_module:
+            return
+        program, path = self.program_with_profile("true")
+        tool, how = self.plain_user()
+        os.mkdir(f"{self.folder}/own")
+        os.chmod(f"{self.folder}/own", 0o777)
+        svg = f"{self.folder}/own/bench.svg"
+        cold, boosted = 0x8C95A0, 0x1F66AD
+
+        def plot():
+            command = [tool, "bench", "-n", "1", "--plot", svg, "-p", path, program]
+            outcome = run(command, self.environment, cwd="/", **how)
+            self.checks.equal(outcome.status, 0, f"bench --plot: {outcome.stderr}")
+            return [len(shapes(svg, colour)) for colour in (cold, boosted)]
+
+        if how:
+            # Of root's files mincore() tells nobody anything: bars alone.
+            self.checks.equal(plot(), [1, 1], "bars without a timeline")
+            os.chown(program, NOBODY, NOBODY)
+        os.sync()
+        self.checks.equal(plot(), [2, 2], "bars and a timeline of one file")
+        self.checks.equal(os.listdir(f"{self.folder}/own"), ["bench.svg"], "files beside the plot")
 
 
 def main():
     with tempfile.TemporaryDirectory(prefix="coldboost-cli-") as folder:
-        tool = Tool(os.path.realpath(folder), *sys.argv[1:5])
+        tool = Tool(os.path.realpath(folder), *sys.argv[1:])
         tool.usage()
         tool.run_starts()
         tool.run_refuses()
@@ -276,6 +455,10 @@ def main():
         tool.show()
         tool.show_damaged()
         tool.bench()
+        tool.bench_ends_what_it_started()
+        tool.plot_profile()
+        tool.plot_bench()
+        tool.plot_refuses()
         return tool.checks.exit_code()
 
 

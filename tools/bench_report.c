@@ -1,0 +1,178 @@
+/*
+ * bench_report.c: from samples to figures, and the figures as a table, as JSON and in one sentence.
+ */
+#include "bench.h"
+
+#include "command.h"
+#include "json.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const char *const keys[VARIANT_COUNT] = {
+    [COLD] = "cold", [PRELOAD] = "preload",           [RUN] = "run",
+    [WARM] = "warm", [WARM_PRELOAD] = "warm_preload",
+};
+
+void bench_estimate(struct bench_result *result)
+{
+    static const struct estimate undefined = {NAN, NAN, NAN};
+    double *const *ms = result->ms;
+    size_t n = result->rounds;
+    for (int step = 0; step < STEP_COUNT; step++)
+        result->time[step] = ms[step] ? estimate_median(ms[step], n) : undefined;
+    for (int v = 0; v < VARIANT_COUNT; v++)
+        result->ratio[v] = estimate_ratio(ms[v], ms[COLD], n);
+    for (int v = 0; v < VARIANT_COUNT; v++)
+        result->efficiency[v] =
+            v == PRELOAD || v == RUN
+                ? estimate_efficiency(ms[COLD], ms[v], ms[WARM], ms[IO_FLOOR], n)
+                : undefined;
+    result->warm_ratio = estimate_ratio(ms[WARM_PRELOAD], ms[WARM], n);
+    result->verdict = bench_verdict(result);
+}
+
+/* "START takes 12.3 % less time (10.1 to 14.2 %)", or that nothing can be shown. */
+static char *describe(const char *start, struct estimate ratio, const char *nothing)
+{
+    double value = 100 * (ratio.value - 1), low = 100 * (ratio.low - 1),
+           high = 100 * (ratio.high - 1);
+    if (high < 0)
+        return xasprintf("%s takes %.1f %% less time (%.1f to %.1f %%)", start, -value, -high,
+                         -low);
+    if (low > 0)
+        return xasprintf("%s takes %.1f %% more time (%.1f to %.1f %%)", start, value, low, high);
+    return xasprintf("%s has no %s that this run can show (%+.1f to %+.1f %%)", start, nothing, low,
+                     high);
+}
+
+char *bench_verdict(const struct bench_result *result)
+{
+    if (result->rounds < STATISTICS_MIN_ROUNDS)
+        return xasprintf("Too few rounds for a verdict: give -n %d or more.",
+                         STATISTICS_MIN_ROUNDS);
+    char *run = describe("With coldboost run a cold start", result->ratio[RUN], "gain");
+    char *preload = describe("with LD_PRELOAD it", result->ratio[PRELOAD], "gain");
+    char *warm = describe("a warm start, preloaded,", result->warm_ratio, "cost");
+    char *verdict = xasprintf("%s; %s; %s.", run, preload, warm);
+    free(run);
+    free(preload);
+    free(warm);
+    return verdict;
+}
+
+static void print_row(const char *name, struct estimate ms)
+{
+    printf("  %-14s %9.1f   %8.1f to %8.1f", name, ms.value, ms.low, ms.high);
+}
+
+void bench_print_table(const struct bench_result *result)
+{
+    printf("%zu rounds, interleaved; milliseconds from spawn to exit; cold: %s\n\n", result->rounds,
+           result->dropped_everything ? "page cache, directory entries and inodes dropped"
+                                      : "the profile's files evicted (not root)");
+    printf("  %-14s %9s   %-20s %8s   %s\n", "start", "median", "95 % interval", "vs cold",
+           "efficiency");
+    for (enum bench_step v = 0; v < VARIANT_COUNT; v++) {
+        print_row(bench_name(v), result->time[v]);
+        if (v != COLD)
+            printf("   %+6.1f %%", 100 * (result->ratio[v].value - 1));
+        if (isfinite(result->efficiency[v].value))
+            printf("   %.2f (%.2f to %.2f)", result->efficiency[v].value, result->efficiency[v].low,
+                   result->efficiency[v].high);
+        putchar('\n');
+    }
+    putchar('\n');
+    if (isfinite(result->time[IO_FLOOR].value)) {
+        print_row("I/O floor", result->time[IO_FLOOR]);
+        puts("   the profile's pages from the device, nothing else");
+    }
+    if (isfinite(result->time[CONSTRUCTOR].value)) {
+        print_row("constructor", result->time[CONSTRUCTOR]);
+        puts("   until LD_PRELOAD gets control of a cold start");
+    }
+    printf("\n%s\n", result->verdict);
+}
+
+static void print_number(const char *name, double number)
+{
+    if (isfinite(number))
+        printf("\"%s\":%.4f", name, number);
+    else
+        printf("\"%s\":null", name);
+}
+
+/* "NAME":1.0,"NAME_low":0.9,"NAME_high":1.1 */
+static void print_estimate(const char *name, struct estimate estimate)
+{
+    static const char *const suffixes[] = {"", "_low", "_high"};
+    const double numbers[] = {estimate.value, estimate.low, estimate.high};
+    for (int i = 0; i < 3; i++) {
+        char *full = xasprintf("%s%s", name, suffixes[i]);
+        fputs(i ? "," : "", stdout);
+        print_number(full, numbers[i]);
+        free(full);
+    }
+}
+
+static void print_times(struct estimate ms, const char *unit, const double *samples, size_t n)
+{
+    static const char *const names[] = {"median", "low", "high"};
+    const double numbers[] = {ms.value, ms.low, ms.high};
+    for (int i = 0; i < 3; i++) {
+        char *full = xasprintf("%s%s", names[i], unit);
+        print_number(full, numbers[i]);
+        putchar(',');
+        free(full);
+    }
+    printf("\"samples%s\":[", unit);
+    for (size_t i = 0; i < n; i++)
+        printf("%s%.4f", i ? "," : "", samples[i]);
+    putchar(']');
+}
+
+static void print_limit(const char *name, const struct bench_result *result, enum bench_step step)
+{
+    if (!isfinite(result->time[step].value)) {
+        printf(",\"%s\":null", name);
+        return;
+    }
+    printf(",\"%s\":{", name);
+    print_times(result->time[step], "", result->ms[step], result->rounds);
+    putchar('}');
+}
+
+void bench_print_json(const struct bench_result *result)
+{
+    printf("{\"version\":1,\"command\":[");
+    for (char **argument = result->command; *argument; argument++) {
+        fputs(argument == result->command ? "" : ",", stdout);
+        print_json_string(stdout, *argument);
+    }
+    printf("],\"rounds\":%zu,\"cold_by\":\"%s\"", result->rounds,
+           result->dropped_everything ? "drop_caches" : "evicted_profile");
+    print_limit("io_floor_ms", result, IO_FLOOR);
+    print_limit("constructor_ms", result, CONSTRUCTOR);
+    fputs(",\"variants\":{", stdout);
+    for (enum bench_step v = 0; v < VARIANT_COUNT; v++) {
+        printf("%s\"%s\":{", v ? "," : "", keys[v]);
+        print_times(result->time[v], "_ms", result->ms[v], result->rounds);
+        if (v != COLD) {
+            putchar(',');
+            print_estimate("ratio", result->ratio[v]);
+        }
+        if (v == PRELOAD || v == RUN) {
+            putchar(',');
+            print_estimate("efficiency", result->efficiency[v]);
+        }
+        if (v == WARM_PRELOAD) {
+            putchar(',');
+            print_estimate("warm_ratio", result->warm_ratio);
+        }
+        putchar('}');
+    }
+    fputs("},\"verdict\":", stdout);
+    print_json_string(stdout, result->verdict);
+    puts("}");
+}
