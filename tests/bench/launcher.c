@@ -504,6 +504,8 @@ static void measure_program(struct program *program, unsigned round)
         for (size_t i = 0; i < cold; i++)
             measure_into_results(program, &program->variants[(i + turn) % cold]);
         keep_in_memory(&program->keep);
+        if (warm) /* the first one would still find a name or two that only others looked up */
+            start(&program->variants[cold].command, &program->variants[cold].environment);
         for (size_t i = 0; i < warm; i++)
             measure_into_results(program, &program->variants[cold + (i + turn) % warm]);
     }
