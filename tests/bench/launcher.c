@@ -13,6 +13,8 @@
  * round makes every start once, ... seconds N         ... but no program is begun after so long
  *   readahead KIB     the disk's read_ahead_kb meanwhile; put back at the end
  *   store FOLDER      start everything in this slowfs mount as root folder
+ *   copies FOLDER     ... or with files of its own for each
+ *   copied PATH       ... that is FOLDER/PATH then: nobody else keeps that in memory
  *   cpus N            ... on so many CPUs
  *   memory BYTES      ... in a memory control group with this limit
  *   then WORD         what to become at the end; one line a word, as with all commands
@@ -91,11 +93,11 @@ struct program {
 };
 
 static struct {
-    const char *results, *store;
+    const char *results, *store, *copies;
     unsigned rounds, seconds, cpus;
     uint64_t memory_bytes;
     const char *read_ahead_kb;
-    struct words then;
+    struct words then, copied;
     struct program *programs;
     size_t program_count;
 } plan = {.rounds = 1, .seconds = UINT32_MAX};
@@ -219,7 +221,8 @@ static void add_range(struct variant *variant, char *value)
 static bool add_list_item(const char *key, const char *value, struct program *program,
                           struct variant *variant)
 {
-    struct words *words = strcmp(key, "then") == 0                       ? &plan.then
+    struct words *words = strcmp(key, "copied") == 0                     ? &plan.copied
+                          : strcmp(key, "then") == 0                     ? &plan.then
                           : program && strcmp(key, "keep") == 0          ? &program->keep
                           : variant && strcmp(key, "env") == 0           ? &variant->environment
                           : variant && strcmp(key, "before") == 0        ? &variant->before
@@ -243,6 +246,8 @@ static void read_item(const char *key, char *value)
         plan.results = copy(value);
     } else if (strcmp(key, "store") == 0) {
         plan.store = copy(value);
+    } else if (strcmp(key, "copies") == 0) {
+        plan.copies = copy(value);
     } else if (strcmp(key, "rounds") == 0) {
         plan.rounds = (unsigned)number;
     } else if (strcmp(key, "seconds") == 0) {
@@ -612,12 +617,28 @@ static void use_cpus(unsigned count)
         die("sched_setaffinity");
 }
 
-/* The mount namespace is our own, so that the mounts vanish with us. */
+/* Mounts vanish with us. */
+static void leave_mount_namespace(void)
+{
+    if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
+        die("unshare");
+}
+
+static void use_copies(void)
+{
+    leave_mount_namespace();
+    for (size_t i = 0; i < plan.copied.count; i++) {
+        char path[4096];
+        snprintf(path, sizeof path, "%s%s", plan.copies, plan.copied.at[i]);
+        if (mount(path, plan.copied.at[i], NULL, MS_BIND, NULL) != 0)
+            die(path);
+    }
+}
+
 static void enter_store(void)
 {
     static const char *const mounts[] = {"/proc", "/sys", "/dev"};
-    if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
-        die("unshare");
+    leave_mount_namespace();
     store_fd = open_or_die(plan.store, O_RDONLY | O_DIRECTORY);
     for (size_t i = 0; i < sizeof mounts / sizeof *mounts; i++) {
         char path[4096];
@@ -648,6 +669,8 @@ static void work(void)
         use_cpus(plan.cpus);
     if (plan.store)
         enter_store();
+    else if (plan.copies)
+        use_copies();
     measure_all();
 }
 
