@@ -124,7 +124,7 @@ def test_start(checks, suite, build, condition):
     with tempfile.TemporaryDirectory(prefix="coldboost-suite-test-", dir="/var/tmp") as folder:
         subprocess.run(
             [suite, "--build", build, "--cache", f"{folder}/cache", "--condition", condition, "-n", "1",
-             "--json", f"{folder}/out.json", "git", "true"],
+             "--latency-us", "40000", "--json", f"{folder}/out.json", "git", "true"],
             stdout=subprocess.DEVNULL, check=False)
         with open(f"{folder}/out.json", encoding="utf-8") as file:
             shown = json.load(file)
@@ -139,11 +139,13 @@ def test_start(checks, suite, build, condition):
         checks.check(figures["median_ms"] > 0, f"time of {name}")
     checks.check(variants["ctor"]["median_ms"] < variants["cold"]["median_ms"],
                  "the constructor runs before the end")
-    checks.check(programs["git"]["kept_bytes"] < programs["git"]["bytes"], "something was dropped")
+    # libc, ld.so and zlib, which somebody always has mapped, are more than a third of it.
+    kept, recorded = programs["git"]["kept_bytes"], programs["git"]["bytes"]
+    checks.check(kept < recorded / 5, f"{kept} of {recorded} bytes were not dropped")
     if condition.startswith("slow"):
-        # Each of a dozen files takes 3 ms: this is no close call.
+        # Half a dozen files one after the other take 40 ms each: this is no close call.
         checks.equal(programs["git"]["kept_bytes"], 0, "bytes that a fresh file system keeps")
-        checks.check(variants["cold"]["median_ms"] > variants["warm"]["median_ms"] + 15,
+        checks.check(variants["cold"]["median_ms"] > variants["warm"]["median_ms"] + 150,
                      "a slow store is slow")
     if condition.endswith("256M"):
         used = shown["conditions"][condition]["peak_bytes"]
