@@ -66,7 +66,7 @@ const struct option_row option_table[] = {
      FIELD(started),
      {NULL},
      "none",
-     "set by coldboost run: the process it has begun to replay for"},
+     "set by coldboost run and coldboost-wrapper: the process they replay for"},
 };
 const size_t option_count = sizeof option_table / sizeof option_table[0];
 

@@ -311,8 +311,7 @@ int main(int argc, char **argv)
         {"arch", required_argument, NULL, 'a'},   {"build", required_argument, NULL, 'b'},
         {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
     };
-    const struct architecture *architecture = HOST_ARCHITECTURE;
-    const char *output = NULL, *profile = NULL, *folder = NULL;
+    const char *output = NULL, *profile = NULL, *folder = NULL, *arch = NULL;
     for (int c; (c = getopt_long(argc, argv, "o:p:h", long_options, NULL)) != -1;) {
         if (c == 'h')
             print_help(help);
@@ -323,7 +322,7 @@ int main(int argc, char **argv)
         else if (c == 'p')
             profile = optarg;
         else if (c == 'a')
-            architecture = find_architecture(optarg);
+            arch = optarg;
         else if (c == 'b')
             folder = optarg;
         else
@@ -334,6 +333,7 @@ int main(int argc, char **argv)
     if (optind < argc)
         fail_usage("layer", "'%s' is no option", argv[optind]);
 
+    const struct architecture *architecture = arch ? find_architecture(arch) : HOST_ARCHITECTURE;
     if (!folder)
         folder = default_folder(architecture);
     char *library = find_part(folder, "preload", ".", "libcoldboost.so");

@@ -54,10 +54,11 @@ install_programs() {
     install_packages $wanted
 }
 
-build_packages="gcc libc6-dev meson ninja-build pkg-config libelf-dev python3"
+build_packages="gcc libc6-dev meson ninja-build pkg-config libelf-dev libarchive-dev python3"
 check_packages="clang clang-format clang-tidy g++ gcc-aarch64-linux-gnu g++-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
  libcairo2-dev libcriterion-dev zlib1g-dev libdeflate-dev libisal-dev musl-tools valgrind git perl xz-utils zstd
- make file procps util-linux libfuse3-dev fuse3"
+ make file procps util-linux libfuse3-dev fuse3 curl libcurl4-openssl-dev
+ autoconf automake libtool cmake"
 # What tests/bench/suite measures and measures against, beyond check_programs.
 bench_packages="python3-boto3 ffmpeg vmtouch git clang-tidy"
 bench_programs="javac:default-jdk-headless npm:npm"

@@ -17,7 +17,8 @@ from coldboost_support import Checks, Profile, plain_environment, run  # noqa: E
 
 X86_64, AARCH64 = 62, 183
 MACHINES = {X86_64: "x86_64", AARCH64: "arm64"}
-DT_NEEDED, DT_RELR, DT_GNU_HASH = 1, 36, 0x6FFFFEF5
+DT_RELR, DT_GNU_HASH = 36, 0x6FFFFEF5
+PT_INTERP, PT_GNU_STACK = 3, 0x6474E551
 
 
 def read(path):
@@ -117,6 +118,8 @@ class Layer:
         self.refused(b"made for " + host, "--arch", MACHINES[other], "--build", self.parts())
         self.refused(b"libcoldboost.so: made for", "--build", self.parts(library=as_other[0]))
         self.refused(b"coldboost-wrapper: made for", "--build", self.parts(wrapper=as_other[1]))
+        stack = self.wrapper.replace(struct.pack("<I", PT_GNU_STACK), struct.pack("<I", PT_INTERP), 1)
+        self.refused(b"coldboost-wrapper: is not static", "--build", self.parts(wrapper=stack))
         sparc = self.library[:18] + struct.pack("<H", 2) + self.library[20:]
         self.refused(b"neither x86_64 nor arm64", "--build", self.parts(library=sparc))
 

@@ -1,5 +1,6 @@
 """Installs what the Node clients of tests/lambda are made of, with npm, into a build folder: AWS's
-own runtime interface client (which compiles; it takes minutes) and the SDK of the benchmark.
+own runtime interface client (which compiles; it takes minutes), the SDK of the benchmark, and koffi for
+the program in README.md.
 
 Usage: packages.py FOLDER
 """
@@ -8,7 +9,8 @@ import os
 import subprocess
 import sys
 
-PACKAGES = ("aws-lambda-ric@3.3.0", "@aws-sdk/client-s3@3.1169.0", "@aws-sdk/client-dynamodb@3.1164.0")
+PACKAGES = ("aws-lambda-ric@3.3.0", "@aws-sdk/client-s3@3.1169.0", "@aws-sdk/client-dynamodb@3.1164.0",
+            "koffi@3.3.4")
 
 
 def main():

@@ -67,6 +67,12 @@ class Wrapper:
         adopt = {"preexec_fn": lambda: ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)}
         plain = run([self.victim, *see], self.environment, cwd=self.folder, **adopt)
         self.equal("subreaper", plain, self.run(self.victim, *see, **adopt))
+        verbose = {**self.boost, "COLDBOOST_VERBOSE": "1"}
+        outcome = self.run(self.victim, "wait", environment=verbose, **adopt)
+        self.checks.check(
+            outcome.stderr.count(b"\n") == 1 and b"mode=thread" in outcome.stderr and b"state=done" in outcome.stderr,
+            f"subreaper: the constructor leaves the replay to nobody: {outcome.stderr}",
+        )
         for name, arguments in {
             "looks around": ["go", "errno", "state", "children", "close", "hold"],
             "starts others": ["go", "spawns", "close", "hold"],
