@@ -114,10 +114,11 @@ static inline void *coldboost_memcpy_inline(void *COLDBOOST_RESTRICT dst,
     unsigned char *d = (unsigned char *)dst;
     const unsigned char *s = (const unsigned char *)src;
     if (n <= 16) {
-        if (n >= 8)
-            COLDBOOST_COPY_ENDS(coldboost_u64);
-        if (n >= 4)
+        if (n >= 4) {
+            if (n >= 8)
+                COLDBOOST_COPY_ENDS(coldboost_u64);
             COLDBOOST_COPY_ENDS(coldboost_u32);
+        }
         if (n >= 2)
             COLDBOOST_COPY_ENDS(coldboost_u16);
         if (n)

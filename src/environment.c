@@ -117,8 +117,8 @@ uint64_t environment_memory_bytes(char *const *envp)
 
 static bool is_profile(const char *path)
 {
-    struct statx status;
-    return sys_stat(AT_FDCWD, path, &status) == 0 && !(status.stx_mode & S_IWOTH);
+    struct sys_status status;
+    return sys_stat(AT_FDCWD, path, &status) == 0 && !(status.mode & S_IWOTH);
 }
 
 const char *environment_profile(char *const *envp, char *buffer, size_t capacity)

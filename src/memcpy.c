@@ -7,8 +7,8 @@
  *                   the misalignment, and the last 64 are copied wherever they lie
  *
  * Up to 128 bytes there is no indirect call and no 32-byte register: the jump and the vzeroupper
- * cost more than the stores that they save. The portable code is SSE2 on x86 and NEON on aarch64;
- * wider variants are in src/arch/.../memcpy.h.
+ * cost more than the stores that they save; where none is needed the limit is 64. The portable code
+ * is SSE2 on x86 and NEON on aarch64; wider variants are in src/arch/.../memcpy.h.
  *
  * Must never call memcpy, or be compiled into a call of it: in the preloaded object that is itself.
  */
@@ -58,17 +58,27 @@ static void *memcpy_portable(void *restrict dst, const void *restrict src, size_
     return dst;
 }
 
+/* The kernel copies what is longer than `above`: 128, or 64 if it takes that too. */
+struct memcpy_kernel {
+    memcpy_function *copy;
+    size_t above;
+};
+
 #include "memcpy.h"
 
 static memcpy_function memcpy_first_call;
-static memcpy_function *memcpy_kernel = memcpy_first_call;
+static struct memcpy_kernel memcpy_kernel = {memcpy_first_call, 128};
 
-/* Chooses the kernel, once. Two threads may both get here; they choose the same. */
+/*
+ * Chooses the kernel, once. Two threads may both get here; they choose the same. `above` only
+ * falls, and only for a kernel that takes what lies between, so its order does not matter either.
+ */
 static void *memcpy_first_call(void *restrict dst, const void *restrict src, size_t n)
 {
-    memcpy_function *chosen = memcpy_choose(cpu_features());
-    __atomic_store_n(&memcpy_kernel, chosen, __ATOMIC_RELAXED);
-    return chosen(dst, src, n);
+    const struct memcpy_kernel chosen = memcpy_choose(cpu_features());
+    __atomic_store_n(&memcpy_kernel.copy, chosen.copy, __ATOMIC_RELAXED);
+    __atomic_store_n(&memcpy_kernel.above, chosen.above, __ATOMIC_RELAXED);
+    return chosen.copy(dst, src, n);
 }
 
 /* 16 < n <= 128. */
@@ -95,11 +105,12 @@ INLINE void *copy_by_16(void *restrict dst, const void *restrict src, size_t n)
     return dst;
 }
 
-void *fast_memcpy(void *restrict dst, const void *restrict src, size_t n)
+__attribute__((aligned(64))) void *fast_memcpy(void *restrict dst, const void *restrict src,
+                                               size_t n)
 {
     if (n <= 16)
         return coldboost_memcpy_inline(dst, src, n);
-    if (__builtin_expect(n <= 128, true))
+    if (n <= __atomic_load_n(&memcpy_kernel.above, __ATOMIC_RELAXED))
         return copy_by_16(dst, src, n);
-    return __atomic_load_n(&memcpy_kernel, __ATOMIC_RELAXED)(dst, src, n);
+    return __atomic_load_n(&memcpy_kernel.copy, __ATOMIC_RELAXED)(dst, src, n);
 }

@@ -24,8 +24,8 @@
 #include "sys.h"
 #include "text.h"
 
-#include <linux/prctl.h>
-#include <linux/sched.h>
+#include <sched.h>
+#include <sys/prctl.h>
 
 #define PATH_BYTES      4096
 #define STACK_BYTES     (32u << 10)
@@ -110,24 +110,25 @@ void replay_report_unfinished(void)
 }
 
 /* Opens a regular file or directory, whatever stands at the path now; -errno if it is neither. */
-static int open_safely(const char *path, mode_t type, struct statx *status)
+static int open_safely(const char *path, mode_t type, struct sys_status *status)
 {
     int error = sys_stat(AT_FDCWD, path, status);
     if (error)
         return error;
-    if ((status->stx_mode & S_IFMT) != type)
+    if ((status->mode & S_IFMT) != type)
         return -EINVAL;
     int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
     return sys_open(path, type == S_IFDIR ? flags | O_DIRECTORY : flags);
 }
 
-static bool is_recorded_file(int fd, const struct profile_file *file, const struct statx *status)
+static bool is_recorded_file(int fd, const struct profile_file *file,
+                             const struct sys_status *status)
 {
     if (file->kind == PROFILE_FILE_DIRECTORY)
         return true;
-    if (status->stx_size != file->size)
+    if (status->size != file->size)
         return false;
-    int64_t mtime_ns = (int64_t)status->stx_mtime.tv_sec * 1000000000 + status->stx_mtime.tv_nsec;
+    int64_t mtime_ns = (int64_t)status->mtime_seconds * 1000000000 + status->mtime_nanoseconds;
     if (file->mtime_ns == 0 || file->mtime_ns == mtime_ns)
         return true;
     uint8_t build_id[PROFILE_BUILD_ID];
@@ -139,7 +140,7 @@ static bool is_recorded_file(int fd, const struct profile_file *file, const stru
 
 static int open_recorded_file(const struct replay *replay, const struct profile_file *file)
 {
-    struct statx status;
+    struct sys_status status;
     mode_t type = file->kind == PROFILE_FILE_DIRECTORY ? S_IFDIR : S_IFREG;
     int fd = open_safely(replay->profile.strings + file->path, type, &status);
     if (fd >= 0 && !is_recorded_file(fd, file, &status)) {
@@ -418,7 +419,7 @@ static void work(struct replay *replay)
 /* Reads the whole profile behind the stacks and settles on a section. */
 static int load_profile(struct replay *replay, uint8_t *bytes)
 {
-    struct statx status;
+    struct sys_status status;
     int fd = open_safely(replay->profile_path, S_IFREG, &status);
     if (fd < 0)
         return fd;
@@ -609,7 +610,7 @@ static long start_leader(struct replay *replay)
 static int peek(const struct replay_request *request, size_t *profile_bytes)
 {
     static uint64_t page[PEEK_BYTES / sizeof(uint64_t)]; /* stacks may be tiny */
-    struct statx status;
+    struct sys_status status;
     int fd = open_safely(request->profile, S_IFREG, &status);
     if (fd < 0)
         return fd;
@@ -617,8 +618,8 @@ static int peek(const struct replay_request *request, size_t *profile_bytes)
     sys_close(fd);
     if (n < 0)
         return (int)n;
-    *profile_bytes = (size_t)status.stx_size;
-    return status.stx_size > PROFILE_MAX_BYTES
+    *profile_bytes = (size_t)status.size;
+    return status.size > PROFILE_MAX_BYTES
                ? -EMSGSIZE
                : profile_peek((const uint8_t *)page, (size_t)n, request->executable);
 }

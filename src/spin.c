@@ -8,7 +8,7 @@
 #include "coldboost.h"
 
 #include "pause.h"
-#include "syscall.h"
+#include "sys.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,30 +18,15 @@
 #define CALIBRATION_NS 20000u    /* two readings err by some 0.1 µs: 0.5 % */
 #define NO_HINT_NS     100u      /* the end of a wait: a hint may last longer than what is left */
 
-/* The kernel's struct timespec, and its numbers. */
-struct kernel_time {
-    long seconds;
-    long nanoseconds;
-};
-#define CLOCK_MONOTONIC_ID 1
-#define ABSOLUTE_TIME      1
-
 void optimized_spin_wait(uint64_t iterations)
 {
     for (; iterations; iterations--)
         cb_pause();
 }
 
-static uint64_t clock_ns(void)
-{
-    struct kernel_time now = {0, 0};
-    cb_syscall6(SYS_clock_gettime, CLOCK_MONOTONIC_ID, (long)&now, 0, 0, 0, 0);
-    return (uint64_t)now.seconds * SECOND_NS + (uint64_t)now.nanoseconds;
-}
-
 static void spin_by_clock(uint64_t ns)
 {
-    for (uint64_t start = clock_ns(); clock_ns() - start < ns;)
+    for (uint64_t start = sys_monotonic_ns(); sys_monotonic_ns() - start < ns;)
         cb_pause();
 }
 
@@ -57,7 +42,7 @@ static struct moment read_both_clocks(void)
     struct moment best = {0, 0};
     uint64_t best_width = UINT64_MAX;
     for (int i = 0; i < 4; i++) {
-        uint64_t before = cb_counter(), ns = clock_ns(), width = cb_counter() - before;
+        uint64_t before = cb_counter(), ns = sys_monotonic_ns(), width = cb_counter() - before;
         if (width < best_width) {
             best_width = width;
             best = (struct moment){before + width / 2, ns};
@@ -98,10 +83,10 @@ static void spin_by_counter(uint64_t ns, uint64_t hz)
 /* The kernel sleeps to a point in time, so that signals that interrupt it do not add up. */
 static void sleep_by_timer(uint64_t ns)
 {
-    uint64_t now = clock_ns(), end = ns > UINT64_MAX - now ? UINT64_MAX : now + ns;
-    struct kernel_time at = {(long)(end / SECOND_NS), (long)(end % SECOND_NS)};
-    while (clock_ns() < end)
-        if (cb_syscall6(SYS_clock_nanosleep, CLOCK_MONOTONIC_ID, ABSOLUTE_TIME, (long)&at, 0, 0, 0))
+    uint64_t now = sys_monotonic_ns(), end = ns > UINT64_MAX - now ? UINT64_MAX : now + ns;
+    struct timespec at = {(time_t)(end / SECOND_NS), (long)(end % SECOND_NS)};
+    while (sys_monotonic_ns() < end)
+        if (cb_syscall6(SYS_clock_nanosleep, CLOCK_MONOTONIC, TIMER_ABSTIME, (long)&at, 0, 0, 0))
             cb_pause();
 }
 

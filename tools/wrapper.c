@@ -70,7 +70,7 @@ static bool find_object(char setting[AHEAD_PATH_BYTES])
     while (setting[end] != '/')
         end--;
     text_append(setting, AHEAD_PATH_BYTES, end, name);
-    struct statx status;
+    struct sys_status status;
     return sys_stat(AT_FDCWD, setting + start, &status) == 0;
 }
 

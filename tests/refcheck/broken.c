@@ -69,9 +69,35 @@ static uint32_t combine_adds(uint32_t crc_a, uint32_t crc_b, uint64_t length_b)
     return crc_a ^ crc_b;
 }
 
+static uint32_t drops_the_byte_behind_64s(uint32_t crc, const void *data, size_t n)
+{
+    return CRC(crc, data, n > 256 && n % 64 == 1 ? n - 1 : n);
+}
+
+static uint32_t joins_eight_chains_wrongly(uint32_t crc, const void *data, size_t n)
+{
+    return CRC(crc, data, n) ^ (n >= 1024 && n / 256 % 2 && n % 256 == 0);
+}
+
+static uint32_t reads_a_register_before(uint32_t crc, const void *data, size_t n)
+{
+    if (n > 128)
+        sink = ((const volatile uint8_t *)data)[-64];
+    return CRC_C(crc, data, n);
+}
+
 static void *drops_byte_64(void *restrict dst, const void *restrict src, size_t n)
 {
     return memcpy(dst, src, n == 64 ? 63 : n);
+}
+
+static void *leaves_a_hole_at_65(void *restrict dst, const void *restrict src, size_t n)
+{
+    if (n != 65)
+        return memcpy(dst, src, n);
+    memcpy(dst, src, 32);
+    memcpy((uint8_t *)dst + 33, (const uint8_t *)src + 33, 32);
+    return dst;
 }
 
 static void *writes_one_behind(void *restrict dst, const void *restrict src, size_t n)
@@ -145,7 +171,11 @@ BREAKS(reads_a_block_before, checksums[1].update)
 BREAKS(one_shot_forgets_to_invert, checksums[0].one_shot)
 BREAKS(combine_by_low_half_of_length, checksums[0].combine)
 BREAKS(combine_adds, checksums[1].combine)
+BREAKS(drops_the_byte_behind_64s, checksums[0].update)
+BREAKS(joins_eight_chains_wrongly, checksums[0].update)
+BREAKS(reads_a_register_before, checksums[1].update)
 BREAKS(drops_byte_64, copies[0].copy)
+BREAKS(leaves_a_hole_at_65, copies[0].copy)
 BREAKS(writes_one_behind, copies[0].copy)
 BREAKS(writes_one_before, copies[1].copy)
 BREAKS(stores_too_wide, copies[0].copy)
@@ -171,7 +201,11 @@ const struct broken broken_variants[] = {
     ENTRY(one_shot_forgets_to_invert),
     ENTRY(combine_by_low_half_of_length),
     ENTRY(combine_adds),
+    ENTRY(drops_the_byte_behind_64s),
+    ENTRY(joins_eight_chains_wrongly),
+    ENTRY(reads_a_register_before),
     ENTRY(drops_byte_64),
+    ENTRY(leaves_a_hole_at_65),
     ENTRY(writes_one_behind),
     ENTRY(writes_one_before),
     ENTRY(stores_too_wide),

@@ -4,8 +4,9 @@
  *   refcheck [--seed N]       the kernels, of which COLDBOOST_CPU chooses the variants
  *   refcheck --broken         each of broken.c in a child, which must notice
  *
- * Exit code 0: all agree; 1: a difference, described on stderr; 2: wrong arguments or mask. Plain C
- * and no framework: it also runs under qemu-user and with musl.
+ * Exit code 0: all agree; 1: a difference, described on stderr; 2: wrong arguments or mask; 77:
+ * nothing compared, since the CPU lacks a feature of the mask. Plain C and no framework: it also
+ * runs under qemu-user and with musl.
  */
 #include "refcheck.h"
 
@@ -13,6 +14,7 @@
 
 #include "coldboost.h"
 #include "cpu.h"
+#include "cpu_features.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -360,6 +362,17 @@ static int check_broken(const struct subjects *subjects)
     return unnoticed != 0;
 }
 
+/* Says which feature of the mask the CPU, or its kernel, lacks: its variant cannot run. */
+static bool lacks_a_feature(uint32_t allowed)
+{
+    for (const struct cpu_feature_name *entry = cpu_feature_names; entry->name; entry++)
+        if (allowed & entry->bit & ~cpu_features()) {
+            printf("skipped: this CPU has no %s\n", entry->name);
+            return true;
+        }
+    return false;
+}
+
 int main(int argc, char **argv)
 {
     const char *mask = getenv("COLDBOOST_CPU");
@@ -393,6 +406,8 @@ int main(int argc, char **argv)
                        coldboost_crc32c_combine}},
         .copies = {{"fast_memcpy", fast_memcpy}, {"coldboost_memcpy_inline", inline_copy}},
     };
+    if (allowed != CPU_ALL && lacks_a_feature(allowed))
+        return 77;
     if (broken)
         return check_broken(&subjects);
     printf("seed %llu, features %#x of %#x\n", (unsigned long long)seed, cpu_features(), allowed);

@@ -4,10 +4,10 @@
 #ifndef CB_ARCH_MEMCPY_H
 #define CB_ARCH_MEMCPY_H
 
-static memcpy_function *memcpy_choose(uint32_t features)
+static struct memcpy_kernel memcpy_choose(uint32_t features)
 {
     (void)features;
-    return memcpy_portable;
+    return (struct memcpy_kernel){memcpy_portable, 128};
 }
 
 #endif

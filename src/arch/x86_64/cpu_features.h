@@ -1,7 +1,5 @@
 /*
  * x86_64/cpu_features.h: the features that the kernels of this folder are chosen by.
- *
- * Nothing of AVX-512 is here on purpose: no variant ships that no test machine is certain to run.
  */
 #ifndef CB_ARCH_CPU_FEATURES_H
 #define CB_ARCH_CPU_FEATURES_H
@@ -16,8 +14,9 @@ enum {
     CPU_PCLMUL = 1u << 1,
     CPU_AVX2 = 1u << 2, /* and the kernel saves the ymm registers */
     CPU_VPCLMULQDQ = 1u << 3,
-    CPU_FSRM = 1u << 4, /* rep movsb is fast, and the CPU is Intel's: Zen 3 has the bit too, and
-                           moves 16 KiB at two thirds of the speed of a loop */
+    CPU_FSRM = 1u << 4,   /* rep movsb is fast, and the CPU is Intel's: Zen 3 has the bit too, and
+                             moves 16 KiB at two thirds of the speed of a loop */
+    CPU_AVX512 = 1u << 5, /* F, BW and VL, and the kernel saves the zmm and the mask registers */
 };
 
 struct cpu_feature_name {
@@ -26,18 +25,26 @@ struct cpu_feature_name {
 };
 
 static const struct cpu_feature_name cpu_feature_names[] = {
-    {"sse4.2", CPU_SSE42},          {"pclmul", CPU_PCLMUL}, {"avx2", CPU_AVX2},
-    {"vpclmulqdq", CPU_VPCLMULQDQ}, {"fsrm", CPU_FSRM},     {NULL, 0},
+    {"sse4.2", CPU_SSE42},
+    {"pclmul", CPU_PCLMUL},
+    {"avx2", CPU_AVX2},
+    {"vpclmulqdq", CPU_VPCLMULQDQ},
+    {"fsrm", CPU_FSRM},
+    {"avx512", CPU_AVX512},
+    {NULL, 0},
 };
 
 #define CPUID_FSRM (1u << 4) /* leaf 7, edx; not in every cpuid.h */
 
-/* Whether the kernel saves xmm and ymm registers: XCR0, bits 1 and 2. */
-static inline bool cpu_saves_ymm(void)
+/* XCR0: the registers that the kernel saves. */
+#define XCR0_XMM_YMM  0x06u
+#define XCR0_MASK_ZMM 0xe0u /* masks, the upper halves of zmm0–15, zmm16–31 */
+
+static inline uint32_t cpu_saved_registers(void)
 {
     uint32_t low, high;
     __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-    return (low & 6) == 6;
+    return low;
 }
 
 static inline uint32_t cpu_detect(void)
@@ -52,8 +59,9 @@ static inline uint32_t cpu_detect(void)
         features |= CPU_SSE42;
     if (c & bit_PCLMUL)
         features |= CPU_PCLMUL;
-    bool ymm = (c & bit_OSXSAVE) && (c & bit_AVX) && cpu_saves_ymm();
-    if (!ymm || !__get_cpuid_count(7, 0, &a, &b, &c, &d))
+    bool ymm_exist = (c & bit_OSXSAVE) && (c & bit_AVX);
+    uint32_t saved = ymm_exist ? cpu_saved_registers() : 0;
+    if ((saved & XCR0_XMM_YMM) != XCR0_XMM_YMM || !__get_cpuid_count(7, 0, &a, &b, &c, &d))
         return features;
     if (b & bit_AVX2)
         features |= CPU_AVX2;
@@ -61,6 +69,9 @@ static inline uint32_t cpu_detect(void)
         features |= CPU_VPCLMULQDQ;
     if (d & CPUID_FSRM && intel)
         features |= CPU_FSRM;
+    const uint32_t wanted = bit_AVX512F | bit_AVX512BW | bit_AVX512VL;
+    if ((b & wanted) == wanted && (saved & XCR0_MASK_ZMM) == XCR0_MASK_ZMM)
+        features |= CPU_AVX512;
     return features;
 }
 

@@ -3,8 +3,9 @@
  *
  *   1 to 15 bytes   one register, its bytes at the end, and the final reduction
  *   16 to 127       four blocks of 16 into one, then the rest block by block
- *   128 and more    128 bytes a step into four registers of 32 (or eight of 16), those into one
- *   4,096 and more  with AVX2 three tenths of the input skip the multiplier, see below
+ *   128 and more    128 bytes a step into four registers of 32 (or eight of 16), those into one;
+ *                   with AVX-512 256 or 512 bytes into registers of 64
+ *   4,096 and more  without AVX-512 three tenths of the input skip the multiplier, see below
  *
  * The chain from one call's result to the next call's is kept short: where it can, the register
  * that the caller hands in joins at the end, by one multiplication with a factor for the length.
@@ -87,13 +88,13 @@ CRC_SSE static uint32_t crc32_x86_pclmul(uint32_t crc, const uint8_t *p, size_t 
         a6 = _mm_xor_si128(fold_16(a6, by_128), load_16(p + 96));
         a7 = _mm_xor_si128(fold_16(a7, by_128), load_16(p + 112));
     }
-    a0 = _mm_xor_si128(fold_16(a0, load_16(crc32_factors.to_last[0])),
-                       fold_16(a1, load_16(crc32_factors.to_last[1])));
-    a2 = _mm_xor_si128(fold_16(a2, load_16(crc32_factors.to_last[2])),
-                       fold_16(a3, load_16(crc32_factors.to_last[3])));
-    a4 = _mm_xor_si128(fold_16(a4, load_16(crc32_factors.to_last[4])),
-                       fold_16(a5, load_16(crc32_factors.to_last[5])));
-    a6 = _mm_xor_si128(fold_16(a6, load_16(crc32_factors.to_last[6])), a7);
+    a0 = _mm_xor_si128(fold_16(a0, load_16(crc32_factors.to_last[8])),
+                       fold_16(a1, load_16(crc32_factors.to_last[9])));
+    a2 = _mm_xor_si128(fold_16(a2, load_16(crc32_factors.to_last[10])),
+                       fold_16(a3, load_16(crc32_factors.to_last[11])));
+    a4 = _mm_xor_si128(fold_16(a4, load_16(crc32_factors.to_last[12])),
+                       fold_16(a5, load_16(crc32_factors.to_last[13])));
+    a6 = _mm_xor_si128(fold_16(a6, load_16(crc32_factors.to_last[14])), a7);
     a0 = _mm_xor_si128(_mm_xor_si128(a0, a2), _mm_xor_si128(a4, a6));
     return crc32_final(fold_rest(a0, p, n, &crc32_factors));
 }
@@ -209,6 +210,15 @@ CRC_AVX static uint32_t crc32_x86_vpclmul(uint32_t crc, const uint8_t *p, size_t
     return crc32_final(fold_rest(block, p, n, &crc32_factors));
 }
 
+CRC_AVX512 static uint32_t crc32_x86_avx512(uint32_t crc, const uint8_t *p, size_t n)
+{
+    if (n < 16)
+        return crc32_short(crc, p, n);
+    if (n < 128)
+        return crc32_medium(crc, p, n);
+    return crc32_final(fold_message(crc, p, n, &crc32_factors));
+}
+
 static crc32_function *crc32_choose(uint32_t features)
 {
     crc32_function *chosen = crc32_portable;
@@ -216,6 +226,8 @@ static crc32_function *crc32_choose(uint32_t features)
         chosen = crc32_x86_pclmul;
     if (features & CPU_PCLMUL && features & CPU_AVX2 && features & CPU_VPCLMULQDQ)
         chosen = crc32_x86_vpclmul;
+    if (chosen == crc32_x86_vpclmul && features & CPU_AVX512)
+        chosen = crc32_x86_avx512;
     return chosen;
 }
 

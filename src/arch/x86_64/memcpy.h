@@ -1,7 +1,8 @@
 /*
  * x86_64/memcpy.h: copies by registers of 32 bytes.
  *
- *   129 to 256 bytes  eight registers, of which the last overlap
+ *   65 to 128 bytes   with AVX-512 four registers, of which the last overlap
+ *   129 to 256        eight registers, likewise
  *   more              128 bytes a step, stored at aligned addresses; the first 32 bytes make up for
  *                     the misalignment, and the last 128 are copied wherever they lie
  *   4,096 and more    rep movsb where that is fast: it does not read what it overwrites
@@ -85,13 +86,111 @@ MEMCPY_AVX2 static void *memcpy_x86_avx2_rep(void *restrict dst, const void *res
     return memcpy_by_32(dst, src, n, true);
 }
 
-static memcpy_function *memcpy_choose(uint32_t features)
+/*
+ * With AVX-512VL there are registers of 32 bytes that need no vzeroupper: ymm16 to ymm31. A
+ * compiler does not keep to them unless it is written out.
+ */
+#define MEMCPY_EVEX    __attribute__((target("avx512f,avx512vl"), aligned(64)))
+#define MOVE(from, to) "vmovdqu64 " from ", " to "\n\t"
+#define EVEX_CLOBBERS                                                                              \
+    "ymm16", "ymm17", "ymm18", "ymm19", "ymm20", "ymm21", "ymm22", "ymm23", "memory"
+
+/* n > 64. */
+INLINE __attribute__((target("avx512f,avx512vl"))) void *memcpy_by_evex(void *restrict dst,
+                                                                        const void *restrict src,
+                                                                        size_t n, bool rep_is_fast)
 {
-    memcpy_function *chosen = memcpy_portable;
+    if (__builtin_expect(n <= 128, true)) {
+        __asm__ volatile(MOVE("(%[s])", "%%ymm16") MOVE("32(%[s])", "%%ymm17")
+                             MOVE("-64(%[s], %[n])", "%%ymm18") MOVE("-32(%[s], %[n])", "%%ymm19")
+                                 MOVE("%%ymm16", "(%[d])") MOVE("%%ymm17", "32(%[d])")
+                                     MOVE("%%ymm18", "-64(%[d], %[n])")
+                                         MOVE("%%ymm19", "-32(%[d], %[n])")
+                         :
+                         : [d] "r"(dst), [s] "r"(src), [n] "r"(n)
+                         : EVEX_CLOBBERS);
+        return dst;
+    }
+    if (__builtin_expect(n <= 256, true)) {
+        __asm__ volatile(
+            MOVE("(%[s])", "%%ymm16") MOVE("32(%[s])", "%%ymm17") MOVE("64(%[s])", "%%ymm18")
+                MOVE("96(%[s])", "%%ymm19") MOVE("-128(%[s], %[n])", "%%ymm20")
+                    MOVE("-96(%[s], %[n])", "%%ymm21") MOVE("-64(%[s], %[n])", "%%ymm22")
+                        MOVE("-32(%[s], %[n])", "%%ymm23") MOVE("%%ymm16", "(%[d])")
+                            MOVE("%%ymm17", "32(%[d])") MOVE("%%ymm18", "64(%[d])")
+                                MOVE("%%ymm19", "96(%[d])") MOVE("%%ymm20", "-128(%[d], %[n])")
+                                    MOVE("%%ymm21", "-96(%[d], %[n])")
+                                        MOVE("%%ymm22", "-64(%[d], %[n])")
+                                            MOVE("%%ymm23", "-32(%[d], %[n])")
+            :
+            : [d] "r"(dst), [s] "r"(src), [n] "r"(n)
+            : EVEX_CLOBBERS);
+        return dst;
+    }
+    uint8_t *d = dst;
+    const uint8_t *s = src;
+    if (rep_is_fast && n >= REP_FROM) {
+        size_t skip = 64 - (uintptr_t)d % 64;
+        __asm__ volatile(MOVE("(%[s])", "%%ymm16") MOVE("32(%[s])", "%%ymm17")
+                             MOVE("%%ymm16", "(%[d])") MOVE("%%ymm17", "32(%[d])")
+                         :
+                         : [d] "r"(d), [s] "r"(s)
+                         : EVEX_CLOBBERS);
+        d += skip;
+        s += skip;
+        n -= skip;
+        __asm__ volatile("rep movsb" : "+D"(d), "+S"(s), "+c"(n)::"memory");
+        return dst;
+    }
+    size_t skip = 32 - (uintptr_t)d % 32;
+    uint8_t *d_last = d + n - 128;
+    const uint8_t *s_last = s + n - 128;
+    __asm__ volatile(
+        MOVE("(%[s])", "%%ymm16") MOVE("(%[s_last])", "%%ymm20") MOVE("32(%[s_last])", "%%ymm21")
+            MOVE("64(%[s_last])", "%%ymm22") MOVE("96(%[s_last])", "%%ymm23")
+                MOVE("%%ymm16",
+                     "(%[d])") "add %[skip], %[s]\n\t"
+                               "add %[skip], %[d]\n\t"
+                               ".p2align 4\n"
+                               "1:\n\t" MOVE("(%[s])", "%%ymm16") MOVE("32(%[s])", "%%ymm17")
+                                   MOVE("64(%[s])", "%%ymm18") MOVE(
+                                       "96(%[s])", "%%ymm19") "sub $-128, %[s]\n\t" MOVE("%%ymm16",
+                                                                                         "(%[d])")
+                                       MOVE("%%ymm17", "32(%[d])") MOVE("%%ymm18", "64(%[d])") MOVE(
+                                           "%%ymm19",
+                                           "96(%[d])") "sub $-128, %[d]\n\t"
+                                                       "cmp %[d_last], %[d]\n\t"
+                                                       "jb 1b\n\t" MOVE("%%ymm20", "(%[d_last])")
+                                                           MOVE("%%ymm21", "32(%[d_last])")
+                                                               MOVE("%%ymm22", "64(%[d_last])")
+                                                                   MOVE("%%ymm23", "96(%[d_last])")
+        : [d] "+r"(d), [s] "+r"(s)
+        : [d_last] "r"(d_last), [s_last] "r"(s_last), [skip] "r"(skip)
+        : "cc", EVEX_CLOBBERS);
+    return dst;
+}
+
+MEMCPY_EVEX static void *memcpy_x86_avx512(void *restrict dst, const void *restrict src, size_t n)
+{
+    return memcpy_by_evex(dst, src, n, false);
+}
+
+MEMCPY_EVEX static void *memcpy_x86_avx512_rep(void *restrict dst, const void *restrict src,
+                                               size_t n)
+{
+    return memcpy_by_evex(dst, src, n, true);
+}
+
+static struct memcpy_kernel memcpy_choose(uint32_t features)
+{
+    struct memcpy_kernel chosen = {memcpy_portable, 128};
     if (features & CPU_AVX2)
-        chosen = memcpy_x86_avx2;
+        chosen.copy = memcpy_x86_avx2;
     if (features & CPU_AVX2 && features & CPU_FSRM)
-        chosen = memcpy_x86_avx2_rep;
+        chosen.copy = memcpy_x86_avx2_rep;
+    if (features & CPU_AVX512)
+        chosen = (struct memcpy_kernel){
+            features & CPU_FSRM ? memcpy_x86_avx512_rep : memcpy_x86_avx512, 64};
     return chosen;
 }
 
