@@ -1,8 +1,8 @@
 /*
  * trace.h: what passes between the recorder inside the programs and the tool that watches them.
  *
- * A trace is one sparse file of fixed size, made by the tool and mapped shared by every recorded
- * process. Space is claimed with an atomic add and a record becomes visible with its last store:
+ * A trace is one sparse file in memory, of fixed size, made by the tool and mapped shared by every
+ * recorded process. Space is claimed with an atomic add and a record becomes visible with its last store:
  * there is no lock, whatever was written before a SIGKILL is there, and all processes share one
  * time axis. A process that dies between the claim and the last store leaves a gap of zeros or of
  * an incomplete record, which readers step over.

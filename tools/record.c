@@ -18,12 +18,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define OBJECT  "libcoldboost-record.so"
 #define PROFILE "coldboost.cbp"
+
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 8u
+#endif
 
 /*
  * How fine the order of mapped pages is. A look at a process costs 0.4 ms (python3, java), so that
@@ -84,7 +89,8 @@ struct options {
 struct session {
     struct options options;
     char *object; /* path of libcoldboost-record.so */
-    char trace_path[PATH_MAX];
+    char trace_path[64];    /* where recorded programs open the trace */
+    char trace_mapping[96]; /* what it is called in /proc/PID/maps */
     struct trace_header *trace;
     struct timespec since;
     pid_t child;
@@ -157,17 +163,28 @@ static void parse_options(int argc, char **argv, struct options *options)
 /* ---- the trace --------------------------------------------------------------------------------
  */
 
+/*
+ * The trace is memory of this process, a memfd, and not a file in TMPDIR: a program that writes to
+ * a sparse file on a full disk gets SIGBUS, and to allocate all of it at first needs room that it
+ * almost never uses. Recorded programs open it anew through /proc, each image for itself. An
+ * inherited descriptor would also survive a change of user or of root folder, but not the many
+ * programs that close what they do not know (shells, close_fds of Python, daemons), and they could
+ * see it. What is lost: a program which changes its user and then executes another (the file in
+ * TMPDIR, private as it had to be, was out of its reach too), and one in a PID namespace of its own.
+ */
+static int create_memory(const char *name)
+{
+    int fd = memfd_create(name, MFD_CLOEXEC | MFD_NOEXEC_SEAL);
+    return fd < 0 && errno == EINVAL ? memfd_create(name, MFD_CLOEXEC) : fd; /* before Linux 6.3 */
+}
+
 static void create_trace(struct session *session)
 {
-    const char *folder = getenv("TMPDIR");
-    char resolved[PATH_MAX];
-    if (!realpath(folder && *folder ? folder : "/tmp", resolved))
-        fail(EXIT_FAILED, "%s: %s; set TMPDIR", folder ? folder : "/tmp", strerror(errno));
-    int n = snprintf(session->trace_path, PATH_MAX, "%s/coldboost-trace.XXXXXX", resolved);
-    int fd = n < PATH_MAX ? mkostemp(session->trace_path, O_CLOEXEC) : -1;
-    if (fd < 0)
-        fail(EXIT_FAILED, "%s: cannot create the trace: %s; set TMPDIR", session->trace_path,
-             strerror(errno));
+    char name[64];
+    snprintf(name, sizeof name, "coldboost-trace.%d", getpid());
+    snprintf(session->trace_mapping, sizeof session->trace_mapping, "/memfd:%s (deleted)", name);
+    int fd = create_memory(name);
+    snprintf(session->trace_path, sizeof session->trace_path, "/proc/%d/fd/%d", getpid(), fd);
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     struct trace_header header = {
@@ -176,14 +193,12 @@ static void create_trace(struct session *session)
         .start_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec,
         .next_unit = TRACE_FIRST_UNIT,
     };
-    if (ftruncate(fd, TRACE_BYTES) != 0 ||
-        pwrite(fd, &header, sizeof header, 0) != (ssize_t)sizeof header ||
-        !(session->trace = trace_map(session->trace_path))) {
-        unlink(session->trace_path);
-        fail(EXIT_FAILED, "%s: cannot set up the trace: %s; set TMPDIR", session->trace_path,
-             strerror(errno));
-    }
-    close(fd);
+    if (fd < 0 || ftruncate(fd, TRACE_BYTES) != 0 ||
+        pwrite(fd, &header, sizeof header, 0) != (ssize_t)sizeof header)
+        fail(EXIT_FAILED, "cannot set up the trace: memfd: %s", strerror(errno));
+    session->trace = trace_map(session->trace_path);
+    if (!session->trace)
+        fail(EXIT_FAILED, "%s: cannot map the trace; mount /proc", session->trace_path);
     /* Files are stamped with the kernel's coarse clock. */
     clock_gettime(CLOCK_REALTIME_COARSE, &session->since);
 }
@@ -253,7 +268,7 @@ static void write_profile(struct session *session)
     char resolved[PATH_MAX];
     bool exists =
         stat(session->options.output, &output) == 0 && realpath(session->options.output, resolved);
-    const char *leave[] = {session->object, session->trace_path, exists ? resolved : NULL, NULL};
+    const char *leave[] = {session->object, exists ? resolved : NULL, NULL};
     struct trace_options options = {EPOCH_US, session->since, leave};
     struct recording recording;
     uint8_t *bytes;
@@ -309,7 +324,6 @@ static void start(struct session *session, const char *path, const sigset_t *mas
     close(report_pipe[1]);
     int error = 0;
     if (read(report_pipe[0], &error, sizeof error) > 0) {
-        unlink(session->trace_path);
         fail(error == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_EXECUTE, "%s: %s", path,
              strerror(error));
     }
@@ -333,7 +347,7 @@ static bool is_over(const struct session *session)
 /* Watches the program until it ends; returns its wait status. */
 static int watch(struct session *session, const sigset_t *signals)
 {
-    struct sampler *sampler = sampler_new(session->trace, session->trace_path, session->child);
+    struct sampler *sampler = sampler_new(session->trace, session->trace_mapping, session->child);
     for (;;) {
         uint64_t before = trace_now(session->trace);
         if (!session->written)
@@ -379,7 +393,6 @@ int command_record(int argc, char **argv)
 
     int status = watch(&session, &signals);
     write_profile(&session);
-    unlink(session.trace_path);
     free(program.path);
     free(program.executable);
     free(session.object);

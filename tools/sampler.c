@@ -39,7 +39,7 @@ struct run {
 
 struct sampler {
     struct trace_header *trace;
-    const char *trace_path;
+    const char *trace_mapping;
     char own_executable[PATH_MAX];
     uint64_t page_bytes;
     uint32_t pids_read;
@@ -92,7 +92,7 @@ static bool read_executable(pid_t pid, char *path)
 static bool find_trace(struct page_scan *scan, const struct mapping *mapping)
 {
     struct sampler *sampler = scan->context;
-    if (strcmp(mapping->path, sampler->trace_path) == 0)
+    if (strcmp(mapping->path, sampler->trace_mapping) == 0)
         sampler->maps_trace = true;
     return false;
 }
@@ -250,12 +250,12 @@ static bool look(struct sampler *sampler, struct watched *watched)
 /* ---- all processes ----------------------------------------------------------------------------
  */
 
-struct sampler *sampler_new(struct trace_header *trace, const char *trace_path, pid_t main_pid)
+struct sampler *sampler_new(struct trace_header *trace, const char *trace_mapping, pid_t main_pid)
 {
     struct sampler *sampler = xmalloc(sizeof *sampler);
     *sampler = (struct sampler){
         .trace = trace,
-        .trace_path = trace_path,
+        .trace_mapping = trace_mapping,
         .page_bytes = (uint64_t)sysconf(_SC_PAGESIZE),
     };
     if (!read_executable(getpid(), sampler->own_executable))

@@ -11,8 +11,11 @@
 
 struct sampler;
 
-/* Watches the process main_pid from its exec on, and every process that attaches to the trace. */
-struct sampler *sampler_new(struct trace_header *trace, const char *trace_path, pid_t main_pid);
+/*
+ * Watches the process main_pid from its exec on, and every process that attaches to the trace, which
+ * is known by the name of its mapping.
+ */
+struct sampler *sampler_new(struct trace_header *trace, const char *trace_mapping, pid_t main_pid);
 
 /* Looks at every process once. Touched pages get the time of the look before. */
 void sampler_look(struct sampler *sampler);
