@@ -3,8 +3,10 @@
  * of what it needed. The command must not notice: descriptors, output, signals and exit status are
  * its own.
  */
+#include "../preload/watched.h"
 #include "command.h"
 #include "launch.h"
+#include "outside.h"
 #include "profile_write.h"
 #include "readahead.h"
 #include "sampler.h"
@@ -14,6 +16,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,7 +91,8 @@ struct options {
 /* A recording that is under way. */
 struct session {
     struct options options;
-    char *object; /* path of libcoldboost-record.so */
+    struct program program;
+    char *object;           /* path of libcoldboost-record.so */
     char trace_path[64];    /* where recorded programs open the trace */
     char trace_mapping[96]; /* what it is called in /proc/PID/maps */
     struct trace_header *trace;
@@ -170,7 +174,8 @@ static void parse_options(int argc, char **argv, struct options *options)
  * inherited descriptor would also survive a change of user or of root folder, but not the many
  * programs that close what they do not know (shells, close_fds of Python, daemons), and they could
  * see it. What is lost: a program which changes its user and then executes another (the file in
- * TMPDIR, private as it had to be, was out of its reach too), and one in a PID namespace of its own.
+ * TMPDIR, private as it had to be, was out of its reach too), and one in a PID namespace of its
+ * own.
  */
 static int create_memory(const char *name)
 {
@@ -278,7 +283,8 @@ static void write_profile(struct session *session)
         warn("the trace is full: %u records are missing, and the profile is of what came before",
              session->trace->lost);
     int error = recording.executable_count ? make_profile(session, &recording, &bytes, &size) : 0;
-    if (!session->trace->pid_count || !recording.executable_count) {
+    bool has_loaded = session->trace->pid_count || session->program.own_calls;
+    if (!has_loaded || !recording.executable_count) {
         warn("nothing was recorded: %s never loaded %s (did it clear LD_PRELOAD, or is it "
              "set-user-ID?)",
              session->options.command[0], OBJECT);
@@ -304,8 +310,29 @@ static void set_environment(const struct session *session)
         fail(EXIT_FAILED, "cannot set the environment: %s", strerror(errno));
 }
 
+/* In the child: gets ready to be recorded. Returns 0, or a negative errno if it cannot be. */
+static int prepare(const struct session *session)
+{
+    if (session->program.own_calls)
+        return watched_begin(session->trace);
+    set_environment(session);
+    return 0;
+}
+
+static _Noreturn void fail_start(const struct session *session, int error)
+{
+    const char *path = session->program.path;
+    if (error < 0)
+        fail(EXIT_CANNOT_EXECUTE,
+             "%s cannot be preloaded, and watching it from outside is not allowed here (ptrace: "
+             "%s); in a container, allow ptrace (--cap-add SYS_PTRACE, or its seccomp profile); "
+             "outside, see /proc/sys/kernel/yama/ptrace_scope",
+             path, strerror(-error));
+    fail(error == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_EXECUTE, "%s: %s", path, strerror(error));
+}
+
 /* Starts the command; a failed exec comes back through the pipe, which a successful one closes. */
-static void start(struct session *session, const char *path, const sigset_t *mask)
+static void start(struct session *session, const sigset_t *mask)
 {
     int report_pipe[2];
     if (pipe2(report_pipe, O_CLOEXEC) != 0)
@@ -314,19 +341,22 @@ static void start(struct session *session, const char *path, const sigset_t *mas
     if (session->child < 0)
         fail(EXIT_FAILED, "fork: %s", strerror(errno));
     if (session->child == 0) {
-        set_environment(session);
-        sigprocmask(SIG_SETMASK, mask, NULL);
-        execv(path, session->options.command);
-        int error = errno;
+        int error = prepare(session);
+        if (!error) {
+            sigprocmask(SIG_SETMASK, mask, NULL);
+            execv(session->program.path, session->options.command);
+            error = errno;
+        }
         ssize_t n = write(report_pipe[1], &error, sizeof error);
         _exit(n == sizeof error ? EXIT_CANNOT_EXECUTE : EXIT_FAILED);
     }
     close(report_pipe[1]);
     int error = 0;
-    if (read(report_pipe[0], &error, sizeof error) > 0) {
-        fail(error == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_EXECUTE, "%s: %s", path,
-             strerror(error));
-    }
+    struct pollfd report = {report_pipe[0], POLLIN, 0};
+    while (session->program.own_calls && poll(&report, 1, 1) == 0)
+        outside_serve(session->trace, session->trace_mapping);
+    if (read(report_pipe[0], &error, sizeof error) > 0)
+        fail_start(session, error);
     close(report_pipe[0]);
 }
 
@@ -347,11 +377,14 @@ static bool is_over(const struct session *session)
 /* Watches the program until it ends; returns its wait status. */
 static int watch(struct session *session, const sigset_t *signals)
 {
-    struct sampler *sampler = sampler_new(session->trace, session->trace_mapping, session->child);
+    struct sampler *sampler = sampler_new(session->trace, session->trace_mapping,
+                                          session->program.own_calls ? 0 : session->child);
     for (;;) {
         uint64_t before = trace_now(session->trace);
-        if (!session->written)
+        if (!session->written) {
             sampler_look(sampler);
+            outside_serve(session->trace, session->trace_mapping);
+        }
         if (!session->written && is_over(session))
             write_profile(session);
         uint64_t cost = trace_now(session->trace) - before;
@@ -360,7 +393,11 @@ static int watch(struct session *session, const sigset_t *signals)
         siginfo_t signal;
         int number = sigtimedwait(signals, &signal, session->written ? NULL : &timeout);
         int status;
-        if (number == SIGCHLD && waitpid(session->child, &status, WNOHANG) == session->child) {
+        pid_t ended = 0;
+        while (number == SIGCHLD && ended != session->child &&
+               (ended = waitpid(-1, &status, WNOHANG)) > 0) {
+        } /* watchers end too */
+        if (ended == session->child) {
             if (!session->written)
                 sampler_look(sampler); /* children that outlive it */
             sampler_free(sampler);
@@ -375,9 +412,10 @@ int command_record(int argc, char **argv)
 {
     struct session session = {0};
     parse_options(argc, argv, &session.options);
-    struct program program = find_program(session.options.command[0]);
-    if (program.obstacle)
-        fail(EXIT_CANNOT_EXECUTE, "%s", program.obstacle);
+    session.program = find_program(session.options.command[0]);
+    if (session.program.obstacle && !session.program.own_calls)
+        fail(EXIT_CANNOT_EXECUTE, "%s, and it cannot be watched from outside either",
+             session.program.obstacle);
     session.object = find_component(OBJECT);
 
     sigset_t signals, mask;
@@ -388,13 +426,15 @@ int command_record(int argc, char **argv)
     sigprocmask(SIG_BLOCK, &signals, &mask);
     create_trace(&session);
     session.trace->until_ready = session.options.until_ready;
+    session.trace->until_exit = !session.options.until_ready && !session.options.until_ns;
     session.trace->readahead_is_off = readahead_off();
-    start(&session, program.path, &mask);
+    start(&session, &mask);
 
     int status = watch(&session, &signals);
     write_profile(&session);
-    free(program.path);
-    free(program.executable);
+    free(session.program.path);
+    free(session.program.executable);
+    free(session.program.obstacle);
     free(session.object);
     free(session.options.maps);
     int code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
