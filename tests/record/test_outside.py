@@ -4,6 +4,7 @@
 Usage: test_outside.py COLDBOOST VICTIM OBJECT STATIC_VICTIM [TEST...]
 """
 import ctypes
+import mmap
 import os
 import shutil
 import signal
@@ -234,6 +235,32 @@ class OutsideTest(test_record.RecordTest):
         return subprocess.run([tool, 'record', '-o', self.profile, '--', program, 'pread:1'],
                               cwd='/', check=False, stderr=subprocess.PIPE, user=NOBODY,
                               group=NOBODY, extra_groups=[])
+
+    def resident_pages(self, path):
+        """Those in memory now; mincore() is truthful to a file's owner."""
+        with open(path, 'rb') as f, mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_COPY) as memory:
+            vector = ctypes.create_string_buffer(test_record.PAGES)
+            view = ctypes.c_char.from_buffer(memory)
+            address = ctypes.addressof(view)
+            self.assertEqual(LIBC.mincore(ctypes.c_void_p(address), ctypes.c_size_t(len(memory)),
+                                          vector), 0)
+            del view  # or the mapping cannot be closed
+            return {page for page, byte in enumerate(vector.raw[:test_record.PAGES]) if byte & 1}
+
+    def test_run_replays_before_the_program_starts(self):
+        recorded = self.victim('pread:10', 'map:200', 'pread:450')
+        with open(self.data, 'rb') as f:
+            os.posix_fadvise(f.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        if self.resident_pages(self.data):
+            self.skipTest('the page cache keeps what it has')
+        result = subprocess.run([COLDBOOST, 'run', '-p', self.profile, '--', STATIC, 'sleep:500',
+                                 '7'], env=dict(os.environ, COLDBOOST_VERBOSE='1',
+                                                COLDBOOST='force'),
+                                check=False, stderr=subprocess.PIPE)
+        self.assertEqual(result.returncode, 7, result.stderr)
+        self.assertRegex(result.stderr, rb'statically linked')
+        self.assertRegex(result.stderr, rb'role=run .*plan=profile .*stale_files=0 .*state=done')
+        self.assertLessEqual(recorded.files[self.data], self.resident_pages(self.data))
 
     def test_go(self):
         if not shutil.which('go'):
