@@ -1,7 +1,7 @@
 /*
- * record.c: `coldboost record` runs a command under libcoldboost-record.so and writes the profile
- * of what it needed. The command must not notice: descriptors, output, signals and exit status are
- * its own.
+ * record.c: `coldboost record` runs a command under libcoldboost-record.so, or watched from outside
+ * (outside.c), and writes the profile of what it needed. The command must not notice: descriptors,
+ * output, signals and exit status are its own.
  */
 #include "../preload/watched.h"
 #include "command.h"
@@ -68,9 +68,15 @@ static const char help[] =
     "profile is exact. Otherwise a page fault also maps pages nearby which are in\n"
     "memory already, and the profile names more than COMMAND needs.\n"
     "\n"
+    "Programs that cannot be preloaded (static ones, Go) are watched from outside with\n"
+    "ptrace, and so is all that they start; nothing needs to be chosen. With --until\n"
+    "SECONDS or ready they stop at every system call until then, and are let go;\n"
+    "otherwise at reads, and the like, alone. Set-user-ID programs have no privileges\n"
+    "while they are watched, and cannot be recorded themselves.\n"
+    "\n"
     "Exit status: that of COMMAND; 128+N if signal N ended it; 1 if no profile could\n"
     "be written; 2 for a wrong command line; 126 if COMMAND cannot be executed or\n"
-    "cannot be preloaded (a static or set-user-ID program); 127 if it was not found.\n"
+    "cannot be recorded (a set-user-ID program); 127 if it was not found.\n"
     "\n"
     "Example: coldboost record -o app.cbp -- python3 -c 'import ssl, json'\n";
 
