@@ -10,7 +10,6 @@ struct program {
     char *path;       /* what will be executed; the caller's to free */
     char *executable; /* what /proc/self/exe will name: for a script, its interpreter */
     char *obstacle;   /* why it cannot be preloaded, or NULL */
-    bool own_calls;   /* it makes system calls without libc: record has to watch from outside */
 };
 
 /*

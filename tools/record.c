@@ -3,6 +3,7 @@
  * (outside.c), and writes the profile of what it needed. The command must not notice: descriptors,
  * output, signals and exit status are its own.
  */
+#include "../preload/image.h"
 #include "../preload/watched.h"
 #include "command.h"
 #include "launch.h"
@@ -98,6 +99,7 @@ struct options {
 struct session {
     struct options options;
     struct program program;
+    bool from_outside;      /* it cannot be preloaded */
     char *object;           /* path of libcoldboost-record.so */
     char trace_path[64];    /* where recorded programs open the trace */
     char trace_mapping[96]; /* what it is called in /proc/PID/maps */
@@ -289,7 +291,7 @@ static void write_profile(struct session *session)
         warn("the trace is full: %u records are missing, and the profile is of what came before",
              session->trace->lost);
     int error = recording.executable_count ? make_profile(session, &recording, &bytes, &size) : 0;
-    bool has_loaded = session->trace->pid_count || session->program.own_calls;
+    bool has_loaded = session->trace->pid_count || session->from_outside;
     if (!has_loaded || !recording.executable_count) {
         warn("nothing was recorded: %s never loaded %s (did it clear LD_PRELOAD, or is it "
              "set-user-ID?)",
@@ -319,7 +321,7 @@ static void set_environment(const struct session *session)
 /* In the child: gets ready to be recorded. Returns 0, or a negative errno if it cannot be. */
 static int prepare(const struct session *session)
 {
-    if (session->program.own_calls)
+    if (session->from_outside)
         return watched_begin(session->trace);
     set_environment(session);
     return 0;
@@ -359,7 +361,7 @@ static void start(struct session *session, const sigset_t *mask)
     close(report_pipe[1]);
     int error = 0;
     struct pollfd report = {report_pipe[0], POLLIN, 0};
-    while (session->program.own_calls && poll(&report, 1, 1) == 0)
+    while (session->from_outside && poll(&report, 1, 1) == 0)
         outside_serve(session->trace, session->trace_mapping);
     if (read(report_pipe[0], &error, sizeof error) > 0)
         fail_start(session, error);
@@ -384,7 +386,7 @@ static bool is_over(const struct session *session)
 static int watch(struct session *session, const sigset_t *signals)
 {
     struct sampler *sampler = sampler_new(session->trace, session->trace_mapping,
-                                          session->program.own_calls ? 0 : session->child);
+                                          session->from_outside ? 0 : session->child);
     for (;;) {
         uint64_t before = trace_now(session->trace);
         if (!session->written) {
@@ -419,7 +421,8 @@ int command_record(int argc, char **argv)
     struct session session = {0};
     parse_options(argc, argv, &session.options);
     session.program = find_program(session.options.command[0]);
-    if (session.program.obstacle && !session.program.own_calls)
+    session.from_outside = image_makes_own_calls(session.program.executable);
+    if (session.program.obstacle && !session.from_outside)
         fail(EXIT_CANNOT_EXECUTE, "%s, and it cannot be watched from outside either",
              session.program.obstacle);
     session.object = find_component(OBJECT);

@@ -39,6 +39,9 @@ class OutsideTest(test_record.RecordTest):
     victim_path = STATIC
     # It has no loader.
     test_loaded_objects = None
+    test_what_libc_reads_for_a_call = None
+    # From outside, what is looked up in vain is not noted.
+    test_paths_that_are_looked_up = None
     test_full_disk_for_temporary_files = None
     test_readahead_comes_back_even_after_sigkill = None
 
@@ -249,18 +252,21 @@ class OutsideTest(test_record.RecordTest):
 
     def test_run_replays_before_the_program_starts(self):
         recorded = self.victim('pread:10', 'map:200', 'pread:450')
-        with open(self.data, 'rb') as f:
-            os.posix_fadvise(f.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-        if self.resident_pages(self.data):
-            self.skipTest('the page cache keeps what it has')
-        result = subprocess.run([COLDBOOST, 'run', '-p', self.profile, '--', STATIC, 'sleep:500',
-                                 '7'], env=dict(os.environ, COLDBOOST_VERBOSE='1',
-                                                COLDBOOST='force'),
-                                check=False, stderr=subprocess.PIPE)
-        self.assertEqual(result.returncode, 7, result.stderr)
-        self.assertRegex(result.stderr, rb'statically linked')
-        self.assertRegex(result.stderr, rb'role=run .*plan=profile .*stale_files=0 .*state=done')
-        self.assertLessEqual(recorded.files[self.data], self.resident_pages(self.data))
+        for _ in range(5):  # others may drop the page cache meanwhile
+            with open(self.data, 'rb') as f:
+                os.posix_fadvise(f.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+            if self.resident_pages(self.data):
+                self.skipTest('the page cache keeps what it has')
+            result = subprocess.run([COLDBOOST, 'run', '-p', self.profile, '--', STATIC,
+                                     'sleep:500', '7'], check=False, stderr=subprocess.PIPE,
+                                    env=dict(os.environ, COLDBOOST_VERBOSE='1', COLDBOOST='force'))
+            resident = self.resident_pages(self.data)
+            self.assertEqual(result.returncode, 7, result.stderr)
+            self.assertRegex(result.stderr, rb'statically linked')
+            self.assertRegex(result.stderr, rb'role=run .*plan=profile .*stale_files=0 .*state=done')
+            if recorded.files[self.data] <= resident:
+                return
+        self.assertLessEqual(recorded.files[self.data], resident)
 
     def test_go(self):
         if not shutil.which('go'):
