@@ -335,7 +335,7 @@ static void stopped(struct watcher *watcher, pid_t id, int status)
 {
     int event = status >> 16, signal = WSTOPSIG(status);
     bool is_call = signal == (SIGTRAP | 0x80) || event == PTRACE_EVENT_SECCOMP;
-    int request = PTRACE_SYSCALL;
+    enum __ptrace_request request = PTRACE_SYSCALL;
     if (watcher->leaving) {
         ptrace(PTRACE_DETACH, id, NULL, (long)(is_call || event ? 0 : signal));
         return;
@@ -349,7 +349,7 @@ static void stopped(struct watcher *watcher, pid_t id, int status)
         sampler_look_at(watcher->sampler, thread->process);
     else if (event == PTRACE_EVENT_STOP && signal != SIGTRAP)
         request = PTRACE_LISTEN; /* SIGSTOP and its like: it stays stopped, until SIGCONT */
-    if (request == PTRACE_SYSCALL && watcher->filtered && !(thread = meet(watcher, id))->call)
+    if (request == PTRACE_SYSCALL && watcher->filtered && !meet(watcher, id)->call)
         request = PTRACE_CONT;
     ptrace(request, id, NULL, (long)(is_call || event ? 0 : signal));
 }

@@ -400,7 +400,7 @@ static int watch(struct session *session, const sigset_t *signals)
         struct timespec timeout = {(time_t)(pause / 1000000000), (long)(pause % 1000000000)};
         siginfo_t signal;
         int number = sigtimedwait(signals, &signal, session->written ? NULL : &timeout);
-        int status;
+        int status = 0;
         pid_t ended = 0;
         while (number == SIGCHLD && ended != session->child &&
                (ended = waitpid(-1, &status, WNOHANG)) > 0) {

@@ -62,7 +62,8 @@ class OutsideTest(test_record.RecordTest):
                   '    os.kill(p.pid, number)\n'
                   '    print(os.WSTOPSIG(os.waitpid(p.pid, os.WUNTRACED)[1]))\n'
                   '    time.sleep(0.1)\n'
-                  '    print(os.waitpid(p.pid, os.WNOHANG | os.WCONTINUED))\n'
+                  '    print(os.waitpid(p.pid, os.WNOHANG | os.WCONTINUED),\n'
+                  '          open(f"/proc/{p.pid}/stat").read().rpartition(")")[2].split()[0] in "Tt")\n'
                   '    os.kill(p.pid, signal.SIGCONT)\n'
                   '    print(os.WIFCONTINUED(os.waitpid(p.pid, os.WCONTINUED)[1]))\n'
                   'os.kill(p.pid, signal.SIGTERM)\n'
@@ -82,7 +83,8 @@ class OutsideTest(test_record.RecordTest):
         out, err = process.communicate(timeout=60)
         self.assertEqual(process.returncode, 6, err)
         self.assertEqual(out.decode().split('\n')[:8],
-                         ['19', '(0, 0)', 'True', '20', '(0, 0)', 'True', '-15 True', 'alarm'])
+                         ['19', '(0, 0) True', 'True', '20', '(0, 0) True', 'True', '-15 True',
+                          'alarm'])
         self.assertEqual({os.path.realpath(path) for path in read_profile(self.profile).executables},
                          {os.path.realpath(path) for path in
                           (STATIC, '/usr/bin/python3', '/bin/sleep', '/bin/sh')})
@@ -156,6 +158,7 @@ class OutsideTest(test_record.RecordTest):
                                       f'request:{version}', 'pread:30', 'map:200', '7',
                                       options=['--until', 'ready'], status=7)
                 self.assert_pages(profile, self.data, [10, 20, 130])
+                self.assertNotIn(30, profile.files[self.data])
 
     def test_without_leave_to_trace(self):
         calls = {'x86_64': (101, 317), 'aarch64': (117, 277)}.get(os.uname().machine)

@@ -89,7 +89,7 @@ static void do_preadv2(off_t page)
 static void do_sendfile(off_t page)
 {
     int out = open("/dev/null", O_WRONLY), fd = open_at((page + 2) * PAGE);
-    off_t offset = page * PAGE;
+    off_t offset = page * PAGE + PAGE - 10;
     check(sendfile(out, fd, &offset, 10) == 10, "sendfile");
     check(sendfile(out, fd, NULL, 10) == 10, "sendfile at the position");
     close(fd);
@@ -99,7 +99,7 @@ static void do_sendfile(off_t page)
 static void do_splice(off_t page)
 {
     int ends[2], fd = open_at(0);
-    loff_t offset = page * PAGE;
+    loff_t offset = page * PAGE + PAGE - 10;
     check(pipe(ends) == 0 && splice(fd, &offset, ends[1], NULL, 10, 0) == 10, "splice");
     close(fd);
     close(ends[0]);
@@ -110,7 +110,7 @@ static void do_copy(off_t page)
 {
     FILE *out = tmpfile();
     int fd = open_at(0);
-    loff_t offset = page * PAGE;
+    loff_t offset = page * PAGE + PAGE - 10;
     check(out && copy_file_range(fd, &offset, fileno(out), NULL, 10, 0) == 10, "copy_file_range");
     close(fd);
     fclose(out);
