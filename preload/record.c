@@ -9,11 +9,13 @@
  */
 #include "record.h"
 
+#include "image.h"
 #include "kernel.h"
 #include "pages.h"
 #include "profile.h"
 #include "text.h"
 #include "trace.h"
+#include "watched.h"
 
 #include <linux/limits.h>
 
@@ -291,6 +293,12 @@ void record_end(void)
         return;
     record_open_streams();
     record_pages(0, UINTPTR_MAX);
+}
+
+void record_hand_over(const char *path)
+{
+    if (process() && path && image_makes_own_calls(path))
+        watched_begin(trace);
 }
 
 /* ---- beginning and end --------------------------------------------------------------------- */

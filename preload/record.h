@@ -49,6 +49,9 @@ void record_pages(uintptr_t from, uintptr_t to);
 bool record_wants_ready(void);
 void record_ready(void);
 
+/* This thread is about to execute the program: has it watched from outside if it must be. */
+void record_hand_over(const char *path);
+
 /* The last chance to look: this process image is about to end. */
 void record_end(void);
 

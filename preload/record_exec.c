@@ -131,6 +131,35 @@ static char **own_environment(void)
     return &environ ? environ : NULL;
 }
 
+/* Where execvp() will find it; false if nowhere. */
+static bool find_program(const char *file, char *path, size_t room)
+{
+    const char *folders = find_value(own_environment(), "PATH=");
+    for (const char *at = folders ? folders : "/bin:/usr/bin"; *at;) {
+        size_t length = 0;
+        while (at[length] && at[length] != ':')
+            length++;
+        if (length + 1 + length_of(file) < room) {
+            char *end = append(path, at, length);
+            append(append(end, "/", length > 0), file, length_of(file));
+            if (cb_syscall6(SYS_faccessat, AT_FDCWD, (long)path, X_OK, 0, 0, 0) == 0)
+                return true;
+        }
+        at += length + (at[length] != '\0');
+    }
+    return false;
+}
+
+static void hand_over_found(const char *file)
+{
+    char path[PATH_MAX];
+    const char *slash = file;
+    while (*slash && *slash != '/')
+        slash++;
+    if (*slash || find_program(file, path, sizeof path))
+        record_hand_over(*slash ? file : path);
+}
+
 /* ---- exec: execve and execveat go straight to the kernel, as between vfork and exec ---------- */
 
 RECORD_API int execve(const char *path, char *const argv[], char *const envp[])
@@ -138,6 +167,7 @@ RECORD_API int execve(const char *path, char *const argv[], char *const envp[])
     char *const *environment = envp;
     CARRY_ON(environment);
     record_end();
+    record_hand_over(path);
     return (int)record_result(
         cb_syscall6(SYS_execve, (long)path, (long)argv, (long)environment, 0, 0, 0));
 }
@@ -166,6 +196,7 @@ RECORD_API int execvpe(const char *file, char *const argv[], char *const envp[])
     char *const *environment = envp;
     CARRY_ON(environment);
     record_end();
+    hand_over_found(file);
     return next ? next(file, argv, environment) : (int)record_result(-ENOSYS);
 }
 

@@ -5,27 +5,15 @@
 #include "record.h"
 
 #include "kernel.h"
-#include "text.h"
+#include "ready_request.h"
 
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { LOOK_BYTES = 256 };
-
-/* "GET /2018-06-01/runtime/invocation/next HTTP/1.1": the version may change, the rest does not. */
 static void look(const void *bytes, size_t size)
 {
-    static const char verb[] = "GET /", path[] = "/runtime/invocation/next";
-    const char *text = bytes;
-    if (size < sizeof verb + sizeof path || !bytes_equal(text, verb, sizeof verb - 1))
-        return;
-    size_t last = (size < LOOK_BYTES ? size : LOOK_BYTES) - (sizeof path - 1);
-    for (size_t i = 0; i <= last && text[i] != '\r'; i++) {
-        if (bytes_equal(text + i, path, sizeof path - 1)) {
-            record_ready();
-            return;
-        }
-    }
+    if (is_ready_request(bytes, size))
+        record_ready();
 }
 
 static void look_at_vector(const struct iovec *vector, size_t count, size_t sent)

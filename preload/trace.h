@@ -1,11 +1,11 @@
 /*
  * trace.h: what passes between the recorder inside the programs and the tool that watches them.
  *
- * A trace is one sparse file of fixed size, made by the tool and mapped shared by every recorded
- * process. Space is claimed with an atomic add and a record becomes visible with its last store:
- * there is no lock, whatever was written before a SIGKILL is there, and all processes share one
- * time axis. A process that dies between the claim and the last store leaves a gap of zeros or of
- * an incomplete record, which readers step over.
+ * A trace is one sparse file in memory, of fixed size, made by the tool and mapped shared by every
+ * recorded process. Space is claimed with an atomic add and a record becomes visible with its last
+ * store: there is no lock, whatever was written before a SIGKILL is there, and all processes share
+ * one time axis. A process that dies between the claim and the last store leaves a gap of zeros or
+ * of an incomplete record, which readers step over.
  *
  *   header │ slots: a hash table of file records │ records, in units of TRACE_UNIT bytes
  *
@@ -35,7 +35,9 @@ struct trace_header {
     _Atomic uint32_t pid_count; /* processes that attached; the last TRACE_PIDS are in pids */
     _Atomic uint32_t ready;     /* a process asked for its first Lambda invocation */
     uint32_t until_ready;       /* the tool waits for that */
+    uint32_t until_exit;        /* nobody stops watching before the programs end */
     uint32_t readahead_is_off;  /* then mappings need no MADV_RANDOM */
+    _Atomic uint64_t asks;      /* a thread that wants to be watched from outside (watched.h) */
     _Atomic uint32_t pids[TRACE_PIDS];
     _Atomic uint32_t slots[TRACE_SLOTS];
 };

@@ -15,10 +15,13 @@
 
 struct trace_header *trace_map(const char *path)
 {
-    int fd = sys_open(path, O_RDWR | O_NOFOLLOW);
+    /* A link of /proc/PID/fd, and the number may be another process's by now: open no device. */
+    struct stat status;
+    if (kernel_stat(path, &status) != 0 || !S_ISREG(status.st_mode))
+        return NULL;
+    int fd = sys_open(path, O_RDWR);
     if (fd < 0)
         return NULL;
-    struct stat status;
     size_t bytes = kernel_fstat(fd, &status) == 0 ? (size_t)status.st_size : 0;
     struct trace_header *trace = NULL;
     if (bytes > sizeof *trace)

@@ -82,14 +82,14 @@ static char *find_obstacle(int fd, const char *path, const char *head, size_t he
     memcpy(&header, head, sizeof header);
     if (HOST_MACHINE != EM_NONE && header.e_machine != HOST_MACHINE)
         return xasprintf("%s is for another architecture (ELF machine %u)", path, header.e_machine);
-    if (!has_interpreter(fd, &header))
-        return xasprintf("%s is statically linked: it has no loader that would preload", path);
     struct stat status;
     if (fstat(fd, &status) == 0 && (((status.st_mode & S_ISUID) && status.st_uid != getuid()) ||
                                     ((status.st_mode & S_ISGID) && status.st_gid != getgid())))
         return xasprintf("%s is set-uid or set-gid: its loader ignores LD_PRELOAD", path);
     if (getuid() != 0 && fgetxattr(fd, "security.capability", NULL, 0) > 0)
         return xasprintf("%s has file capabilities: its loader ignores LD_PRELOAD", path);
+    if (!has_interpreter(fd, &header))
+        return xasprintf("%s is statically linked: it has no loader that would preload", path);
     return NULL;
 }
 

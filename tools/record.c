@@ -1,10 +1,13 @@
 /*
- * record.c: `coldboost record` runs a command under libcoldboost-record.so and writes the profile
- * of what it needed. The command must not notice: descriptors, output, signals and exit status are
- * its own.
+ * record.c: `coldboost record` runs a command under libcoldboost-record.so, or watched from outside
+ * (outside.c), and writes the profile of what it needed. The command must not notice: descriptors,
+ * output, signals and exit status are its own.
  */
+#include "../preload/image.h"
+#include "../preload/watched.h"
 #include "command.h"
 #include "launch.h"
+#include "outside.h"
 #include "profile_write.h"
 #include "readahead.h"
 #include "sampler.h"
@@ -14,16 +17,22 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define OBJECT  "libcoldboost-record.so"
 #define PROFILE "coldboost.cbp"
+
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 8u
+#endif
 
 /*
  * How fine the order of mapped pages is. A look at a process costs 0.4 ms (python3, java), so that
@@ -60,9 +69,15 @@ static const char help[] =
     "profile is exact. Otherwise a page fault also maps pages nearby which are in\n"
     "memory already, and the profile names more than COMMAND needs.\n"
     "\n"
+    "Programs that cannot be preloaded (static ones, Go) are watched from outside with\n"
+    "ptrace, and so is all that they start; nothing needs to be chosen. With --until\n"
+    "SECONDS or ready they stop at every system call until then, and are let go;\n"
+    "otherwise at reads, and the like, alone. Set-user-ID programs have no privileges\n"
+    "while they are watched, and cannot be recorded themselves.\n"
+    "\n"
     "Exit status: that of COMMAND; 128+N if signal N ended it; 1 if no profile could\n"
     "be written; 2 for a wrong command line; 126 if COMMAND cannot be executed or\n"
-    "cannot be preloaded (a static or set-user-ID program); 127 if it was not found.\n"
+    "cannot be recorded (a set-user-ID program); 127 if it was not found.\n"
     "\n"
     "Example: coldboost record -o app.cbp -- python3 -c 'import ssl, json'\n";
 
@@ -83,8 +98,11 @@ struct options {
 /* A recording that is under way. */
 struct session {
     struct options options;
-    char *object; /* path of libcoldboost-record.so */
-    char trace_path[PATH_MAX];
+    struct program program;
+    bool from_outside;      /* it cannot be preloaded */
+    char *object;           /* path of libcoldboost-record.so */
+    char trace_path[64];    /* where recorded programs open the trace */
+    char trace_mapping[96]; /* what it is called in /proc/PID/maps */
     struct trace_header *trace;
     struct timespec since;
     pid_t child;
@@ -157,17 +175,29 @@ static void parse_options(int argc, char **argv, struct options *options)
 /* ---- the trace --------------------------------------------------------------------------------
  */
 
+/*
+ * The trace is memory of this process, a memfd, and not a file in TMPDIR: a program that writes to
+ * a sparse file on a full disk gets SIGBUS, and to allocate all of it at first needs room that it
+ * almost never uses. Recorded programs open it anew through /proc, each image for itself. An
+ * inherited descriptor would also survive a change of user or of root folder, but not the many
+ * programs that close what they do not know (shells, close_fds of Python, daemons), and they could
+ * see it. What is lost: a program which changes its user and then executes another (the file in
+ * TMPDIR, private as it had to be, was out of its reach too), and one in a PID namespace of its
+ * own.
+ */
+static int create_memory(const char *name)
+{
+    int fd = memfd_create(name, MFD_CLOEXEC | MFD_NOEXEC_SEAL);
+    return fd < 0 && errno == EINVAL ? memfd_create(name, MFD_CLOEXEC) : fd; /* before Linux 6.3 */
+}
+
 static void create_trace(struct session *session)
 {
-    const char *folder = getenv("TMPDIR");
-    char resolved[PATH_MAX];
-    if (!realpath(folder && *folder ? folder : "/tmp", resolved))
-        fail(EXIT_FAILED, "%s: %s; set TMPDIR", folder ? folder : "/tmp", strerror(errno));
-    int n = snprintf(session->trace_path, PATH_MAX, "%s/coldboost-trace.XXXXXX", resolved);
-    int fd = n < PATH_MAX ? mkostemp(session->trace_path, O_CLOEXEC) : -1;
-    if (fd < 0)
-        fail(EXIT_FAILED, "%s: cannot create the trace: %s; set TMPDIR", session->trace_path,
-             strerror(errno));
+    char name[64];
+    snprintf(name, sizeof name, "coldboost-trace.%d", getpid());
+    snprintf(session->trace_mapping, sizeof session->trace_mapping, "/memfd:%s (deleted)", name);
+    int fd = create_memory(name);
+    snprintf(session->trace_path, sizeof session->trace_path, "/proc/%d/fd/%d", getpid(), fd);
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     struct trace_header header = {
@@ -176,14 +206,12 @@ static void create_trace(struct session *session)
         .start_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec,
         .next_unit = TRACE_FIRST_UNIT,
     };
-    if (ftruncate(fd, TRACE_BYTES) != 0 ||
-        pwrite(fd, &header, sizeof header, 0) != (ssize_t)sizeof header ||
-        !(session->trace = trace_map(session->trace_path))) {
-        unlink(session->trace_path);
-        fail(EXIT_FAILED, "%s: cannot set up the trace: %s; set TMPDIR", session->trace_path,
-             strerror(errno));
-    }
-    close(fd);
+    if (fd < 0 || ftruncate(fd, TRACE_BYTES) != 0 ||
+        pwrite(fd, &header, sizeof header, 0) != (ssize_t)sizeof header)
+        fail(EXIT_FAILED, "cannot set up the trace: memfd: %s", strerror(errno));
+    session->trace = trace_map(session->trace_path);
+    if (!session->trace)
+        fail(EXIT_FAILED, "%s: cannot map the trace; mount /proc", session->trace_path);
     /* Files are stamped with the kernel's coarse clock. */
     clock_gettime(CLOCK_REALTIME_COARSE, &session->since);
 }
@@ -253,7 +281,7 @@ static void write_profile(struct session *session)
     char resolved[PATH_MAX];
     bool exists =
         stat(session->options.output, &output) == 0 && realpath(session->options.output, resolved);
-    const char *leave[] = {session->object, session->trace_path, exists ? resolved : NULL, NULL};
+    const char *leave[] = {session->object, exists ? resolved : NULL, NULL};
     struct trace_options options = {EPOCH_US, session->since, leave};
     struct recording recording;
     uint8_t *bytes;
@@ -263,7 +291,8 @@ static void write_profile(struct session *session)
         warn("the trace is full: %u records are missing, and the profile is of what came before",
              session->trace->lost);
     int error = recording.executable_count ? make_profile(session, &recording, &bytes, &size) : 0;
-    if (!session->trace->pid_count || !recording.executable_count) {
+    bool has_loaded = session->trace->pid_count || session->from_outside;
+    if (!has_loaded || !recording.executable_count) {
         warn("nothing was recorded: %s never loaded %s (did it clear LD_PRELOAD, or is it "
              "set-user-ID?)",
              session->options.command[0], OBJECT);
@@ -289,8 +318,29 @@ static void set_environment(const struct session *session)
         fail(EXIT_FAILED, "cannot set the environment: %s", strerror(errno));
 }
 
+/* In the child: gets ready to be recorded. Returns 0, or a negative errno if it cannot be. */
+static int prepare(const struct session *session)
+{
+    if (session->from_outside)
+        return watched_begin(session->trace);
+    set_environment(session);
+    return 0;
+}
+
+static _Noreturn void fail_start(const struct session *session, int error)
+{
+    const char *path = session->program.path;
+    if (error < 0)
+        fail(EXIT_CANNOT_EXECUTE,
+             "%s cannot be preloaded, and watching it from outside is not allowed here (ptrace: "
+             "%s); in a container, allow ptrace (--cap-add SYS_PTRACE, or its seccomp profile); "
+             "outside, see /proc/sys/kernel/yama/ptrace_scope",
+             path, strerror(-error));
+    fail(error == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_EXECUTE, "%s: %s", path, strerror(error));
+}
+
 /* Starts the command; a failed exec comes back through the pipe, which a successful one closes. */
-static void start(struct session *session, const char *path, const sigset_t *mask)
+static void start(struct session *session, const sigset_t *mask)
 {
     int report_pipe[2];
     if (pipe2(report_pipe, O_CLOEXEC) != 0)
@@ -299,20 +349,22 @@ static void start(struct session *session, const char *path, const sigset_t *mas
     if (session->child < 0)
         fail(EXIT_FAILED, "fork: %s", strerror(errno));
     if (session->child == 0) {
-        set_environment(session);
-        sigprocmask(SIG_SETMASK, mask, NULL);
-        execv(path, session->options.command);
-        int error = errno;
+        int error = prepare(session);
+        if (!error) {
+            sigprocmask(SIG_SETMASK, mask, NULL);
+            execv(session->program.path, session->options.command);
+            error = errno;
+        }
         ssize_t n = write(report_pipe[1], &error, sizeof error);
         _exit(n == sizeof error ? EXIT_CANNOT_EXECUTE : EXIT_FAILED);
     }
     close(report_pipe[1]);
     int error = 0;
-    if (read(report_pipe[0], &error, sizeof error) > 0) {
-        unlink(session->trace_path);
-        fail(error == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_EXECUTE, "%s: %s", path,
-             strerror(error));
-    }
+    struct pollfd report = {report_pipe[0], POLLIN, 0};
+    while (session->from_outside && poll(&report, 1, 1) == 0)
+        outside_serve(session->trace, session->trace_mapping);
+    if (read(report_pipe[0], &error, sizeof error) > 0)
+        fail_start(session, error);
     close(report_pipe[0]);
 }
 
@@ -333,11 +385,14 @@ static bool is_over(const struct session *session)
 /* Watches the program until it ends; returns its wait status. */
 static int watch(struct session *session, const sigset_t *signals)
 {
-    struct sampler *sampler = sampler_new(session->trace, session->trace_path, session->child);
+    struct sampler *sampler = sampler_new(session->trace, session->trace_mapping,
+                                          session->from_outside ? 0 : session->child);
     for (;;) {
         uint64_t before = trace_now(session->trace);
-        if (!session->written)
+        if (!session->written) {
             sampler_look(sampler);
+            outside_serve(session->trace, session->trace_mapping);
+        }
         if (!session->written && is_over(session))
             write_profile(session);
         uint64_t cost = trace_now(session->trace) - before;
@@ -345,8 +400,12 @@ static int watch(struct session *session, const sigset_t *signals)
         struct timespec timeout = {(time_t)(pause / 1000000000), (long)(pause % 1000000000)};
         siginfo_t signal;
         int number = sigtimedwait(signals, &signal, session->written ? NULL : &timeout);
-        int status;
-        if (number == SIGCHLD && waitpid(session->child, &status, WNOHANG) == session->child) {
+        int status = 0;
+        pid_t ended = 0;
+        while (number == SIGCHLD && ended != session->child &&
+               (ended = waitpid(-1, &status, WNOHANG)) > 0) {
+        } /* watchers end too */
+        if (ended == session->child) {
             if (!session->written)
                 sampler_look(sampler); /* children that outlive it */
             sampler_free(sampler);
@@ -361,9 +420,11 @@ int command_record(int argc, char **argv)
 {
     struct session session = {0};
     parse_options(argc, argv, &session.options);
-    struct program program = find_program(session.options.command[0]);
-    if (program.obstacle)
-        fail(EXIT_CANNOT_EXECUTE, "%s", program.obstacle);
+    session.program = find_program(session.options.command[0]);
+    session.from_outside = image_makes_own_calls(session.program.executable);
+    if (session.program.obstacle && !session.from_outside)
+        fail(EXIT_CANNOT_EXECUTE, "%s, and it cannot be watched from outside either",
+             session.program.obstacle);
     session.object = find_component(OBJECT);
 
     sigset_t signals, mask;
@@ -374,14 +435,15 @@ int command_record(int argc, char **argv)
     sigprocmask(SIG_BLOCK, &signals, &mask);
     create_trace(&session);
     session.trace->until_ready = session.options.until_ready;
+    session.trace->until_exit = !session.options.until_ready && !session.options.until_ns;
     session.trace->readahead_is_off = readahead_off();
-    start(&session, program.path, &mask);
+    start(&session, &mask);
 
     int status = watch(&session, &signals);
     write_profile(&session);
-    unlink(session.trace_path);
-    free(program.path);
-    free(program.executable);
+    free(session.program.path);
+    free(session.program.executable);
+    free(session.program.obstacle);
     free(session.object);
     free(session.options.maps);
     int code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);

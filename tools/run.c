@@ -22,7 +22,7 @@ static const char help[] =
     "Starts COMMAND with libcoldboost.so preloaded, and begins to read its recorded working\n"
     "set before it is even loaded. The process becomes COMMAND: same process id, exit status,\n"
     "signals, descriptors and terminal. If COMMAND cannot be preloaded (static, set-uid, 32-bit)\n"
-    "a line on stderr says why, and it runs all the same.\n"
+    "a line on stderr says why, and what was read before its start is all it gets.\n"
     "\n"
     "  -p, --profile=PROFILE  a file made by 'coldboost record'; otherwise $COLDBOOST_PROFILE,\n"
     "                         $LAMBDA_TASK_ROOT/coldboost.cbp, /opt/coldboost/profile.cbp;\n"

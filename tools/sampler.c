@@ -25,7 +25,7 @@ struct seen {
 
 struct watched {
     pid_t pid;
-    bool is_main;
+    bool is_known; /* to be recorded, whether it maps the trace or not */
     char *executable;
     uint32_t process; /* the name of this image in the trace; 0: not watched (yet) */
     uint64_t last_ns;
@@ -39,7 +39,7 @@ struct run {
 
 struct sampler {
     struct trace_header *trace;
-    const char *trace_path;
+    const char *trace_mapping;
     char own_executable[PATH_MAX];
     uint64_t page_bytes;
     uint32_t pids_read;
@@ -65,7 +65,7 @@ static void forget_image(struct watched *watched)
     watched->process = 0;
 }
 
-static void watch(struct sampler *sampler, pid_t pid, bool is_main)
+static void watch(struct sampler *sampler, pid_t pid, bool is_known)
 {
     for (size_t i = 0; i < sampler->watched_count; i++)
         if (sampler->watched[i].pid == pid)
@@ -73,7 +73,7 @@ static void watch(struct sampler *sampler, pid_t pid, bool is_main)
     size_t count = sampler->watched_count++;
     sampler->watched = xrealloc(sampler->watched, (count + 1) * sizeof *sampler->watched);
     sampler->watched[count] =
-        (struct watched){.pid = pid, .is_main = is_main, .last_ns = trace_now(sampler->trace)};
+        (struct watched){.pid = pid, .is_known = is_known, .last_ns = trace_now(sampler->trace)};
 }
 
 static bool read_executable(pid_t pid, char *path)
@@ -92,7 +92,7 @@ static bool read_executable(pid_t pid, char *path)
 static bool find_trace(struct page_scan *scan, const struct mapping *mapping)
 {
     struct sampler *sampler = scan->context;
-    if (strcmp(mapping->path, sampler->trace_path) == 0)
+    if (strcmp(mapping->path, sampler->trace_mapping) == 0)
         sampler->maps_trace = true;
     return false;
 }
@@ -198,14 +198,14 @@ static int scan(struct sampler *sampler, const struct watched *watched,
 
 /*
  * A process is looked at once it has mapped the trace: its number may be another's by now, or one
- * of another namespace. The main process is ours from the moment it is another program than this
+ * of another namespace. A known one is recorded from the moment it is another program than this
  * one.
  */
 static void meet_image(struct sampler *sampler, struct watched *watched, const char *executable)
 {
     forget_image(watched);
     sampler->maps_trace = false;
-    if (watched->is_main)
+    if (watched->is_known)
         sampler->maps_trace = strcmp(executable, sampler->own_executable) != 0;
     else
         scan(sampler, watched, find_trace);
@@ -250,18 +250,55 @@ static bool look(struct sampler *sampler, struct watched *watched)
 /* ---- all processes ----------------------------------------------------------------------------
  */
 
-struct sampler *sampler_new(struct trace_header *trace, const char *trace_path, pid_t main_pid)
+struct sampler *sampler_new(struct trace_header *trace, const char *trace_mapping, pid_t main_pid)
 {
     struct sampler *sampler = xmalloc(sizeof *sampler);
     *sampler = (struct sampler){
         .trace = trace,
-        .trace_path = trace_path,
+        .trace_mapping = trace_mapping,
         .page_bytes = (uint64_t)sysconf(_SC_PAGESIZE),
     };
     if (!read_executable(getpid(), sampler->own_executable))
         fail(EXIT_FAILED, "cannot read /proc/self/exe; mount /proc");
-    watch(sampler, main_pid, true);
+    if (main_pid)
+        watch(sampler, main_pid, true);
     return sampler;
+}
+
+void sampler_watch(struct sampler *sampler, pid_t pid)
+{
+    watch(sampler, pid, true);
+}
+
+static struct watched *find_watched(struct sampler *sampler, pid_t pid)
+{
+    for (size_t i = 0; i < sampler->watched_count; i++)
+        if (sampler->watched[i].pid == pid)
+            return &sampler->watched[i];
+    return NULL;
+}
+
+uint32_t sampler_image(struct sampler *sampler, pid_t pid)
+{
+    char executable[PATH_MAX];
+    struct watched *watched = find_watched(sampler, pid);
+    if (watched && !watched->executable && read_executable(pid, executable))
+        meet_image(sampler, watched, executable);
+    return watched ? watched->process : 0;
+}
+
+bool sampler_maps_trace(struct sampler *sampler, pid_t pid)
+{
+    sampler->maps_trace = false;
+    scan(sampler, &(struct watched){.pid = pid}, find_trace);
+    return sampler->maps_trace;
+}
+
+void sampler_look_at(struct sampler *sampler, pid_t pid)
+{
+    struct watched *watched = find_watched(sampler, pid);
+    if (watched)
+        look(sampler, watched);
 }
 
 void sampler_look(struct sampler *sampler)

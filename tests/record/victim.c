@@ -1,7 +1,8 @@
 /*
  * victim.c: a program that touches exactly the pages it is told to, in every way a program can. Its
  * arguments are done one after the other: WAY:PAGE, applied to the file in DATA (environment), or
- * PATH=FILE to go on with another file. Ends with 0, or with 99 and a message if a way fails.
+ * PATH=FILE to go on with another file, or -- COMMAND to become another program. Ends with 0, or
+ * with 99 and a message if a way fails.
  */
 #include <dirent.h>
 #include <dlfcn.h>
@@ -88,7 +89,7 @@ static void do_preadv2(off_t page)
 static void do_sendfile(off_t page)
 {
     int out = open("/dev/null", O_WRONLY), fd = open_at((page + 2) * PAGE);
-    off_t offset = page * PAGE;
+    off_t offset = page * PAGE + PAGE - 10;
     check(sendfile(out, fd, &offset, 10) == 10, "sendfile");
     check(sendfile(out, fd, NULL, 10) == 10, "sendfile at the position");
     close(fd);
@@ -98,7 +99,7 @@ static void do_sendfile(off_t page)
 static void do_splice(off_t page)
 {
     int ends[2], fd = open_at(0);
-    loff_t offset = page * PAGE;
+    loff_t offset = page * PAGE + PAGE - 10;
     check(pipe(ends) == 0 && splice(fd, &offset, ends[1], NULL, 10, 0) == 10, "splice");
     close(fd);
     close(ends[0]);
@@ -109,7 +110,7 @@ static void do_copy(off_t page)
 {
     FILE *out = tmpfile();
     int fd = open_at(0);
-    loff_t offset = page * PAGE;
+    loff_t offset = page * PAGE + PAGE - 10;
     check(out && copy_file_range(fd, &offset, fileno(out), NULL, 10, 0) == 10, "copy_file_range");
     close(fd);
     fclose(out);
@@ -270,6 +271,13 @@ static void do_sleep(off_t milliseconds)
     usleep((useconds_t)milliseconds * 1000);
 }
 
+#ifdef VICTIM_STATIC
+static void do_dlopen(off_t close_it)
+{
+    (void)close_it;
+    errx(99, "a static program loads nothing");
+}
+#else
 /* The data is an object with a function of this name. */
 static void do_dlopen(off_t close_it)
 {
@@ -281,6 +289,7 @@ static void do_dlopen(off_t close_it)
     if (close_it)
         dlclose(object);
 }
+#endif
 
 static void do_list(off_t unused)
 {
@@ -372,7 +381,40 @@ static void do_libc(off_t unused)
 {
     (void)unused;
     time_t now = time(NULL);
-    check(getpwuid(0) != NULL && localtime(&now) != NULL, "libc");
+#ifndef VICTIM_STATIC /* it would need libc's libraries all the same */
+    check(getpwuid(0) != NULL, "getpwuid");
+#endif
+    check(localtime(&now) != NULL, "localtime");
+}
+
+/* A child of nobody, which reads after its parent has ended, and says so by a file of its own. */
+static void do_daemon(off_t page)
+{
+    char done[4096];
+    if (fork() != 0)
+        return;
+    check(daemon(1, 0) == 0, "daemon");
+    usleep(300000);
+    do_pread(page);
+    touch_map(page + 20);
+    snprintf(done, sizeof done, "%s.done", data);
+    close(open(done, O_WRONLY | O_CREAT, 0600));
+    _exit(0);
+}
+
+static void do_request(off_t version)
+{
+    int ends[2];
+    check(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0, "socketpair");
+    int n = snprintf(buffer, sizeof buffer, "GET /%jd/runtime/invocation/%s HTTP/1.1\r\n",
+                     (intmax_t)version, version ? "next" : "nix");
+    struct iovec vector = {buffer, (size_t)n};
+    struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
+    ssize_t sent = version % 4 == 0   ? write(ends[0], buffer, (size_t)n)
+                   : version % 4 == 1 ? writev(ends[0], &vector, 1)
+                   : version % 4 == 2 ? sendmsg(ends[0], &message, 0)
+                                      : send(ends[0], buffer, (size_t)n, 0);
+    check(sent == n, "send");
 }
 
 static const struct way {
@@ -410,6 +452,8 @@ static const struct way {
     {"unlink", do_unlink},
     {"rename", do_rename},
     {"close_all", do_close_all},
+    {"daemon", do_daemon},
+    {"request", do_request},
 };
 
 static void run(const char *name, off_t page)
@@ -429,7 +473,10 @@ int main(int argc, char **argv)
     data = getenv("DATA");
     for (int i = 1; i < argc; i++) {
         char *colon = strchr(argv[i], ':');
-        if (strncmp(argv[i], "PATH=", 5) == 0) {
+        if (strcmp(argv[i], "--") == 0) {
+            execvp(argv[i + 1], argv + i + 1);
+            err(99, "%s", argv[i + 1]);
+        } else if (strncmp(argv[i], "PATH=", 5) == 0) {
             data = argv[i] + 5;
         } else if (colon) {
             *colon = '\0';

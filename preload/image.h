@@ -1,0 +1,17 @@
+/*
+ * image.h: whether a program has to be watched from outside while it is recorded.
+ */
+#ifndef CB_IMAGE_H
+#define CB_IMAGE_H
+
+#include <stdbool.h>
+
+/*
+ * Whether the program at path, or the interpreter of that script, makes its system calls without
+ * libc: it is static, or written in Go. False if it would gain privileges, which a watched program
+ * does not, and for what is no program of this machine. System calls only: this runs in recorded
+ * programs, between vfork and exec.
+ */
+bool image_makes_own_calls(const char *path);
+
+#endif
