@@ -58,7 +58,7 @@ __attribute__((constructor)) static void be_a_parent(int argc, char **argv)
 
 Test(environment, tells_a_child_of_the_function_from_its_first_process)
 {
-    static char filler[5000], prefix[] = "XAWS_LAMBDA_RUNTIME_API=1",
+    static char filler[4080], prefix[] = "XAWS_LAMBDA_RUNTIME_API=1",
                               other[] = "AWS_LAMBDA_RUNTIME=1";
     memset(filler, 'x', sizeof filler - 1);
     char *const function[] = {prefix, filler, runtime_api, task_root, NULL};
