@@ -11,13 +11,16 @@
  */
 #include "coldboost.h"
 
+#include "admission.h"
 #include "blind.h"
 #include "cpu.h"
 #include "environment.h"
 #include "options.h"
+#include "profile.h"
 #include "replay.h"
 #include "report.h"
 #include "sys.h"
+#include "telemetry.h"
 #include "text.h"
 #include "zlib.h"
 
@@ -51,24 +54,28 @@ static unsigned long auxiliary(char *const *envp, unsigned long type)
     return 0;
 }
 
-/* Whether coldboost run is replaying for this very process. */
-static bool is_started(const char *process_id)
+/* The path of the program, as /proc/self/exe names it; "" if there is no /proc. */
+static const char *own_executable(void)
 {
-    uint64_t id = 0;
-    for (; process_id && *process_id >= '0' && *process_id <= '9'; process_id++)
-        id = id * 10 + (uint64_t)(*process_id - '0');
-    return id != 0 && id == (uint64_t)sys_getpid();
+    static char executable[PATH_BYTES];
+    if (!*executable) {
+        long length = sys_readlink("/proc/self/exe", executable, sizeof executable - 1);
+        executable[length > 0 ? length : 0] = '\0';
+    }
+    return executable;
 }
 
-/* 1: replaying; 0: this program is none of the profile's business; -errno: there is no profile. */
-static int start_replay(char *const *envp, enum role role)
+/* As replay_start(); -errno too if there is no profile to look into. */
+static int start_replay(char *const *envp, enum role role, enum policy policy,
+                        struct admission *admission)
 {
-    static char executable[PATH_BYTES], profile[PATH_BYTES];
+    static char profile[PATH_BYTES];
     struct replay_request request = {
         .profile =
             options.profile ? options.profile : environment_profile(envp, profile, sizeof profile),
-        .executable = executable,
-        .role = role_name(role),
+        .role = role,
+        .policy = policy,
+        .holdout = options.holdout,
         .mode = (enum option_mode)options.mode,
         .workers = options.workers,
         .budget_bytes = options.budget_bytes,
@@ -78,21 +85,47 @@ static int start_replay(char *const *envp, enum role role)
     };
     if (!request.profile)
         return -ENOENT;
-    long length = sys_readlink("/proc/self/exe", executable, sizeof executable - 1);
-    if (length <= 0)
-        return -ENOENT;
-    executable[length] = '\0';
-    return replay_start(&request);
+    request.executable = own_executable();
+    return *request.executable ? replay_start(&request, admission) : -ENOENT;
 }
 
-static void report_plan(enum role role, const char *start, const char *plan,
+/* Without a profile: what is certain, unless it is in memory or chance leaves this start alone. */
+static struct blind_result start_blind(struct admission *admission)
+{
+    struct blind_result blind = {0, 0};
+    bool warm = blind_is_warm(), holdout = holdout_draw(options.holdout) == ARM_HOLDOUT;
+    admission->start = warm ? COLDBOOST_START_WARM : COLDBOOST_START_COLD;
+    admission->arm = holdout ? ARM_HOLDOUT : ARM_BOOSTED;
+    environment_set_start(admission->start);
+    if (!holdout && (!warm || options.enabled == SWITCH_FORCE))
+        blind = blind_page_in(options.budget_bytes);
+    if (telemetry_is_on()) {
+        uint8_t method = blind.ranges ? METHOD_SYNC : METHOD_NONE;
+        telemetry_include(0, admission->arm, admission->start, method);
+        telemetry_write_start(&(struct telemetry_replay){
+            .bytes_asked = blind.bytes,
+            .bytes_resident = blind.bytes ? TELEMETRY_UNKNOWN64 : 0,
+            .ranges = blind.ranges,
+            .ranges_total = blind.ranges,
+            .start = (uint8_t)admission->start,
+            .plan = PLAN_BLIND,
+            .method = method,
+            .state = (uint8_t)(blind.ranges ? STATE_DONE
+                               : warm       ? STATE_SKIPPED
+                                            : STATE_NONE),
+        });
+    }
+    return blind;
+}
+
+static void report_plan(enum role role, enum coldboost_start start, const char *plan,
                         struct blind_result blind, uint64_t ns)
 {
     struct report line = {.length = 0};
     report_text(&line, "coldboost: role=");
     report_text(&line, role_name(role));
     report_text(&line, " start=");
-    report_text(&line, start);
+    report_text(&line, telemetry_start_name(start));
     report_text(&line, " plan=");
     report_text(&line, plan);
     report_number(&line, " ranges=", blind.ranges);
@@ -122,32 +155,52 @@ __attribute__((constructor)) static void construct(int argc, char **argv, char *
 
     environment_set(envp);
     coldboost_critical_init();
-    enum role role = environment_role(envp);
+    enum role role = environment_role(envp, NULL);
+    enum init_type init_type = environment_init_type(envp);
+    struct handover handover;
+    bool started_ahead = handover_parse(options.started, &handover) &&
+                         handover.executable_hash == profile_hash(own_executable());
+    if (options.telemetry) {
+        struct telemetry_process process = {
+            .target = options.telemetry,
+            .envp = envp,
+            .executable = own_executable(),
+            .role = role,
+            .init_type = init_type,
+            .holdout = options.holdout,
+            .started_ns = started_ahead ? handover.started_ns : 0,
+        };
+        telemetry_begin(&process);
+    }
     struct blind_result blind = {0, 0};
-    if (is_started(options.started)) {
+    if (started_ahead) {
+        telemetry_include(0, (enum telemetry_arm)handover.arm, (unsigned)handover.start,
+                          METHOD_RUN);
         if (options.verbose)
-            report_plan(role, "unknown", "started", blind, 0);
+            report_plan(role, 0, "started", blind, 0);
         return;
     }
     uint64_t from_ns = options.verbose ? sys_monotonic_ns() : 0;
-    int started = start_replay(envp, role);
+    enum policy policy = lambda_policy(role, init_type);
+    struct admission admission = {.start = 0}; /* the profile is about other programs */
+    int started = policy == POLICY_NOTHING ? 0 : start_replay(envp, role, policy, &admission);
     if (started == 1)
         return;
-    const char *start = "unknown", *plan = "none"; /* the profile is about other programs */
-    if (started < 0) {
-        bool warm = blind_is_warm();
-        environment_set_start(warm ? COLDBOOST_START_WARM : COLDBOOST_START_COLD);
-        start = warm ? "warm" : "cold";
+    const char *plan = "none";
+    if (started < 0 && role != ROLE_CHILD) {
+        blind = start_blind(&admission);
         plan = "blind";
-        if (!warm || options.enabled == SWITCH_FORCE)
-            blind = blind_page_in(options.budget_bytes);
     }
+    if (admission.arm == ARM_HOLDOUT)
+        plan = "holdout";
     if (options.verbose)
-        report_plan(role, start, plan, blind, sys_monotonic_ns() - from_ns);
+        report_plan(role, admission.start, plan, blind, sys_monotonic_ns() - from_ns);
 }
 
 __attribute__((destructor)) static void destruct(void)
 {
-    if (options.verbose)
+    if (options.verbose || options.telemetry) {
         replay_report_unfinished();
+        telemetry_write_end();
+    }
 }

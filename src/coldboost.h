@@ -160,8 +160,9 @@ COLDBOOST_API uint32_t coldboost_crc32c_combine(uint32_t crc_a, uint32_t crc_b, 
  * What kind of start this process is, as the constructor found it.
  */
 enum coldboost_start {
-    COLDBOOST_START_COLD = 1, /* first process of its kind here, or nothing says otherwise */
-    COLDBOOST_START_WARM = 2, /* the files it needs were in memory already */
+    COLDBOOST_START_COLD = 1,    /* first process of its kind here, or nothing says otherwise */
+    COLDBOOST_START_WARM = 2,    /* the files it needs were in memory already */
+    COLDBOOST_START_RESTART = 3, /* not the first of its program in this Lambda sandbox */
 };
 
 /*

@@ -1,5 +1,6 @@
 /*
- * environment.c: the environment block, prefetched before the program reads it.
+ * environment.c: the environment block: prefetched before the program reads it, and asked what part
+ * the process has in a Lambda function.
  *
  * The kernel has just written the block, so it is in memory; what can be missing is cache lines.
  * Reads the block, never changes it.
@@ -85,7 +86,7 @@ enum coldboost_start coldboost_critical_init(void)
             prefetch_block(envp);
             /* A function's settings, wherever setenv() has moved them. Outside Lambda the block is
              * all there is to say. */
-            if (environment_role(envp) != ROLE_OTHER)
+            if (environment_get(envp, "AWS_LAMBDA_RUNTIME_API"))
                 for (size_t i = 0; i < sizeof read_at_start / sizeof *read_at_start; i++) {
                     const char *value = environment_get(envp, read_at_start[i]);
                     if (value)
@@ -99,11 +100,109 @@ enum coldboost_start coldboost_critical_init(void)
     return __atomic_load_n(&start_kind, __ATOMIC_RELAXED);
 }
 
-enum role environment_role(char *const *envp)
+/* What each process does of a replay: one row a role, one column an init type. The row of a process
+ * outside Lambda has no init type and so one column only. */
+static const uint8_t policies[ROLE_COUNT][INIT_COUNT] = {
+    [ROLE_OTHER] = {[INIT_NONE] = POLICY_BURST},
+    [ROLE_RUNTIME] = {[INIT_ON_DEMAND] = POLICY_BURST,
+                      [INIT_PROVISIONED] = POLICY_GENTLE,
+                      [INIT_SNAP_START] = POLICY_SNAPSHOT,
+                      [INIT_MANAGED] = POLICY_ONCE},
+    [ROLE_EXTENSION] = {[INIT_ON_DEMAND] = POLICY_GENTLE,
+                        [INIT_PROVISIONED] = POLICY_GENTLE,
+                        [INIT_SNAP_START] = POLICY_SNAPSHOT,
+                        [INIT_MANAGED] = POLICY_ONCE},
+    [ROLE_SHELL] = {[INIT_ON_DEMAND] = POLICY_BURST,
+                    [INIT_PROVISIONED] = POLICY_GENTLE,
+                    [INIT_SNAP_START] = POLICY_SNAPSHOT,
+                    [INIT_MANAGED] = POLICY_ONCE},
+    /* Whether a child runs before the snapshot or long after, it cannot know. */
+    [ROLE_CHILD] = {[INIT_ON_DEMAND] = POLICY_ONCE,
+                    [INIT_PROVISIONED] = POLICY_ONCE,
+                    [INIT_SNAP_START] = POLICY_NOTHING,
+                    [INIT_MANAGED] = POLICY_ONCE},
+};
+
+enum policy lambda_policy(enum role role, enum init_type init_type)
+{
+    return (enum policy)policies[role][init_type];
+}
+
+static bool is_shell(const char *executable)
+{
+    static const char shells[][8] = {"ash", "bash", "busybox", "dash", "ksh", "mksh", "sh", "zsh"};
+    const char *name = executable;
+    for (const char *at = executable; *at; at++)
+        if (*at == '/')
+            name = at + 1;
+    for (size_t i = 0; i < sizeof shells / sizeof *shells; i++)
+        if (text_equal(name, shells[i]))
+            return true;
+    return false;
+}
+
+/* Whether the process that started us was given the same variable: then it is one of the function's
+ * own, and not Lambda's. Its block is read as it was at its exec; if it cannot be, we are first. */
+static bool parent_is_in_lambda(void)
+{
+    char path[32] = "/proc/", digits[12];
+    size_t at = sizeof digits - 1;
+    long parent = cb_syscall6(SYS_getppid, 0, 0, 0, 0, 0, 0);
+    digits[at] = '\0';
+    do
+        digits[--at] = (char)('0' + parent % 10);
+    while ((parent /= 10) > 0);
+    size_t length = text_append(path, sizeof path, 6, digits + at);
+    text_append(path, sizeof path, length, "/environ");
+    int fd = sys_open(path, O_RDONLY);
+    if (fd < 0)
+        return false;
+    static const char wanted[] = "AWS_LAMBDA_RUNTIME_API=";
+    char buffer[2048];
+    uint64_t offset = 0;
+    size_t matched = 0; /* characters of this variable that agree; or no_match */
+    const size_t no_match = sizeof wanted;
+    bool found = false;
+    for (long n; !found && (n = sys_pread(fd, buffer, sizeof buffer, offset)) > 0;) {
+        for (long i = 0; i < n && !found; i++) {
+            if (!buffer[i])
+                matched = 0;
+            else if (matched != no_match)
+                matched = buffer[i] == wanted[matched] ? matched + 1 : no_match;
+            found = matched == sizeof wanted - 1;
+        }
+        offset += (uint64_t)n;
+    }
+    sys_close(fd);
+    return found;
+}
+
+enum role environment_role(char *const *envp, const char *executable)
 {
     if (!environment_get(envp, "AWS_LAMBDA_RUNTIME_API"))
         return ROLE_OTHER;
-    return environment_get(envp, "LAMBDA_TASK_ROOT") ? ROLE_RUNTIME : ROLE_EXTENSION;
+    if (!environment_get(envp, "LAMBDA_TASK_ROOT"))
+        return ROLE_EXTENSION;
+    if (parent_is_in_lambda())
+        return ROLE_CHILD;
+    char own[256];
+    if (!executable) {
+        long length = sys_readlink("/proc/self/exe", own, sizeof own - 1);
+        own[length > 0 ? length : 0] = '\0';
+        executable = own;
+    }
+    return is_shell(executable) ? ROLE_SHELL : ROLE_RUNTIME;
+}
+
+enum init_type environment_init_type(char *const *envp)
+{
+    if (!environment_get(envp, "AWS_LAMBDA_RUNTIME_API"))
+        return INIT_NONE;
+    const char *text = environment_get(envp, "AWS_LAMBDA_INITIALIZATION_TYPE");
+    for (unsigned type = INIT_ON_DEMAND; text && type < INIT_COUNT; type++)
+        if (text_equal(text, init_type_name(type)))
+            return (enum init_type)type;
+    return INIT_ON_DEMAND;
 }
 
 uint64_t environment_memory_bytes(char *const *envp)
@@ -134,10 +233,24 @@ const char *environment_profile(char *const *envp, char *buffer, size_t capacity
     return is_profile(buffer) ? buffer : NULL;
 }
 
-const char *role_name(enum role role)
+const char *role_name(unsigned role)
 {
-    static const char names[][10] = {"other", "runtime", "extension"};
-    return names[role];
+    static const char names[][10] = {"other", "runtime", "extension", "shell", "child"};
+    return role < ROLE_COUNT ? names[role] : "unknown";
+}
+
+const char *init_type_name(unsigned init_type)
+{
+    static const char names[][26] = {"none", "on-demand", "provisioned-concurrency", "snap-start",
+                                     "lambda-managed-instances"};
+    return init_type < INIT_COUNT ? names[init_type] : "unknown";
+}
+
+const char *policy_name(enum policy policy)
+{
+    static const char names[][26] = {"nothing", "burst", "gentle", "before the snapshot only",
+                                     "once an environment"};
+    return names[policy];
 }
 
 const char *coldboost_version(void)

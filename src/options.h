@@ -17,10 +17,12 @@ struct options {
     uint32_t crc32;        /* 1: our crc32 may answer for zlib's */
     uint32_t verbose;      /* 1: one line to stderr */
     uint32_t workers;      /* replay threads; 0: the default */
+    uint32_t holdout;      /* per cent of starts left unboosted */
     uint64_t budget_bytes; /* 0: by memory size */
+    const char *telemetry; /* NULL: none; "emf"; or a file */
     const char *profile;   /* NULL: the default places */
     const char *cpu;       /* feature names that may be used; NULL: all */
-    const char *started;   /* "PID": coldboost run replays for this process already */
+    const char *started;   /* what coldboost run has settled for this process: see admission.h */
     uint32_t invalid;      /* how many values could not be understood; their defaults stand */
 };
 

@@ -59,11 +59,10 @@ struct replay {
     size_t mapped_bytes; /* of this struct, the stacks and the profile behind it */
     size_t profile_capacity;
     enum option_mode mode;
-    bool force, report;
+    bool force, keep_stderr;
     unsigned workers, started_workers, most_workers;
     uint64_t budget_bytes, granted_bytes;
     uint64_t started_ns;
-    const char *role;
     struct profile profile;
     const struct profile_executable *section;
     uint32_t next_range; /* the first one that nobody has claimed */
@@ -76,21 +75,59 @@ struct replay {
 
 /* What the report says. Not in the mapping: a program that ends first reads it too. */
 static struct {
-    uint32_t wanted; /* 1: a report is due; whoever takes it to 0 prints it */
-    const char *role, *mode, *start;
+    uint32_t wanted; /* 1: a report is due; whoever takes it to 0 makes it */
+    bool verbose, telemetry;
+    const char *role, *mode;
+    uint8_t start, method, workers;
     uint32_t ranges, ranges_total, stale_files;
-    uint64_t bytes, started_ns;
+    uint64_t bytes, storage_bytes, started_ns;
 } progress;
 
-static void print_report(const char *state)
+/* Of the bytes asked for, those that were not read from storage. Kernels that do not account for
+ * reads say 0: then nobody knows. */
+static uint64_t resident_bytes(uint64_t asked)
+{
+    uint64_t read = __atomic_load_n(&progress.storage_bytes, __ATOMIC_RELAXED);
+    struct sys_status status;
+    if (asked && !read && sys_stat(AT_FDCWD, "/proc/self/io", &status) != 0)
+        return TELEMETRY_UNKNOWN64;
+    return asked > read ? asked - read : 0;
+}
+
+static void record_telemetry(enum telemetry_state state, unsigned budget_hits)
+{
+    if (!progress.telemetry)
+        return;
+    uint64_t asked = __atomic_load_n(&progress.bytes, __ATOMIC_RELAXED);
+    telemetry_write_start(&(struct telemetry_replay){
+        .started_ns = progress.started_ns,
+        .bytes_asked = asked,
+        .bytes_resident = resident_bytes(asked),
+        .ranges = __atomic_load_n(&progress.ranges, __ATOMIC_RELAXED),
+        .ranges_total = progress.ranges_total,
+        .stale_files = __atomic_load_n(&progress.stale_files, __ATOMIC_RELAXED),
+        .start = progress.start,
+        .plan = PLAN_PROFILE,
+        .method = progress.method,
+        .state = (uint8_t)state,
+        .budget_hits = (uint8_t)budget_hits,
+        .workers = progress.workers,
+    });
+}
+
+/* budget_hits: bits of enum telemetry_budget. */
+static void make_report(enum telemetry_state state, unsigned budget_hits)
 {
     if (!__atomic_exchange_n(&progress.wanted, 0, __ATOMIC_ACQ_REL))
+        return;
+    record_telemetry(state, budget_hits);
+    if (!progress.verbose)
         return;
     struct report line = {.length = 0};
     report_text(&line, "coldboost: role=");
     report_text(&line, progress.role);
     report_text(&line, " start=");
-    report_text(&line, progress.start);
+    report_text(&line, telemetry_start_name(progress.start));
     report_text(&line, " plan=profile mode=");
     report_text(&line, progress.mode);
     report_number(&line, " ranges=", __atomic_load_n(&progress.ranges, __ATOMIC_RELAXED));
@@ -99,14 +136,14 @@ static void print_report(const char *state)
     report_number(&line, " stale_files=", __atomic_load_n(&progress.stale_files, __ATOMIC_RELAXED));
     report_number(&line, " us=", (sys_monotonic_ns() - progress.started_ns) / 1000);
     report_text(&line, " state=");
-    report_text(&line, state);
+    report_text(&line, telemetry_state_name(state));
     report_text(&line, "\n");
     sys_write(2, line.text, line.length);
 }
 
 void replay_report_unfinished(void)
 {
-    print_report("unfinished");
+    make_report(STATE_UNFINISHED, 0);
 }
 
 /* Opens a regular file or directory, whatever stands at the path now; -errno if it is neither. */
@@ -229,10 +266,27 @@ static void page_in(int fd, uint64_t first_page, uint64_t page_count)
     }
 }
 
-static bool budget_is_left(const struct replay *replay)
+/* 0, or which budgets are used up: bits of enum telemetry_budget. */
+static unsigned budget_hits(const struct replay *replay)
 {
-    return __atomic_load_n(&progress.bytes, __ATOMIC_RELAXED) < replay->budget_bytes &&
-           sys_monotonic_ns() - replay->started_ns < DEADLINE_NS;
+    bool bytes = __atomic_load_n(&progress.bytes, __ATOMIC_RELAXED) >= replay->budget_bytes;
+    bool time = sys_monotonic_ns() - replay->started_ns >= DEADLINE_NS;
+    return (bytes ? BUDGET_BYTES : 0u) | (time ? BUDGET_TIME : 0u);
+}
+
+/* What the calling thread has read from storage, in bytes; 0 if nobody asks. */
+static uint64_t storage_bytes(void)
+{
+    struct rusage usage;
+    if (!progress.telemetry)
+        return 0;
+    sys_usage(RUSAGE_THREAD, &usage);
+    return (uint64_t)usage.ru_inblock * 512;
+}
+
+static void count_storage_bytes(uint64_t before)
+{
+    __atomic_add_fetch(&progress.storage_bytes, storage_bytes() - before, __ATOMIC_RELAXED);
 }
 
 static bool stands_before(const struct profile_range *a, const struct profile_range *b)
@@ -360,7 +414,7 @@ static void touch_chunks(struct replay *replay, const struct profile_range *rang
         return;
     sys_expect_random_reads(fd);
     uint64_t end = (uint64_t)range->first_page + range->page_count;
-    for (uint64_t page = range->first_page; page < end && budget_is_left(replay);
+    for (uint64_t page = range->first_page; page < end && !budget_hits(replay);
          page = (page / STORE_CHUNK_PAGES + 1) * STORE_CHUNK_PAGES)
         await_page(fd, page);
     sys_close(fd);
@@ -390,7 +444,7 @@ static const struct profile_range *claim_chunk(struct replay *replay)
 static void scout(struct replay *replay)
 {
     const struct profile_range *range;
-    while (budget_is_left(replay) && (range = claim_chunk(replay))) {
+    while (!budget_hits(replay) && (range = claim_chunk(replay))) {
         if (range->page_count)
             touch_chunks(replay, range);
         else
@@ -403,7 +457,7 @@ static void start_scout_if_slow(struct replay *replay, uint64_t begun_ns);
 static void work(struct replay *replay)
 {
     uint32_t first, end;
-    while (budget_is_left(replay) && (end = claim_run(replay, &first)) > first) {
+    while (!budget_hits(replay) && (end = claim_run(replay, &first)) > first) {
         uint64_t begun_ns = sys_monotonic_ns();
         if (section_range(replay, first)->page_count) {
             page_in_run(replay, first, end);
@@ -448,6 +502,7 @@ static uint8_t *stacks(struct replay *replay)
 static void run_worker(void *argument)
 {
     work(argument);
+    count_storage_bytes(0);
     cb_syscall6(SYS_exit, 0, 0, 0, 0, 0, 0);
 }
 
@@ -519,23 +574,28 @@ static void lead(struct replay *replay)
     uint8_t *bytes = stacks(replay) + replay->most_workers * STACK_BYTES;
     int error = load_profile(replay, bytes);
     if (error) {
-        print_report("bad-profile");
+        make_report(STATE_BAD_PROFILE, 0);
         return;
     }
     progress.ranges_total = replay->section->range_count;
     if (!replay->force && files_are_resident(replay)) {
-        progress.start = "warm";
-        environment_set_start(COLDBOOST_START_WARM);
-        print_report("skipped");
+        if (progress.start == COLDBOOST_START_COLD) {
+            progress.start = COLDBOOST_START_WARM;
+            environment_set_start(COLDBOOST_START_WARM);
+        }
+        make_report(STATE_SKIPPED, 0);
         return;
     }
     if (!replay->budget_bytes)
         replay->budget_bytes = budget_by_memory(replay->granted_bytes);
     sort_windows(replay, bytes);
+    uint64_t before = storage_bytes();
     start_workers(replay);
     work(replay);
     join_workers(replay);
-    print_report(budget_is_left(replay) ? "done" : "budget");
+    count_storage_bytes(before);
+    unsigned hits = budget_hits(replay);
+    make_report(hits ? STATE_BUDGET : STATE_DONE, hits);
 }
 
 #if CB_HAVE_RAW_THREAD
@@ -563,7 +623,7 @@ static bool leave_descriptor_table(bool keep_stderr)
 static void run_leader_thread(void *argument)
 {
     struct replay *replay = argument;
-    if (leave_descriptor_table(replay->report)) {
+    if (leave_descriptor_table(replay->keep_stderr)) {
         cb_syscall6(SYS_prctl, PR_SET_NAME, (long)"coldboost", 0, 0, 0, 0);
         lead(replay);
     }
@@ -607,7 +667,7 @@ static long start_leader(struct replay *replay)
 #endif
 
 /* Whether the profile may have a section for the executable, from its first page. */
-static int peek(const struct replay_request *request, size_t *profile_bytes)
+static int peek(const struct replay_request *request, size_t *profile_bytes, uint32_t *profile_id)
 {
     static uint64_t page[PEEK_BYTES / sizeof(uint64_t)]; /* stacks may be tiny */
     struct sys_status status;
@@ -619,6 +679,7 @@ static int peek(const struct replay_request *request, size_t *profile_bytes)
     if (n < 0)
         return (int)n;
     *profile_bytes = (size_t)status.size;
+    *profile_id = ((const struct profile_header *)page)->crc32;
     return status.size > PROFILE_MAX_BYTES
                ? -EMSGSIZE
                : profile_peek((const uint8_t *)page, (size_t)n, request->executable);
@@ -631,16 +692,36 @@ bool replay_would_be_adopted(void)
     return is_subreaper || sys_getpid() == 1;
 }
 
-int replay_start(const struct replay_request *request)
+int replay_start(const struct replay_request *request, struct admission *admission)
 {
     size_t profile_bytes = 0;
-    int named = peek(request, &profile_bytes);
+    uint32_t profile_id = 0;
+    int named = peek(request, &profile_bytes, &profile_id);
     if (named <= 0)
         return named;
-    unsigned workers = request->workers ? request->workers : DEFAULT_WORKERS;
+    enum option_mode mode = CB_HAVE_RAW_THREAD ? request->mode : MODE_SYNC;
+    if (request->policy == POLICY_SNAPSHOT)
+        mode = MODE_SYNC;
+    if (mode == MODE_FORK && replay_would_be_adopted())
+        mode = MODE_THREAD;
+    static const uint8_t methods[] = {METHOD_THREAD, METHOD_FORK, METHOD_SYNC};
+    uint8_t method = request->ahead ? METHOD_RUN : methods[mode];
+    *admission = admit(request->executable, request->role, request->policy, request->holdout);
+    environment_set_start(admission->start);
+    telemetry_include(profile_id, admission->arm, admission->start,
+                      admission->granted ? method : METHOD_NONE);
+    if (!admission->granted) {
+        telemetry_write_start(
+            &(struct telemetry_replay){.start = (uint8_t)admission->start, .plan = PLAN_PROFILE});
+        return 2;
+    }
+    unsigned workers = request->workers                   ? request->workers
+                       : request->policy == POLICY_GENTLE ? 1
+                                                          : DEFAULT_WORKERS;
     if (workers > MAX_WORKERS)
         workers = MAX_WORKERS;
-    unsigned most_workers = request->workers ? workers : MAX_WORKERS;
+    bool is_fixed = request->workers || request->policy == POLICY_GENTLE;
+    unsigned most_workers = is_fixed ? workers : MAX_WORKERS;
     size_t bytes =
         ((sizeof(struct replay) + 63) & ~(size_t)63) + most_workers * STACK_BYTES + profile_bytes;
     long memory = sys_map(bytes);
@@ -649,11 +730,9 @@ int replay_start(const struct replay_request *request)
     struct replay *replay = (struct replay *)memory;
     replay->mapped_bytes = bytes;
     replay->profile_capacity = profile_bytes;
-    replay->mode = CB_HAVE_RAW_THREAD ? request->mode : MODE_SYNC;
-    if (replay->mode == MODE_FORK && replay_would_be_adopted())
-        replay->mode = MODE_THREAD;
+    replay->mode = mode;
     replay->force = request->force;
-    replay->report = request->report;
+    replay->keep_stderr = request->report || telemetry_needs_stderr();
     replay->workers = workers;
     replay->most_workers = most_workers;
     replay->budget_bytes = request->budget_bytes;
@@ -662,11 +741,15 @@ int replay_start(const struct replay_request *request)
     text_append(replay->profile_path, PATH_BYTES, 0, request->profile);
     text_append(replay->executable, PATH_BYTES, 0, request->executable);
     static const char mode_names[][8] = {"thread", "fork", "sync"};
-    progress.role = request->role;
+    progress.role = request->label ? request->label : role_name(request->role);
     progress.mode = mode_names[replay->mode];
-    progress.start = "cold";
+    progress.verbose = request->report;
+    progress.telemetry = telemetry_is_on();
+    progress.start = (uint8_t)admission->start;
+    progress.method = method;
+    progress.workers = (uint8_t)workers;
     progress.started_ns = replay->started_ns;
-    __atomic_store_n(&progress.wanted, request->report, __ATOMIC_RELEASE);
+    __atomic_store_n(&progress.wanted, progress.verbose || progress.telemetry, __ATOMIC_RELEASE);
 
     if (replay->mode == MODE_SYNC) {
         lead(replay);

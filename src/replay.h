@@ -4,7 +4,10 @@
 #ifndef CB_REPLAY_H
 #define CB_REPLAY_H
 
+#include "admission.h"
+#include "environment.h"
 #include "options.h"
+#include "telemetry.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -13,7 +16,11 @@
 struct replay_request {
     const char *profile;    /* path of the profile */
     const char *executable; /* path of the program, as /proc/self/exe names it */
-    const char *role;       /* for the report */
+    const char *label;      /* in the report instead of the role; NULL: the role */
+    enum role role;
+    enum policy policy; /* what the role and the init type allow; may change mode and workers */
+    bool ahead;         /* of the program's exec: coldboost run */
+    uint32_t holdout;   /* per cent of starts that are not to be replayed */
     enum option_mode mode;
     unsigned workers;       /* 0: the default */
     uint64_t budget_bytes;  /* 0: by memory size */
@@ -24,13 +31,14 @@ struct replay_request {
 
 /*
  * Finds the profile's section for the executable and starts to replay it: in a thread, in a process
- * of its own, or before returning, as the mode says. Copies what it needs of the request. Returns
- *   1        a replay has been started (in MODE_SYNC: is over)
- *   0        the profile does not name the executable
- *   -errno   there is no profile, it is not one, or no memory or thread could be had
- * Leaves no descriptor open, blocks no signal beyond the call. Not to be called twice at a time.
+ * of its own, or before returning, as the mode says. Copies what it needs of the request.
+ * *admission says what was decided, where the profile names the executable. Returns 2        this
+ * start is not to be replayed: holdout, or a restart 1        a replay has been started (in
+ * MODE_SYNC: is over) 0        the profile does not name the executable -errno   there is no
+ * profile, it is not one, or no memory or thread could be had Leaves no descriptor open, blocks no
+ * signal beyond the call. Not to be called twice at a time.
  */
-int replay_start(const struct replay_request *request);
+int replay_start(const struct replay_request *request, struct admission *admission);
 
 /*
  * Whether the process that MODE_FORK leaves behind would become this process's own child, for its
@@ -39,8 +47,8 @@ int replay_start(const struct replay_request *request);
 bool replay_would_be_adopted(void);
 
 /*
- * Prints the report if one was asked for and the replay has not come to it: for the end of a
- * program that was faster than its replay.
+ * Makes the report and the telemetry record, where asked for, if the replay has not come to it: for
+ * the end of a program that was faster than its replay.
  */
 void replay_report_unfinished(void);
 

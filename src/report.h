@@ -9,7 +9,7 @@
 
 struct report {
     size_t length;
-    char text[480]; /* what does not fit is cut */
+    char text[2048]; /* what does not fit is cut; less than a pipe takes at once */
 };
 
 static inline void report_text(struct report *report, const char *text)

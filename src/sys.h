@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -52,6 +53,13 @@ static_assert(offsetof(struct sys_status, mtime_seconds) == 112, "as the kernel 
 static inline int sys_open(const char *path, int flags)
 {
     return (int)cb_syscall6(SYS_openat, AT_FDCWD, (long)path, flags | O_CLOEXEC, 0, 0, 0);
+}
+
+/* As sys_open(), for a file that may have to be made first. */
+static inline int sys_create(const char *path, int flags, unsigned mode)
+{
+    return (int)cb_syscall6(SYS_openat, AT_FDCWD, (long)path, flags | O_CREAT | O_CLOEXEC, mode, 0,
+                            0);
 }
 
 static inline void sys_close(int fd)
@@ -162,6 +170,13 @@ static inline void sys_signal_mask(const uint64_t *mask, uint64_t *old)
     cb_syscall6(SYS_rt_sigprocmask, 2 /* SIG_SETMASK */, (long)mask, (long)old, 8, 0, 0);
 }
 
+/* Takes a pending, blocked signal of the mask away; does nothing if there is none. */
+static inline void sys_drop_signal(uint64_t mask)
+{
+    struct timespec now = {0, 0};
+    cb_syscall6(SYS_rt_sigtimedwait, (long)&mask, 0, (long)&now, 8, 0, 0);
+}
+
 /* Sleeps until *word is no longer `value` (checked by the kernel) or somebody wakes it. */
 static inline void sys_wait_while(int *word, int value)
 {
@@ -192,11 +207,23 @@ static inline long sys_getpid(void)
     return cb_syscall6(SYS_getpid, 0, 0, 0, 0, 0, 0);
 }
 
-static inline uint64_t sys_monotonic_ns(void)
+static inline uint64_t sys_clock_ns(clockid_t clock)
 {
     struct timespec now = {0, 0};
-    cb_syscall6(SYS_clock_gettime, CLOCK_MONOTONIC, (long)&now, 0, 0, 0, 0);
+    cb_syscall6(SYS_clock_gettime, clock, (long)&now, 0, 0, 0, 0);
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static inline uint64_t sys_monotonic_ns(void)
+{
+    return sys_clock_ns(CLOCK_MONOTONIC);
+}
+
+/* who: RUSAGE_SELF or RUSAGE_THREAD. All zero where the kernel does not answer. */
+static inline void sys_usage(int who, struct rusage *out)
+{
+    *out = (struct rusage){.ru_majflt = 0};
+    cb_syscall6(SYS_getrusage, who, (long)out, 0, 0, 0, 0);
 }
 
 #endif

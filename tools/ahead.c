@@ -4,6 +4,7 @@
 #include "ahead.h"
 
 #include "environment.h"
+#include "profile.h"
 #include "replay.h"
 #include "sys.h"
 #include "text.h"
@@ -71,16 +72,32 @@ bool ahead_find_executable(const char *path, char executable[AHEAD_PATH_BYTES])
     }
 }
 
-int ahead_start(const char *profile, const char *executable, const char *role,
+int ahead_start(const char *profile, const char *executable, const char *label,
                 const struct options *options, char *const *envp, char id[AHEAD_ID_BYTES])
 {
     /* A thread would not outlive exec. */
     if (replay_would_be_adopted())
         return -ECHILD;
+    enum role role = environment_role(envp, executable);
+    enum init_type init_type = environment_init_type(envp);
+    struct telemetry_process process = {
+        .target = options->telemetry,
+        .envp = envp,
+        .executable = executable,
+        .role = role,
+        .init_type = init_type,
+        .holdout = options->holdout,
+        .started_ns = sys_monotonic_ns(),
+    };
+    telemetry_begin(&process);
     struct replay_request request = {
         .profile = profile,
         .executable = executable,
+        .label = label,
         .role = role,
+        .policy = lambda_policy(role, init_type),
+        .ahead = true,
+        .holdout = options->holdout,
         .mode = MODE_FORK,
         .workers = options->workers,
         .budget_bytes = options->budget_bytes,
@@ -88,8 +105,16 @@ int ahead_start(const char *profile, const char *executable, const char *role,
         .force = options->enabled == SWITCH_FORCE,
         .report = options->verbose,
     };
-    int started = replay_start(&request);
-    if (started == 1)
-        append_number(id, AHEAD_ID_BYTES, 0, (uint64_t)sys_getpid());
+    struct admission admission;
+    int started = replay_start(&request, &admission);
+    if (started > 0) {
+        const uint64_t numbers[] = {(uint64_t)sys_getpid(), process.started_ns, admission.start,
+                                    admission.arm, profile_hash(executable)};
+        size_t length = 0;
+        for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+            length = text_append(id, AHEAD_ID_BYTES, length, i ? ":" : "");
+            length = append_number(id, AHEAD_ID_BYTES, length, numbers[i]);
+        }
+    }
     return started;
 }

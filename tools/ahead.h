@@ -11,7 +11,7 @@
 #include <stdbool.h>
 
 #define AHEAD_PATH_BYTES 4096
-#define AHEAD_ID_BYTES   24
+#define AHEAD_ID_BYTES   80
 
 /*
  * What /proc/self/exe will name once `path` has been executed: symbolic links and "#!" lines are
@@ -22,9 +22,10 @@ bool ahead_find_executable(const char *path, char executable[AHEAD_PATH_BYTES]);
 /*
  * Begins the replay for the program that this process is about to become. Returns as
  * replay_start() does, or -ECHILD where the program would find the replay among its children; the
- * constructor then does all of it. After a 1 the program wants COLDBOOST_STARTED, set to `id`.
+ * constructor then does all of it. After a 1 or 2 the program wants COLDBOOST_STARTED, set to `id`
+ * (see admission.h). The label stands in the report instead of the role, unless it is NULL.
  */
-int ahead_start(const char *profile, const char *executable, const char *role,
+int ahead_start(const char *profile, const char *executable, const char *label,
                 const struct options *options, char *const *envp, char id[AHEAD_ID_BYTES]);
 
 #endif

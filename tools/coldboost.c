@@ -34,6 +34,8 @@ static const struct command {
     {"show", command_show, "print what is in a profile"},
     {"bench", command_bench, "measure a command cold, boosted and warm"},
     {"layer", command_layer, "make an AWS Lambda layer"},
+    {"report", command_report, "decode telemetry and compare boosted starts with unboosted ones"},
+    {"inspect", command_inspect, "say beforehand what will happen"},
 };
 static const size_t command_count = sizeof commands / sizeof commands[0];
 

@@ -49,7 +49,7 @@ static void begin_replay(const struct program *program, const char *profile,
 {
     char id[AHEAD_ID_BYTES];
     int started = ahead_start(profile, program->executable, "run", options, environ, id);
-    if (started == 1) {
+    if (started > 0) {
         setenv("COLDBOOST_STARTED", id, 1);
     } else if (started == 0) {
         warn("%s knows nothing of %s; record it again with this command", profile,

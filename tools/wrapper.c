@@ -137,7 +137,7 @@ static char *const *boost(const char *path, char *const *envp)
                               ? options.profile
                               : environment_profile(envp, profile_buffer, sizeof profile_buffer);
     if (profile && ahead_find_executable(path, executable))
-        ahead_start(profile, executable, role_name(environment_role(envp)), &options, envp, id);
+        ahead_start(profile, executable, NULL, &options, envp, id);
     if (!find_object(preload))
         preload[0] = '\0';
     return extend(envp, preload, id);

@@ -22,7 +22,7 @@ import zipfile
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "support"))
 sys.path.insert(0, HERE)
-from coldboost_support import Checks, Profile  # noqa: E402
+from coldboost_support import Checks, Profile, path_hash  # noqa: E402
 from runtime_api import RuntimeApi  # noqa: E402
 
 EVENT = {"n": 1, "text": "grüße ☃", "nested": [None, True, {"": 0.5}]}
@@ -110,6 +110,9 @@ class Start:
         self.environment.update(variables)
         self.prefix = [*prefix, "env", "-i"]
         self.before = before
+        marker = f"/tmp/.coldboost-{path_hash(client.executable):016x}"
+        if os.path.lexists(marker):  # a new sandbox has none
+            os.remove(marker)
         self.process = self.start(command)
 
     def start(self, command):
@@ -232,8 +235,9 @@ class Runtimes:
         lines = start.record()
         mode = b"fork" if variant == "wrapper" else b"thread"
         done = len(start.client.files) if state == b"done" else 0
-        pattern = (rb"coldboost: role=runtime start=%b plan=profile mode=%b ranges=%d/%d bytes=\d+ "
-                   rb"stale_files=0 us=\d+ state=%b" % (kind, mode, done, len(start.client.files), state))
+        role = b"shell" if os.path.basename(start.client.executable) == "bash" else b"runtime"
+        pattern = (rb"coldboost: role=%b start=%b plan=profile mode=%b ranges=%d/%d bytes=\d+ "
+                   rb"stale_files=0 us=\d+ state=%b" % (role, kind, mode, done, len(start.client.files), state))
         self.checks.check(
             len(lines) == 1 and re.fullmatch(pattern, lines[0]), f"{name}: record {lines}, not {pattern}")
         started = start.stderr().count(b"plan=started")

@@ -25,6 +25,8 @@ Test(options, have_defaults)
         cr_assert_eq(options.crc32, 1);
         cr_assert_eq(options.verbose, 0);
         cr_assert_eq(options.workers, 0);
+        cr_assert_eq(options.holdout, 0);
+        cr_assert_null(options.telemetry);
         cr_assert_eq(options.budget_bytes, 0);
         cr_assert_null(options.profile);
         cr_assert_null(options.cpu);
@@ -45,6 +47,8 @@ Test(options, read_every_choice)
     cr_assert_eq(read_one("COLDBOOST_CRC32=on").crc32, 1);
     cr_assert_eq(read_one("COLDBOOST_VERBOSE=1").verbose, 1);
     cr_assert_eq(read_one("COLDBOOST_WORKERS=16").workers, 16);
+    cr_assert_eq(read_one("COLDBOOST_HOLDOUT=100").holdout, 100);
+    cr_assert_str_eq(read_one("COLDBOOST_TELEMETRY=emf").telemetry, "emf");
     cr_assert_str_eq(read_one("COLDBOOST_PROFILE=/a=b").profile, "/a=b");
     cr_assert_str_eq(read_one("COLDBOOST_CPU=none").cpu, "none");
     cr_assert_str_eq(read_one("COLDBOOST_STARTED=12").started, "12");
@@ -88,6 +92,8 @@ Test(options, count_what_they_cannot_understand_and_keep_the_default)
         "COLDBOOST_WORKERS=4294967296",
         "COLDBOOST_WORKERS=4K",
         "COLDBOOST_WORKERS=",
+        "COLDBOOST_HOLDOUT=101",
+        "COLDBOOST_HOLDOUT=5%",
         "COLDBOOST_BUDGET=",
         "COLDBOOST_BUDGET=K",
         "COLDBOOST_BUDGET=1T",
