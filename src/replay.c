@@ -18,6 +18,7 @@
 
 #include "budget.h"
 #include "environment.h"
+#include "objects.h"
 #include "profile.h"
 #include "report.h"
 #include "residency.h"
@@ -630,6 +631,12 @@ bool replay_would_be_adopted(void)
     return is_subreaper || sys_getpid() == 1;
 }
 
+/* The kernel refuses a user namespace, and a mount namespace, to a process with a second thread. */
+static bool program_enters_namespaces(void)
+{
+    return objects_program_calls("unshare") || objects_program_calls("setns");
+}
+
 int replay_start(const struct replay_request *request)
 {
     size_t profile_bytes = 0;
@@ -649,6 +656,8 @@ int replay_start(const struct replay_request *request)
     replay->mapped_bytes = bytes;
     replay->profile_capacity = profile_bytes;
     replay->mode = CB_HAVE_RAW_THREAD ? request->mode : MODE_SYNC;
+    if (replay->mode == MODE_THREAD && program_enters_namespaces())
+        replay->mode = MODE_FORK;
     if (replay->mode == MODE_FORK && replay_would_be_adopted())
         replay->mode = MODE_THREAD;
     replay->force = request->force;
