@@ -22,8 +22,9 @@ from coldboost_support import Checks, Profile, plain_environment, run  # noqa: E
 ERRORS = ("EPERM", "EINTR", "EAGAIN", "ENOMEM", "EIO", "EINVAL", "EMFILE", "ENOSYS")
 WHICH = {"all": ERRORS, "first": ("EINTR", "EIO"), "later": ("EINTR", "EIO")}
 # What does not fail where the program itself goes on: the descriptor is closed whatever close()
-# answers, and who is refused wait4() does not see a child that is left.
-CANNOT_FAIL = {"exit", "exit_group", "close", "wait4"}
+# answers, who is refused wait4() does not see a child that is left, and memory that may not be given
+# back is left.
+CANNOT_FAIL = {"exit", "exit_group", "close", "wait4", "munmap"}
 FILES = 20
 SYSCALLS_H = ("/usr/include/x86_64-linux-gnu/asm/unistd_64.h", "/usr/include/asm-generic/unistd.h")
 VICTIM = "looks around"
