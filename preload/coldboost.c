@@ -15,6 +15,7 @@
 #include "blind.h"
 #include "cpu.h"
 #include "environment.h"
+#include "objects.h"
 #include "options.h"
 #include "profile.h"
 #include "replay.h"
@@ -65,6 +66,12 @@ static const char *own_executable(void)
     return executable;
 }
 
+/* The kernel refuses a user namespace, and a mount namespace, to a process with a second thread. */
+static bool program_enters_namespaces(void)
+{
+    return objects_program_calls("unshare") || objects_program_calls("setns");
+}
+
 /* As replay_start(); -errno too if there is no profile to look into. */
 static int start_replay(char *const *envp, enum role role, enum policy policy,
                         struct admission *admission)
@@ -85,6 +92,8 @@ static int start_replay(char *const *envp, enum role role, enum policy policy,
     };
     if (!request.profile)
         return -ENOENT;
+    if (request.mode == MODE_THREAD && program_enters_namespaces())
+        request.mode = MODE_FORK;
     request.executable = own_executable();
     return *request.executable ? replay_start(&request, admission) : -ENOENT;
 }

@@ -25,6 +25,8 @@ static uintptr_t address_in(const struct object *object, ElfW(Addr) value)
 
 static void read_dynamic(struct object *object)
 {
+    size_t relative = 0, bytes[2] = {0, 0};
+    bool has_addends = true;
     for (const ElfW(Dyn) *entry = object->dynamic; entry && entry->d_tag != DT_NULL; entry++) {
         uintptr_t address = address_in(object, entry->d_un.d_ptr);
         switch (entry->d_tag) {
@@ -46,9 +48,33 @@ static void read_dynamic(struct object *object)
         case DT_INIT_ARRAYSZ:
             object->init_count = entry->d_un.d_val / sizeof(ElfW(Addr));
             break;
+        case DT_JMPREL:
+            object->relocations[0] = (const void *)address;
+            break;
+        case DT_PLTRELSZ:
+            bytes[0] = entry->d_un.d_val;
+            break;
+        case DT_PLTREL:
+            has_addends = entry->d_un.d_val == DT_RELA;
+            break;
+        case DT_RELA:
+            object->relocations[1] = (const void *)address;
+            break;
+        case DT_RELASZ:
+            bytes[1] = entry->d_un.d_val;
+            break;
+        case DT_RELACOUNT:
+            relative = entry->d_un.d_val;
+            break;
         default:
             break;
         }
+    }
+    for (int i = 0; i < 2 && has_addends; i++)
+        object->relocation_counts[i] = bytes[i] / sizeof(ElfW(Rela));
+    if (relative && relative <= object->relocation_counts[1]) {
+        object->relocations[1] += relative;
+        object->relocation_counts[1] -= relative;
     }
     for (const ElfW(Dyn) *entry = object->dynamic; entry && entry->d_tag != DT_NULL; entry++)
         if (entry->d_tag == DT_SONAME && object->strings)
@@ -155,6 +181,26 @@ bool object_needs(const struct object *object, const char *soname)
         if (entry->d_tag == DT_NEEDED && text_equal(object->strings + entry->d_un.d_val, soname))
             return true;
     return false;
+}
+
+static int calls_function(const struct object *object, void *name)
+{
+    for (int i = 0; i < 2 && object->symbols && object->strings; i++)
+        for (size_t j = 0; object->relocations[i] && j < object->relocation_counts[i]; j++) {
+#if __SIZEOF_POINTER__ == 8
+            size_t index = ELF64_R_SYM(object->relocations[i][j].r_info);
+#else
+            size_t index = ELF32_R_SYM(object->relocations[i][j].r_info);
+#endif
+            if (index && text_equal(object->strings + object->symbols[index].st_name, name))
+                return 1;
+        }
+    return -1; /* the executable is the first: no other is looked at */
+}
+
+bool objects_program_calls(const char *name)
+{
+    return objects_visit(calls_function, (void *)(uintptr_t)name) == 1;
 }
 
 struct counters {

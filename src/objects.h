@@ -21,6 +21,8 @@ struct object {
     const char *strings;
     const uint32_t *gnu_hash;
     const ElfW(Word) * sysv_hash;
+    const ElfW(Rela) * relocations[2]; /* of functions; of data, without the relative ones */
+    size_t relocation_counts[2];
     const ElfW(Addr) * init_array;
     size_t init_count;
     const char *soname; /* or NULL */
@@ -42,6 +44,12 @@ void *object_function(const struct object *object, const char *name);
 
 /* Whether `object` was linked against the library `soname` (which may be NULL: then it was not). */
 bool object_needs(const struct object *object, const char *soname);
+
+/*
+ * Whether the executable takes the function `name` from a library. Looks at the relocations, which
+ * name each such function once, and so not at those of a machine whose entries have no addends.
+ */
+bool objects_program_calls(const char *name);
 
 /* How many objects are loaded now: the first so many of objects_visit(). 0: unknown. */
 size_t objects_count(void);

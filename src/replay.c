@@ -642,8 +642,9 @@ static long start_leader(struct replay *replay)
 {
     void *stack_top = stacks(replay) + STACK_BYTES;
     uint64_t all = ~(uint64_t)0, before;
-    sys_signal_mask(&all, &before);
-    long id;
+    long id = sys_signal_mask(&all, &before);
+    if (id < 0)
+        return id; /* a replay that takes the program's signals would be worse than none */
     if (replay->mode == MODE_FORK) {
         /* No exit signal: the program gets no SIGCHLD, and only wait4(__WALL) would see the child.
          */

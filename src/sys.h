@@ -165,9 +165,10 @@ static inline long sys_close_range(unsigned first, unsigned last, unsigned flags
 }
 
 /* Sets the calling thread's signal mask: 64 bits, one a signal; stores the old one in *old. */
-static inline void sys_signal_mask(const uint64_t *mask, uint64_t *old)
+static inline int sys_signal_mask(const uint64_t *mask, uint64_t *old)
 {
-    cb_syscall6(SYS_rt_sigprocmask, 2 /* SIG_SETMASK */, (long)mask, (long)old, 8, 0, 0);
+    return (int)cb_syscall6(SYS_rt_sigprocmask, 2 /* SIG_SETMASK */, (long)mask, (long)old, 8, 0,
+                            0);
 }
 
 /* Takes a pending, blocked signal of the mask away; does nothing if there is none. */

@@ -37,6 +37,9 @@ install_packages() {
     [ -n "$missing" ] || return 0
     command -v apt-get >/dev/null || die "please install:$missing (there is no apt-get here)"
     say "installing:$missing"
+    case $missing in
+    *:arm64*) quietly as_root dpkg --add-architecture arm64 || die "cannot add packages for arm64" ;;
+    esac
     quietly as_root env DEBIAN_FRONTEND=noninteractive apt-get update ||
         die "cannot update the package lists; as root: apt-get install$missing"
     # shellcheck disable=SC2086 # a list of words
@@ -58,7 +61,8 @@ build_packages="gcc libc6-dev meson ninja-build pkg-config libelf-dev libarchive
 check_packages="clang clang-format clang-tidy g++ gcc-aarch64-linux-gnu g++-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
  libcairo2-dev libcriterion-dev zlib1g-dev libdeflate-dev libisal-dev musl-tools valgrind git perl xz-utils zstd
  make file procps util-linux libfuse3-dev fuse3 curl libcurl4-openssl-dev
- autoconf automake libtool cmake"
+ autoconf automake libtool cmake golang-go busybox-static
+ gdb strace fakeroot libfaketime libjemalloc2 libc6-dev-i386 lib32gcc-12-dev musl-dev:arm64"
 # What tests/bench/suite measures and measures against, beyond check_programs.
 bench_packages="python3-boto3 ffmpeg vmtouch git clang-tidy"
 bench_programs="javac:default-jdk-headless npm:npm"

@@ -137,3 +137,13 @@ Test(objects, the_generation_changes_with_every_load_and_unload)
     cr_assert_neq(objects_generation(), before);
     cr_assert_eq(objects_count(), count);
 }
+
+Test(objects, program_calls)
+{
+    cr_assert(objects_program_calls("dlsym"), "called, from a library");
+    cr_assert(objects_program_calls("dlopen"));
+    cr_assert_not(objects_program_calls("unshare"), "never called");
+    cr_assert_not(objects_program_calls("dlsy"));
+    cr_assert_not(objects_program_calls("dlsymm"));
+    cr_assert_not(objects_program_calls(""));
+}

@@ -13,6 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifndef RTLD_DEEPBIND
+#define RTLD_DEEPBIND 0 /* musl has none */
+#endif
+
 enum { MAX_PLUGINS = 16, CALLERS = 4, CALLS = 3000, LOADS = 100 };
 
 typedef unsigned long plugin_function(void);

@@ -1,0 +1,156 @@
+/*
+ * refuse.c: makes system calls of one shared object fail in the program that has loaded it. A
+ * seccomp filter hands every call whose instruction lies in [BEGIN, END) to this process, which
+ * answers; all other calls of the program are its own business.
+ *
+ * Usage: refuse BEGIN END list COMMAND…              prints the number of each call to stderr
+ *        refuse BEGIN END NUMBER ERRNO WHICH COMMAND…
+ *
+ * WHICH is `all`, `first` or `later`: those occurrences of call NUMBER fail. Addresses are
+ * hexadecimal and the same in every run, as randomisation is off. Exits as the program does (128 +
+ * signal); 77: this kernel has no such filter.
+ */
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { CALLS = 512, NO_FILTER = 77 };
+
+static uint64_t begin, end;
+
+/* The object lies within 4 GiB: the upper halves of both ends are the same. */
+static int install_listener(void)
+{
+    const unsigned low = offsetof(struct seccomp_data, instruction_pointer), high = low + 4;
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, high),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)(begin >> 32), 0, 4),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, low),
+        BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, (uint32_t)begin, 0, 2),
+        BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, (uint32_t)end, 1, 0),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {sizeof filter / sizeof *filter, filter};
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER,
+                        &program);
+}
+
+union control {
+    struct cmsghdr header;
+    char bytes[CMSG_SPACE(sizeof(int))];
+};
+
+static void send_descriptor(int socket, int fd)
+{
+    char byte = 0;
+    struct iovec data = {&byte, 1};
+    union control control;
+    memset(&control, 0, sizeof control);
+    struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1};
+    if (fd >= 0) {
+        message.msg_control = &control;
+        message.msg_controllen = sizeof control;
+        control.header = (struct cmsghdr){CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
+        memcpy(CMSG_DATA(&control.header), &fd, sizeof fd);
+    }
+    sendmsg(socket, &message, 0);
+}
+
+static int receive_descriptor(int socket)
+{
+    char byte;
+    int fd = -1;
+    struct iovec data = {&byte, 1};
+    union control control;
+    struct msghdr message = {.msg_iov = &data,
+                             .msg_iovlen = 1,
+                             .msg_control = &control,
+                             .msg_controllen = sizeof control};
+    if (recvmsg(socket, &message, MSG_CMSG_CLOEXEC) == 1 && CMSG_FIRSTHDR(&message))
+        memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof fd);
+    return fd;
+}
+
+/* Answers until nobody is left who could call. */
+static void answer(int listener, int number, int error, const char *which)
+{
+    static bool listed[CALLS];
+    unsigned seen = 0;
+    struct pollfd ready = {.fd = listener, .events = POLLIN};
+    while (poll(&ready, 1, -1) > 0 && (ready.revents & POLLIN)) {
+        struct seccomp_notif request;
+        memset(&request, 0, sizeof request);
+        if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &request) != 0)
+            continue; /* the caller is gone */
+        struct seccomp_notif_resp response = {.id = request.id,
+                                              .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE};
+        int call = request.data.nr;
+        if (number < 0 && call < CALLS && !listed[call]) {
+            listed[call] = true;
+            fprintf(stderr, "call %d\n", call);
+        }
+        if (call == number) {
+            bool is_first = seen++ == 0;
+            if (strcmp(which, "all") == 0 || is_first == (strcmp(which, "first") == 0)) {
+                response.flags = 0;
+                response.error = -error;
+            }
+        }
+        ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &response);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    int sockets[2];
+    bool list = argc > 4 && strcmp(argv[3], "list") == 0;
+    char **command = argv + (list ? 4 : 6);
+    const char *preload = getenv("REFUSE_LD_PRELOAD");
+    if (argc < 5 || (!list && argc < 7) ||
+        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) != 0)
+        return 99;
+    begin = strtoull(argv[1], NULL, 16);
+    end = strtoull(argv[2], NULL, 16);
+    pid_t child = fork();
+    if (child == 0) {
+        personality(ADDR_NO_RANDOMIZE);
+        if (preload)
+            setenv("LD_PRELOAD", preload, 1);
+        unsetenv("REFUSE_LD_PRELOAD");
+        int listener = begin == end ? -1 : install_listener();
+        send_descriptor(sockets[1], listener);
+        if (listener >= 0)
+            close(listener);
+        execv(command[0], command);
+        _exit(98);
+    }
+    close(sockets[1]);
+    int listener = receive_descriptor(sockets[0]);
+    close(sockets[0]);
+    if (listener < 0 && begin != end) {
+        waitpid(child, NULL, 0);
+        return NO_FILTER;
+    }
+    if (listener >= 0)
+        answer(listener, list ? -1 : atoi(argv[3]), list ? 0 : atoi(argv[4]), list ? "" : argv[5]);
+    int status = 0;
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    }
+    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
