@@ -1,17 +1,13 @@
 /*
- * replay.c: from a profile to page-ins.
+ * replay.c: when a working set is read, and by whom.
  *
  * The leader reads and validates the profile, looks whether the files are in memory already, and if
- * not claims runs of ranges together with its workers until none is left or a budget is used up. A
- * run is a few look-ups, or one file's ranges that were first touched at about the same time: one
- * open(), then readahead in chunks over merged ranges, then one byte of the last page to wait for
- * them.
+ * not reads them together with its workers. It is a thread of the program, a process of its own, or
+ * the program itself, as the mode says.
  *
  * This runs inside other people's programs. It must never
  *   - touch the program's descriptors: the thread has a table of its own, empty from the start;
  *   - touch the program's memory, beyond one mapping of its own and the counters below;
- *   - read a file through a mapping: a truncated file must be a short read, not SIGBUS;
- *   - open anything but regular files and directories: no FIFO, no device, no symbolic link;
  *   - run libc code, take a signal, or outlive its budgets.
  */
 #include "replay.h"
@@ -20,9 +16,9 @@
 #include "environment.h"
 #include "profile.h"
 #include "report.h"
-#include "residency.h"
 #include "sys.h"
 #include "text.h"
+#include "working_set.h"
 
 #include <sched.h>
 #include <sys/prctl.h>
@@ -32,26 +28,6 @@
 #define DEFAULT_WORKERS 3
 #define MAX_WORKERS     16
 #define PEEK_BYTES      4096
-
-/* readahead() reads at most the device's read-ahead window or its largest request, whichever is
- * larger, and forgets the rest of the call; the default window is this. */
-#define CHUNK_BYTES (128u << 10)
-/* A gap up to this is read along: cheaper than a request of its own. */
-#define MERGE_GAP_PAGES 8
-/* Within so many pages, look-ups come first and pages by file and offset instead of first touch. */
-#define WINDOW_PAGES 512
-/* A run is cut here: what the program asks for itself waits behind the runs that are on their way,
- * one a worker. */
-#define RUN_PAGES 32
-/* Look-ups that a worker claims at once. */
-#define LOOKUP_RUN 8
-/* A run that takes longer comes from a store that fetches whole chunks on their first touch, such
- * as Lambda's: there the wait is for the chunk, and many can be waited for at once. */
-#define SLOW_RUN_NS       2000000u
-#define SLOW_RUNS         3
-#define STORE_CHUNK_PAGES 128
-/* Pages that the warm check looks at, spread over the section. */
-#define WARM_SAMPLES 16
 /* A start that takes longer than this has other troubles than cold files. */
 #define DEADLINE_NS 10000000000u
 
@@ -61,13 +37,8 @@ struct replay {
     enum option_mode mode;
     bool force, keep_stderr;
     unsigned workers, started_workers, most_workers;
-    uint64_t budget_bytes, granted_bytes;
-    uint64_t started_ns;
-    struct profile profile;
-    const struct profile_executable *section;
-    uint32_t next_range; /* the first one that nobody has claimed */
-    uint32_t next_chunk; /* the first range whose chunk no scout has touched */
-    uint32_t runs, slow_runs;
+    uint64_t granted_bytes;
+    struct working_set set;
     int worker_ids[MAX_WORKERS];
     char profile_path[PATH_BYTES];
     char executable[PATH_BYTES];
@@ -79,8 +50,9 @@ static struct {
     bool verbose, telemetry;
     const char *role, *mode;
     uint8_t start, method, workers;
-    uint32_t ranges, ranges_total, stale_files;
-    uint64_t bytes, storage_bytes, started_ns;
+    uint32_t ranges_total;
+    uint64_t storage_bytes, started_ns;
+    struct working_set_counters counters;
 } progress;
 
 /* Of the bytes asked for, those that were not read from storage. Kernels that do not account for
@@ -98,14 +70,14 @@ static void record_telemetry(enum telemetry_state state, unsigned budget_hits)
 {
     if (!progress.telemetry)
         return;
-    uint64_t asked = __atomic_load_n(&progress.bytes, __ATOMIC_RELAXED);
+    uint64_t asked = __atomic_load_n(&progress.counters.bytes, __ATOMIC_RELAXED);
     telemetry_write_start(&(struct telemetry_replay){
         .started_ns = progress.started_ns,
         .bytes_asked = asked,
         .bytes_resident = resident_bytes(asked),
-        .ranges = __atomic_load_n(&progress.ranges, __ATOMIC_RELAXED),
+        .ranges = __atomic_load_n(&progress.counters.ranges, __ATOMIC_RELAXED),
         .ranges_total = progress.ranges_total,
-        .stale_files = __atomic_load_n(&progress.stale_files, __ATOMIC_RELAXED),
+        .stale_files = __atomic_load_n(&progress.counters.stale_files, __ATOMIC_RELAXED),
         .start = progress.start,
         .plan = PLAN_PROFILE,
         .method = progress.method,
@@ -130,10 +102,11 @@ static void make_report(enum telemetry_state state, unsigned budget_hits)
     report_text(&line, telemetry_start_name(progress.start));
     report_text(&line, " plan=profile mode=");
     report_text(&line, progress.mode);
-    report_number(&line, " ranges=", __atomic_load_n(&progress.ranges, __ATOMIC_RELAXED));
+    report_number(&line, " ranges=", __atomic_load_n(&progress.counters.ranges, __ATOMIC_RELAXED));
     report_number(&line, "/", progress.ranges_total);
-    report_number(&line, " bytes=", __atomic_load_n(&progress.bytes, __ATOMIC_RELAXED));
-    report_number(&line, " stale_files=", __atomic_load_n(&progress.stale_files, __ATOMIC_RELAXED));
+    report_number(&line, " bytes=", __atomic_load_n(&progress.counters.bytes, __ATOMIC_RELAXED));
+    report_number(
+        &line, " stale_files=", __atomic_load_n(&progress.counters.stale_files, __ATOMIC_RELAXED));
     report_number(&line, " us=", (sys_monotonic_ns() - progress.started_ns) / 1000);
     report_text(&line, " state=");
     report_text(&line, telemetry_state_name(state));
@@ -144,134 +117,6 @@ static void make_report(enum telemetry_state state, unsigned budget_hits)
 void replay_report_unfinished(void)
 {
     make_report(STATE_UNFINISHED, 0);
-}
-
-/* Opens a regular file or directory, whatever stands at the path now; -errno if it is neither. */
-static int open_safely(const char *path, mode_t type, struct sys_status *status)
-{
-    int error = sys_stat(AT_FDCWD, path, status);
-    if (error)
-        return error;
-    if ((status->mode & S_IFMT) != type)
-        return -EINVAL;
-    int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
-    return sys_open(path, type == S_IFDIR ? flags | O_DIRECTORY : flags);
-}
-
-static bool is_recorded_file(int fd, const struct profile_file *file,
-                             const struct sys_status *status)
-{
-    if (file->kind == PROFILE_FILE_DIRECTORY)
-        return true;
-    if (status->size != file->size)
-        return false;
-    int64_t mtime_ns = (int64_t)status->mtime_seconds * 1000000000 + status->mtime_nanoseconds;
-    if (file->mtime_ns == 0 || file->mtime_ns == mtime_ns)
-        return true;
-    uint8_t build_id[PROFILE_BUILD_ID];
-    long n = sys_pread(fd, build_id, file->build_id_bytes, file->build_id_offset);
-    if (file->build_id_bytes == 0 || n != (long)file->build_id_bytes)
-        return false;
-    return bytes_equal(build_id, file->build_id, file->build_id_bytes);
-}
-
-static int open_recorded_file(const struct replay *replay, const struct profile_file *file)
-{
-    struct sys_status status;
-    mode_t type = file->kind == PROFILE_FILE_DIRECTORY ? S_IFDIR : S_IFREG;
-    int fd = open_safely(replay->profile.strings + file->path, type, &status);
-    if (fd >= 0 && !is_recorded_file(fd, file, &status)) {
-        sys_close(fd);
-        fd = -ESTALE;
-    }
-    return fd;
-}
-
-static const struct profile_range *section_range(const struct replay *replay, uint32_t index)
-{
-    return &replay->profile.ranges[replay->section->first_range + index];
-}
-
-/*
- * Whether every sample is in the page cache. The last ranges first: what a start touches late is
- * the least likely to be in memory by accident.
- */
-static bool files_are_resident(const struct replay *replay)
-{
-    uint32_t count = replay->section->range_count;
-    uint32_t samples = count < WARM_SAMPLES ? count : WARM_SAMPLES;
-    uint32_t seen = 0;
-    for (uint32_t i = samples; i-- > 0;) {
-        uint32_t at = (uint32_t)((uint64_t)i * count / samples);
-        while (at < count && section_range(replay, at)->page_count == 0)
-            at++;
-        if (at == count)
-            continue;
-        const struct profile_range *range = section_range(replay, at);
-        const struct profile_file *file = &replay->profile.files[range->file];
-        int fd = open_recorded_file(replay, file);
-        if (fd < 0)
-            continue;
-        bool resident = file_page_is_resident(fd, (uint64_t)range->first_page * PROFILE_PAGE_BYTES);
-        sys_close(fd);
-        if (!resident)
-            return false;
-        seen++;
-    }
-    return seen > 0;
-}
-
-/* Reads what it lists; the entries are then in memory for the program's own look-ups. */
-static void list_directory(int fd)
-{
-    uint64_t buffer[512];
-    while (sys_getdents(fd, buffer, sizeof buffer) > 0) {
-    }
-}
-
-/* Reads by copying, where the file system does not do readahead. */
-static void read_through(int fd, uint64_t offset, uint64_t end)
-{
-    char buffer[8192];
-    while (offset < end) {
-        long n = sys_pread(fd, buffer, end - offset < sizeof buffer ? end - offset : sizeof buffer,
-                           offset);
-        if (n <= 0)
-            return;
-        offset += (uint64_t)n;
-    }
-}
-
-/* So that little is on its way at a time: a longer queue would make the program's own first reads
- * wait behind what it needs last. */
-static void await_page(int fd, uint64_t page)
-{
-    char byte;
-    sys_pread(fd, &byte, 1, page * PROFILE_PAGE_BYTES);
-}
-
-static void page_in(int fd, uint64_t first_page, uint64_t page_count)
-{
-    uint64_t offset = first_page * PROFILE_PAGE_BYTES;
-    uint64_t end = offset + page_count * PROFILE_PAGE_BYTES;
-    while (offset < end) {
-        size_t bytes = end - offset < CHUNK_BYTES ? (size_t)(end - offset) : CHUNK_BYTES;
-        if (sys_readahead(fd, offset, bytes) < 0) {
-            read_through(fd, offset, end);
-            return;
-        }
-        offset += bytes;
-        if (offset < end)
-            await_page(fd, offset / PROFILE_PAGE_BYTES - 1);
-    }
-}
-
-/* 0, or which budgets are used up: bits of enum telemetry_budget. */
-static unsigned budget_hits(const struct replay *replay)
-{
-    bool bytes = __atomic_load_n(&progress.bytes, __ATOMIC_RELAXED) >= replay->budget_bytes;
-    bool time = sys_monotonic_ns() - replay->started_ns >= DEADLINE_NS;
-    return (bytes ? BUDGET_BYTES : 0u) | (time ? BUDGET_TIME : 0u);
 }
 
 /* What the calling thread has read from storage, in bytes; 0 if nobody asks. */
@@ -289,192 +134,11 @@ static void count_storage_bytes(uint64_t before)
     __atomic_add_fetch(&progress.storage_bytes, storage_bytes() - before, __ATOMIC_RELAXED);
 }
 
-static bool stands_before(const struct profile_range *a, const struct profile_range *b)
-{
-    if (!a->page_count != !b->page_count)
-        return !a->page_count;
-    return a->file != b->file ? a->file < b->file : a->first_page < b->first_page;
-}
-
-/* Shell's sort: in place, no recursion, quick for a window. */
-static void sort_ranges(struct profile_range *ranges, size_t count)
-{
-    for (size_t step = count / 2; step > 0; step /= 2) {
-        for (size_t i = step; i < count; i++) {
-            struct profile_range range = ranges[i];
-            size_t to = i;
-            for (; to >= step && stands_before(&range, &ranges[to - step]); to -= step)
-                ranges[to] = ranges[to - step];
-            ranges[to] = range;
-        }
-    }
-}
-
-/*
- * Storage serves neighbours in one request, and a program that waits for a directory or an inode
- * waits behind all the pages that were asked for before: so a window's look-ups go first, and its
- * pages in the order of the files. The bytes are the replay's own copy of the profile.
- */
-static void sort_windows(struct replay *replay, uint8_t *bytes)
-{
-    const struct profile_range *section = section_range(replay, 0);
-    size_t offset = (size_t)((const uint8_t *)section - (const uint8_t *)replay->profile.header);
-    struct profile_range *ranges = (struct profile_range *)(void *)(bytes + offset);
-    uint32_t count = replay->section->range_count;
-    for (uint32_t first = 0, end; first < count; first = end) {
-        uint64_t pages = 0;
-        for (end = first; end < count && pages < WINDOW_PAGES; end++)
-            pages += ranges[end].page_count ? ranges[end].page_count : 1;
-        sort_ranges(ranges + first, end - first);
-    }
-}
-
-/* Where the run ends that starts with this range: look-ups of any paths, or pages of one file. */
-static uint32_t run_end(const struct replay *replay, uint32_t first)
-{
-    uint32_t count = replay->section->range_count, end = first;
-    uint64_t pages = 0;
-    for (; end < count && pages < RUN_PAGES; end++) {
-        const struct profile_range *range = section_range(replay, end);
-        if (!range->page_count != !section_range(replay, first)->page_count ||
-            (range->page_count && range->file != section_range(replay, first)->file))
-            break;
-        pages += range->page_count ? range->page_count : RUN_PAGES / LOOKUP_RUN;
-    }
-    return end;
-}
-
-/* Claims the next run: ranges [*first, result). Returns *first when none is left. */
-static uint32_t claim_run(struct replay *replay, uint32_t *first)
-{
-    *first = __atomic_load_n(&replay->next_range, __ATOMIC_RELAXED);
-    for (;;) {
-        uint32_t end = run_end(replay, *first);
-        if (__atomic_compare_exchange_n(&replay->next_range, first, end, false, __ATOMIC_RELAXED,
-                                        __ATOMIC_RELAXED))
-            return end;
-    }
-}
-
-static void look_up(const struct replay *replay, const struct profile_file *file)
-{
-    if (file->kind != PROFILE_FILE_DIRECTORY) {
-        sys_look_up(replay->profile.strings + file->path);
-        return;
-    }
-    int fd = open_recorded_file(replay, file);
-    if (fd < 0) {
-        __atomic_add_fetch(&progress.stale_files, 1, __ATOMIC_RELAXED);
-        return;
-    }
-    list_directory(fd);
-    sys_close(fd);
-}
-
-static void page_in_run(struct replay *replay, uint32_t first, uint32_t end)
-{
-    const struct profile_file *file = &replay->profile.files[section_range(replay, first)->file];
-    int fd = open_recorded_file(replay, file);
-    if (fd < 0) {
-        __atomic_add_fetch(&progress.stale_files, 1, __ATOMIC_RELAXED);
-        return;
-    }
-    uint64_t last_page = 0;
-    while (first < end) {
-        uint64_t page = section_range(replay, first)->first_page;
-        uint64_t page_end = page + section_range(replay, first)->page_count;
-        for (first++; first < end; first++) {
-            const struct profile_range *next = section_range(replay, first);
-            if (next->first_page < page || next->first_page > page_end + MERGE_GAP_PAGES)
-                break;
-            uint64_t next_end = (uint64_t)next->first_page + next->page_count;
-            page_end = next_end > page_end ? next_end : page_end;
-        }
-        __atomic_add_fetch(&progress.bytes, (page_end - page) * PROFILE_PAGE_BYTES,
-                           __ATOMIC_RELAXED);
-        page_in(fd, page, page_end - page);
-        last_page = page_end - 1;
-    }
-    await_page(fd, last_page);
-    sys_close(fd);
-}
-
-static bool is_same_chunk(const struct profile_range *a, const struct profile_range *b)
-{
-    return a->file == b->file && a->page_count && b->page_count &&
-           (a->first_page + a->page_count - 1) / STORE_CHUNK_PAGES ==
-               b->first_page / STORE_CHUNK_PAGES;
-}
-
-/* Touches one page of each chunk that the range has a part of, the first that is needed. */
-static void touch_chunks(struct replay *replay, const struct profile_range *range)
-{
-    int fd = open_recorded_file(replay, &replay->profile.files[range->file]);
-    if (fd < 0)
-        return;
-    sys_expect_random_reads(fd);
-    uint64_t end = (uint64_t)range->first_page + range->page_count;
-    for (uint64_t page = range->first_page; page < end && !budget_hits(replay);
-         page = (page / STORE_CHUNK_PAGES + 1) * STORE_CHUNK_PAGES)
-        await_page(fd, page);
-    sys_close(fd);
-}
-
-/* Claims the next ranges that have their first page in one chunk; NULL when none is left. */
-static const struct profile_range *claim_chunk(struct replay *replay)
-{
-    uint32_t first = __atomic_load_n(&replay->next_chunk, __ATOMIC_RELAXED);
-    for (;;) {
-        uint32_t reached = __atomic_load_n(&replay->next_range, __ATOMIC_RELAXED);
-        uint32_t start = first > reached ? first : reached, end = start;
-        if (start >= replay->section->range_count)
-            return NULL;
-        const struct profile_range *range = section_range(replay, start);
-        do
-            end++;
-        while (end < replay->section->range_count &&
-               is_same_chunk(range, section_range(replay, end)));
-        if (__atomic_compare_exchange_n(&replay->next_chunk, &first, end, false, __ATOMIC_RELAXED,
-                                        __ATOMIC_RELAXED))
-            return range;
-    }
-}
-
-/* Goes ahead of the workers, so that the chunks which they will need are on their way. */
-static void scout(struct replay *replay)
-{
-    const struct profile_range *range;
-    while (!budget_hits(replay) && (range = claim_chunk(replay))) {
-        if (range->page_count)
-            touch_chunks(replay, range);
-        else
-            look_up(replay, &replay->profile.files[range->file]);
-    }
-}
-
-static void start_scout_if_slow(struct replay *replay, uint64_t begun_ns);
-
-static void work(struct replay *replay)
-{
-    uint32_t first, end;
-    while (!budget_hits(replay) && (end = claim_run(replay, &first)) > first) {
-        uint64_t begun_ns = sys_monotonic_ns();
-        if (section_range(replay, first)->page_count) {
-            page_in_run(replay, first, end);
-            start_scout_if_slow(replay, begun_ns);
-        } else {
-            for (uint32_t i = first; i < end; i++)
-                look_up(replay, &replay->profile.files[section_range(replay, i)->file]);
-        }
-        __atomic_add_fetch(&progress.ranges, end - first, __ATOMIC_RELAXED);
-    }
-}
-
 /* Reads the whole profile behind the stacks and settles on a section. */
 static int load_profile(struct replay *replay, uint8_t *bytes)
 {
     struct sys_status status;
-    int fd = open_safely(replay->profile_path, S_IFREG, &status);
+    int fd = sys_open_type(replay->profile_path, S_IFREG, &status);
     if (fd < 0)
         return fd;
     size_t have = 0;
@@ -486,16 +150,25 @@ static int load_profile(struct replay *replay, uint8_t *bytes)
     sys_close(fd);
     if (n < 0)
         return (int)n;
-    int error = profile_parse(bytes, have, &replay->profile);
+    int error = profile_parse(bytes, have, &replay->set.profile);
     if (error)
         return error;
-    replay->section = profile_find(&replay->profile, replay->executable);
-    return replay->section ? 0 : -ENOENT;
+    replay->set.section = profile_find(&replay->set.profile, replay->executable);
+    return replay->set.section ? 0 : -ENOENT;
 }
 
 static uint8_t *stacks(struct replay *replay)
 {
     return (uint8_t *)replay + ((sizeof *replay + 63) & ~(size_t)63);
+}
+
+static void start_scouts(struct replay *replay);
+
+static void work(struct replay *replay)
+{
+    while (working_set_read_run(&replay->set))
+        if (working_set_is_slow(&replay->set))
+            start_scouts(replay);
 }
 
 #if CB_HAVE_RAW_THREAD
@@ -508,8 +181,10 @@ static void run_worker(void *argument)
 
 static void run_scout(void *argument)
 {
-    scout(argument);
-    run_worker(argument);
+    struct replay *replay = argument;
+    while (working_set_touch_chunk(&replay->set)) {
+    }
+    run_worker(replay);
 }
 
 /* A thread that shares everything with the leader. The kernel clears its id when it is gone. */
@@ -525,20 +200,14 @@ static void start_worker(struct replay *replay, void (*run)(void *))
 
 static void start_workers(struct replay *replay)
 {
-    replay->started_workers = 1; /* the leader */
     for (unsigned i = 1; i < replay->workers; i++)
         start_worker(replay, run_worker);
 }
 
-/* The store is slow if most runs have been; a disk has an odd one too. */
-static void start_scout_if_slow(struct replay *replay, uint64_t begun_ns)
+/* All that may be: where the wait is for the store, many can wait at once. */
+static void start_scouts(struct replay *replay)
 {
-    uint32_t runs = __atomic_add_fetch(&replay->runs, 1, __ATOMIC_RELAXED);
-    if (sys_monotonic_ns() - begun_ns < SLOW_RUN_NS)
-        return;
-    uint32_t slow = __atomic_add_fetch(&replay->slow_runs, 1, __ATOMIC_RELAXED);
-    while (slow >= SLOW_RUNS && slow > runs / 2 &&
-           __atomic_load_n(&replay->started_workers, __ATOMIC_RELAXED) < replay->most_workers)
+    while (__atomic_load_n(&replay->started_workers, __ATOMIC_RELAXED) < replay->most_workers)
         start_worker(replay, run_scout);
 }
 
@@ -557,10 +226,9 @@ static void start_workers(struct replay *replay)
     (void)replay;
 }
 
-static void start_scout_if_slow(struct replay *replay, uint64_t begun_ns)
+static void start_scouts(struct replay *replay)
 {
     (void)replay;
-    (void)begun_ns;
 }
 
 static void join_workers(struct replay *replay)
@@ -571,14 +239,15 @@ static void join_workers(struct replay *replay)
 
 static void lead(struct replay *replay)
 {
+    struct working_set *set = &replay->set;
     uint8_t *bytes = stacks(replay) + replay->most_workers * STACK_BYTES;
     int error = load_profile(replay, bytes);
     if (error) {
         make_report(STATE_BAD_PROFILE, 0);
         return;
     }
-    progress.ranges_total = replay->section->range_count;
-    if (!replay->force && files_are_resident(replay)) {
+    progress.ranges_total = set->section->range_count;
+    if (!replay->force && working_set_is_resident(set)) {
         if (progress.start == COLDBOOST_START_COLD) {
             progress.start = COLDBOOST_START_WARM;
             environment_set_start(COLDBOOST_START_WARM);
@@ -586,15 +255,17 @@ static void lead(struct replay *replay)
         make_report(STATE_SKIPPED, 0);
         return;
     }
-    if (!replay->budget_bytes)
-        replay->budget_bytes = budget_by_memory(replay->granted_bytes);
-    sort_windows(replay, bytes);
+    if (!set->budget_bytes)
+        set->budget_bytes = budget_by_memory(replay->granted_bytes);
+    size_t offset =
+        (size_t)((const uint8_t *)set->profile.ranges - (const uint8_t *)set->profile.header);
+    working_set_sort(set, (struct profile_range *)(void *)(bytes + offset));
     uint64_t before = storage_bytes();
     start_workers(replay);
     work(replay);
     join_workers(replay);
     count_storage_bytes(before);
-    unsigned hits = budget_hits(replay);
+    unsigned hits = working_set_budget_hits(set);
     make_report(hits ? STATE_BUDGET : STATE_DONE, hits);
 }
 
@@ -672,7 +343,7 @@ static int peek(const struct replay_request *request, size_t *profile_bytes, uin
 {
     static uint64_t page[PEEK_BYTES / sizeof(uint64_t)]; /* stacks may be tiny */
     struct sys_status status;
-    int fd = open_safely(request->profile, S_IFREG, &status);
+    int fd = sys_open_type(request->profile, S_IFREG, &status);
     if (fd < 0)
         return fd;
     long n = sys_pread(fd, page, sizeof page, 0);
@@ -693,6 +364,50 @@ bool replay_would_be_adopted(void)
     return is_subreaper || sys_getpid() == 1;
 }
 
+static struct replay *make(const struct replay_request *request, enum option_mode mode,
+                           unsigned most_workers, size_t profile_bytes)
+{
+    size_t bytes =
+        ((sizeof(struct replay) + 63) & ~(size_t)63) + most_workers * STACK_BYTES + profile_bytes;
+    long memory = sys_map(bytes);
+    if (memory < 0 && memory > -4096)
+        return NULL;
+    struct replay *replay = (struct replay *)memory;
+    replay->mapped_bytes = bytes;
+    replay->profile_capacity = profile_bytes;
+    replay->mode = mode;
+    replay->force = request->force;
+    replay->started_workers = 1; /* the leader */
+    replay->most_workers = most_workers;
+    replay->granted_bytes = request->granted_bytes;
+    replay->set.counters = &progress.counters;
+    replay->set.budget_bytes = request->budget_bytes;
+    replay->set.deadline_ns = sys_monotonic_ns() + DEADLINE_NS;
+    return replay;
+}
+
+static int launch(struct replay *replay)
+{
+    /* A thread unmaps the replay when it is done, perhaps before this returns: only copies from
+     * here. */
+    size_t bytes = replay->mapped_bytes;
+    bool separate_memory = replay->mode == MODE_FORK;
+    long id = start_leader(replay);
+    if (id < 0 || separate_memory) {
+        __atomic_store_n(&progress.wanted, 0, __ATOMIC_RELEASE); /* a child has a copy */
+        sys_unmap(replay, bytes);
+    }
+    return id < 0 ? (int)id : 1;
+}
+
+static enum option_mode choose_mode(const struct replay_request *request)
+{
+    if (!CB_HAVE_RAW_THREAD || request->policy == POLICY_SNAPSHOT)
+        return MODE_SYNC;
+    bool stays = request->mode == MODE_FORK && replay_would_be_adopted();
+    return stays ? MODE_THREAD : request->mode;
+}
+
 int replay_start(const struct replay_request *request, struct admission *admission)
 {
     size_t profile_bytes = 0;
@@ -700,11 +415,7 @@ int replay_start(const struct replay_request *request, struct admission *admissi
     int named = peek(request, &profile_bytes, &profile_id);
     if (named <= 0)
         return named;
-    enum option_mode mode = CB_HAVE_RAW_THREAD ? request->mode : MODE_SYNC;
-    if (request->policy == POLICY_SNAPSHOT)
-        mode = MODE_SYNC;
-    if (mode == MODE_FORK && replay_would_be_adopted())
-        mode = MODE_THREAD;
+    enum option_mode mode = choose_mode(request);
     static const uint8_t methods[] = {METHOD_THREAD, METHOD_FORK, METHOD_SYNC};
     uint8_t method = request->ahead ? METHOD_RUN : methods[mode];
     *admission = admit(request->executable, request->role, request->policy, request->holdout);
@@ -723,22 +434,11 @@ int replay_start(const struct replay_request *request, struct admission *admissi
         workers = MAX_WORKERS;
     bool is_fixed = request->workers || request->policy == POLICY_GENTLE;
     unsigned most_workers = is_fixed ? workers : MAX_WORKERS;
-    size_t bytes =
-        ((sizeof(struct replay) + 63) & ~(size_t)63) + most_workers * STACK_BYTES + profile_bytes;
-    long memory = sys_map(bytes);
-    if (memory < 0 && memory > -4096)
-        return (int)memory;
-    struct replay *replay = (struct replay *)memory;
-    replay->mapped_bytes = bytes;
-    replay->profile_capacity = profile_bytes;
-    replay->mode = mode;
-    replay->force = request->force;
+    struct replay *replay = make(request, mode, most_workers, profile_bytes);
+    if (!replay)
+        return -ENOMEM;
     replay->keep_stderr = request->report || telemetry_needs_stderr();
     replay->workers = workers;
-    replay->most_workers = most_workers;
-    replay->budget_bytes = request->budget_bytes;
-    replay->granted_bytes = request->granted_bytes;
-    replay->started_ns = sys_monotonic_ns();
     text_append(replay->profile_path, PATH_BYTES, 0, request->profile);
     text_append(replay->executable, PATH_BYTES, 0, request->executable);
     static const char mode_names[][8] = {"thread", "fork", "sync"};
@@ -749,21 +449,12 @@ int replay_start(const struct replay_request *request, struct admission *admissi
     progress.start = (uint8_t)admission->start;
     progress.method = method;
     progress.workers = (uint8_t)workers;
-    progress.started_ns = replay->started_ns;
+    progress.started_ns = sys_monotonic_ns();
     __atomic_store_n(&progress.wanted, progress.verbose || progress.telemetry, __ATOMIC_RELEASE);
 
-    if (replay->mode == MODE_SYNC) {
-        lead(replay);
-        sys_unmap(replay, bytes);
-        return 1;
-    }
-    /* A thread unmaps the replay when it is done, perhaps before this line: only copies from here.
-     */
-    bool separate_memory = replay->mode == MODE_FORK;
-    long id = start_leader(replay);
-    if (id < 0 || separate_memory) {
-        __atomic_store_n(&progress.wanted, 0, __ATOMIC_RELEASE); /* a child has a copy */
-        sys_unmap(replay, bytes);
-    }
-    return id < 0 ? (int)id : 1;
+    if (mode != MODE_SYNC)
+        return launch(replay);
+    lead(replay);
+    sys_unmap(replay, replay->mapped_bytes);
+    return 1;
 }

@@ -75,6 +75,18 @@ static inline int sys_stat(int fd, const char *path, struct sys_status *out)
     return (int)cb_syscall6(SYS_statx, fd, (long)path, flags, mask, (long)out, 0);
 }
 
+/* Opens a regular file or directory, whatever stands at the path now; -errno if it is neither. */
+static inline int sys_open_type(const char *path, mode_t type, struct sys_status *status)
+{
+    int error = sys_stat(AT_FDCWD, path, status);
+    if (error)
+        return error;
+    if ((status->mode & S_IFMT) != type)
+        return -EINVAL;
+    int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
+    return sys_open(path, type == S_IFDIR ? flags | O_DIRECTORY : flags);
+}
+
 /* Follows symbolic links, as the program will; asks no server. */
 static inline void sys_look_up(const char *path)
 {

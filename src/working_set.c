@@ -1,0 +1,337 @@
+/*
+ * working_set.c: which reads bring a section of a profile into the page cache, and in which order.
+ *
+ * Threads claim runs of ranges until none is left or a budget is used up. A run is a few look-ups,
+ * or one file's ranges that were first touched at about the same time: one open(), then readahead
+ * in chunks over merged ranges, then one byte of the last page to wait for them.
+ *
+ * This runs inside other people's programs. It must never read a file through a mapping (a
+ * truncated file must be a short read, not SIGBUS), nor open anything but regular files and
+ * directories: no FIFO, no device, no symbolic link.
+ */
+#include "working_set.h"
+
+#include "residency.h"
+#include "sys.h"
+#include "telemetry.h"
+#include "text.h"
+
+/* readahead() reads at most the device's read-ahead window or its largest request, whichever is
+ * larger, and forgets the rest of the call; the default window is this. */
+#define CHUNK_BYTES (128u << 10)
+/* A gap up to this is read along: cheaper than a request of its own. */
+#define MERGE_GAP_PAGES 8
+/* Within so many pages, look-ups come first and pages by file and offset instead of first touch. */
+#define WINDOW_PAGES 512
+/* A run is cut here: what the program asks for itself waits behind the runs that are on their way,
+ * one a worker. */
+#define RUN_PAGES 32
+/* Look-ups that a worker claims at once. */
+#define LOOKUP_RUN 8
+/* A run that takes longer comes from a store that fetches whole chunks on their first touch, such
+ * as Lambda's: there the wait is for the chunk, and many can be waited for at once. */
+#define SLOW_RUN_NS       2000000u
+#define SLOW_RUNS         3
+#define STORE_CHUNK_PAGES 128
+/* Pages that the warm check looks at, spread over the section. */
+#define WARM_SAMPLES 16
+/* A start that takes longer than this has other troubles than cold files. */
+#define DEADLINE_NS 10000000000u
+
+static bool is_recorded_file(int fd, const struct profile_file *file,
+                             const struct sys_status *status)
+{
+    if (file->kind == PROFILE_FILE_DIRECTORY)
+        return true;
+    if (status->size != file->size)
+        return false;
+    int64_t mtime_ns = (int64_t)status->mtime_seconds * 1000000000 + status->mtime_nanoseconds;
+    if (file->mtime_ns == 0 || file->mtime_ns == mtime_ns)
+        return true;
+    uint8_t build_id[PROFILE_BUILD_ID];
+    long n = sys_pread(fd, build_id, file->build_id_bytes, file->build_id_offset);
+    if (file->build_id_bytes == 0 || n != (long)file->build_id_bytes)
+        return false;
+    return bytes_equal(build_id, file->build_id, file->build_id_bytes);
+}
+
+static int open_recorded_file(const struct working_set *set, const struct profile_file *file)
+{
+    struct sys_status status;
+    mode_t type = file->kind == PROFILE_FILE_DIRECTORY ? S_IFDIR : S_IFREG;
+    int fd = sys_open_type(set->profile.strings + file->path, type, &status);
+    if (fd >= 0 && !is_recorded_file(fd, file, &status)) {
+        sys_close(fd);
+        fd = -ESTALE;
+    }
+    return fd;
+}
+
+static const struct profile_range *section_range(const struct working_set *set, uint32_t index)
+{
+    return &set->profile.ranges[set->section->first_range + index];
+}
+
+bool working_set_is_resident(const struct working_set *set)
+{
+    uint32_t count = set->section->range_count;
+    uint32_t samples = count < WARM_SAMPLES ? count : WARM_SAMPLES;
+    uint32_t seen = 0;
+    for (uint32_t i = samples; i-- > 0;) {
+        uint32_t at = (uint32_t)((uint64_t)i * count / samples);
+        while (at < count && section_range(set, at)->page_count == 0)
+            at++;
+        if (at == count)
+            continue;
+        const struct profile_range *range = section_range(set, at);
+        const struct profile_file *file = &set->profile.files[range->file];
+        int fd = open_recorded_file(set, file);
+        if (fd < 0)
+            continue;
+        bool resident = file_page_is_resident(fd, (uint64_t)range->first_page * PROFILE_PAGE_BYTES);
+        sys_close(fd);
+        if (!resident)
+            return false;
+        seen++;
+    }
+    return seen > 0;
+}
+
+/* Reads what it lists; the entries are then in memory for the program's own look-ups. */
+static void list_directory(int fd)
+{
+    uint64_t buffer[512];
+    while (sys_getdents(fd, buffer, sizeof buffer) > 0) {
+    }
+}
+
+/* Reads by copying, where the file system does not do readahead. */
+static void read_through(int fd, uint64_t offset, uint64_t end)
+{
+    char buffer[8192];
+    while (offset < end) {
+        long n = sys_pread(fd, buffer, end - offset < sizeof buffer ? end - offset : sizeof buffer,
+                           offset);
+        if (n <= 0)
+            return;
+        offset += (uint64_t)n;
+    }
+}
+
+/* So that little is on its way at a time: a longer queue would make the program's own first reads
+ * wait behind what it needs last. */
+static void await_page(int fd, uint64_t page)
+{
+    char byte;
+    sys_pread(fd, &byte, 1, page * PROFILE_PAGE_BYTES);
+}
+
+static void page_in(struct working_set *set, int fd, uint64_t first_page, uint64_t page_count)
+{
+    uint64_t offset = first_page * PROFILE_PAGE_BYTES;
+    uint64_t end = offset + page_count * PROFILE_PAGE_BYTES;
+    while (offset < end && !working_set_budget_hits(set)) {
+        size_t bytes = end - offset < CHUNK_BYTES ? (size_t)(end - offset) : CHUNK_BYTES;
+        __atomic_add_fetch(&set->counters->bytes, bytes, __ATOMIC_RELAXED);
+        if (sys_readahead(fd, offset, bytes) < 0)
+            read_through(fd, offset, offset + bytes);
+        offset += bytes;
+        if (offset < end)
+            await_page(fd, offset / PROFILE_PAGE_BYTES - 1);
+    }
+}
+
+unsigned working_set_budget_hits(const struct working_set *set)
+{
+    bool bytes = __atomic_load_n(&set->counters->bytes, __ATOMIC_RELAXED) >= set->budget_bytes;
+    bool time = sys_monotonic_ns() >= set->deadline_ns;
+    return (bytes ? BUDGET_BYTES : 0u) | (time ? BUDGET_TIME : 0u);
+}
+
+static bool stands_before(const struct profile_range *a, const struct profile_range *b)
+{
+    if (!a->page_count != !b->page_count)
+        return !a->page_count;
+    return a->file != b->file ? a->file < b->file : a->first_page < b->first_page;
+}
+
+/* Shell's sort: in place, no recursion, quick for a window. */
+static void sort_ranges(struct profile_range *ranges, size_t count)
+{
+    for (size_t step = count / 2; step > 0; step /= 2) {
+        for (size_t i = step; i < count; i++) {
+            struct profile_range range = ranges[i];
+            size_t to = i;
+            for (; to >= step && stands_before(&range, &ranges[to - step]); to -= step)
+                ranges[to] = ranges[to - step];
+            ranges[to] = range;
+        }
+    }
+}
+
+void working_set_sort(struct working_set *set, struct profile_range *ranges)
+{
+    ranges += set->section->first_range;
+    uint32_t count = set->section->range_count;
+    for (uint32_t first = 0, end; first < count; first = end) {
+        uint64_t pages = 0;
+        for (end = first; end < count && pages < WINDOW_PAGES; end++)
+            pages += ranges[end].page_count ? ranges[end].page_count : 1;
+        sort_ranges(ranges + first, end - first);
+    }
+}
+
+/* Where the run ends that starts with this range: look-ups of any paths, or pages of one file. */
+static uint32_t run_end(const struct working_set *set, uint32_t first)
+{
+    uint32_t count = set->section->range_count, end = first;
+    uint64_t pages = 0;
+    for (; end < count && pages < RUN_PAGES; end++) {
+        const struct profile_range *range = section_range(set, end);
+        if (!range->page_count != !section_range(set, first)->page_count ||
+            (range->page_count && range->file != section_range(set, first)->file))
+            break;
+        pages += range->page_count ? range->page_count : RUN_PAGES / LOOKUP_RUN;
+    }
+    return end;
+}
+
+/* Claims the next run: ranges [*first, result). Returns *first when none is left. */
+static uint32_t claim_run(struct working_set *set, uint32_t *first)
+{
+    *first = __atomic_load_n(&set->next_range, __ATOMIC_RELAXED);
+    for (;;) {
+        uint32_t end = run_end(set, *first);
+        if (__atomic_compare_exchange_n(&set->next_range, first, end, false, __ATOMIC_RELAXED,
+                                        __ATOMIC_RELAXED))
+            return end;
+    }
+}
+
+static void look_up(const struct working_set *set, const struct profile_file *file)
+{
+    if (file->kind != PROFILE_FILE_DIRECTORY) {
+        sys_look_up(set->profile.strings + file->path);
+        return;
+    }
+    int fd = open_recorded_file(set, file);
+    if (fd < 0) {
+        __atomic_add_fetch(&set->counters->stale_files, 1, __ATOMIC_RELAXED);
+        return;
+    }
+    list_directory(fd);
+    sys_close(fd);
+}
+
+static void page_in_run(struct working_set *set, uint32_t first, uint32_t end)
+{
+    const struct profile_file *file = &set->profile.files[section_range(set, first)->file];
+    int fd = open_recorded_file(set, file);
+    if (fd < 0) {
+        __atomic_add_fetch(&set->counters->stale_files, 1, __ATOMIC_RELAXED);
+        return;
+    }
+    uint64_t last_page = 0;
+    while (first < end) {
+        uint64_t page = section_range(set, first)->first_page;
+        uint64_t page_end = page + section_range(set, first)->page_count;
+        for (first++; first < end; first++) {
+            const struct profile_range *next = section_range(set, first);
+            if (next->first_page < page || next->first_page > page_end + MERGE_GAP_PAGES)
+                break;
+            uint64_t next_end = (uint64_t)next->first_page + next->page_count;
+            page_end = next_end > page_end ? next_end : page_end;
+        }
+        page_in(set, fd, page, page_end - page);
+        last_page = page_end - 1;
+    }
+    await_page(fd, last_page);
+    sys_close(fd);
+}
+
+static bool is_same_chunk(const struct profile_range *a, const struct profile_range *b)
+{
+    return a->file == b->file && a->page_count && b->page_count &&
+           (a->first_page + a->page_count - 1) / STORE_CHUNK_PAGES ==
+               b->first_page / STORE_CHUNK_PAGES;
+}
+
+static void note_time(struct working_set *set, uint64_t begun_ns)
+{
+    __atomic_add_fetch(&set->runs, 1, __ATOMIC_RELAXED);
+    if (sys_monotonic_ns() - begun_ns >= SLOW_RUN_NS)
+        __atomic_add_fetch(&set->slow_runs, 1, __ATOMIC_RELAXED);
+}
+
+/* Touches one page of each chunk that the range has a part of, the first that is needed. */
+static void touch_chunks(struct working_set *set, const struct profile_range *range)
+{
+    int fd = open_recorded_file(set, &set->profile.files[range->file]);
+    if (fd < 0)
+        return;
+    sys_expect_random_reads(fd);
+    uint64_t end = (uint64_t)range->first_page + range->page_count;
+    for (uint64_t page = range->first_page; page < end && !working_set_budget_hits(set);
+         page = (page / STORE_CHUNK_PAGES + 1) * STORE_CHUNK_PAGES) {
+        uint64_t begun_ns = sys_monotonic_ns();
+        if (file_page_is_resident(fd, page * PROFILE_PAGE_BYTES))
+            continue;
+        await_page(fd, page);
+        note_time(set, begun_ns);
+    }
+    sys_close(fd);
+}
+
+/* Claims the next ranges that have their first page in one chunk; NULL when none is left. */
+static const struct profile_range *claim_chunk(struct working_set *set)
+{
+    uint32_t first = __atomic_load_n(&set->next_chunk, __ATOMIC_RELAXED);
+    for (;;) {
+        uint32_t reached = __atomic_load_n(&set->next_range, __ATOMIC_RELAXED);
+        uint32_t start = first > reached ? first : reached, end = start;
+        if (start >= set->section->range_count)
+            return NULL;
+        const struct profile_range *range = section_range(set, start);
+        do
+            end++;
+        while (end < set->section->range_count && is_same_chunk(range, section_range(set, end)));
+        if (__atomic_compare_exchange_n(&set->next_chunk, &first, end, false, __ATOMIC_RELAXED,
+                                        __ATOMIC_RELAXED))
+            return range;
+    }
+}
+
+bool working_set_is_slow(const struct working_set *set)
+{
+    uint32_t slow = __atomic_load_n(&set->slow_runs, __ATOMIC_RELAXED);
+    return slow >= SLOW_RUNS && slow > __atomic_load_n(&set->runs, __ATOMIC_RELAXED) / 3;
+}
+
+bool working_set_read_run(struct working_set *set)
+{
+    uint32_t first, end;
+    if (working_set_budget_hits(set) || (end = claim_run(set, &first)) == first)
+        return false;
+    uint64_t begun_ns = sys_monotonic_ns();
+    if (section_range(set, first)->page_count) {
+        page_in_run(set, first, end);
+        note_time(set, begun_ns);
+    } else {
+        for (uint32_t i = first; i < end; i++)
+            look_up(set, &set->profile.files[section_range(set, i)->file]);
+    }
+    __atomic_add_fetch(&set->counters->ranges, end - first, __ATOMIC_RELAXED);
+    return true;
+}
+
+bool working_set_touch_chunk(struct working_set *set)
+{
+    const struct profile_range *range;
+    if (working_set_budget_hits(set) || !(range = claim_chunk(set)))
+        return false;
+    if (range->page_count)
+        touch_chunks(set, range);
+    else
+        look_up(set, &set->profile.files[range->file]);
+    return true;
+}
