@@ -32,6 +32,7 @@ static const struct command {
     {"run", command_run, "start a command boosted"},
     {"record", command_record, "record what a command reads into a profile"},
     {"show", command_show, "print what is in a profile"},
+    {"merge", command_merge, "unite profiles of several runs into one"},
     {"bench", command_bench, "measure a command cold, boosted and warm"},
     {"layer", command_layer, "make an AWS Lambda layer"},
     {"report", command_report, "decode telemetry and compare boosted starts with unboosted ones"},

@@ -5,7 +5,7 @@
 
 #include "json.h"
 #include "plot.h"
-#include "profile.h"
+#include "profile_read.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -31,22 +31,6 @@ static const char help[] =
     "\n"
     "Exit status: 0; 1 if PROFILE cannot be read or is damaged, or the plot cannot be made; 2 for\n"
     "a wrong command line.\n";
-
-static const char *explain(int error)
-{
-    switch (error) {
-    case -ENOEXEC:
-        return "not a coldboost profile";
-    case -ENOTSUP:
-        return "made by another version of coldboost; record it again";
-    case -EMSGSIZE:
-        return "truncated or longer than it says; record or copy it again";
-    case -EBADMSG:
-        return "damaged: its checksum disagrees; record or copy it again";
-    default:
-        return "damaged: an entry points outside its table; record it again";
-    }
-}
 
 /* Bytes that a range takes of its file: its last page may be cut by the file's end. */
 static uint64_t range_bytes(const struct profile *profile, const struct profile_range *range)
@@ -215,11 +199,8 @@ int command_show(int argc, char **argv)
 
     const char *path = argv[optind];
     size_t size;
-    uint8_t *bytes = read_file(path, PROFILE_MAX_BYTES, &size);
     struct profile profile;
-    int error = profile_parse(bytes, size, &profile);
-    if (error)
-        fail(EXIT_FAILED, "%s: %s", path, explain(error));
+    uint8_t *bytes = read_profile(path, &profile, &size);
     if (plot)
         plotter_load(plot).profile(plot, path, &profile);
     if (json)

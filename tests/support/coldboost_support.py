@@ -18,7 +18,7 @@ FILE = struct.Struct("<QqIIII20s12x")
 RANGE = struct.Struct("<IIII")
 CRC_START = 16  # the checksum covers every byte behind its own field
 
-REGULAR, DIRECTORY = 0, 1
+REGULAR, DIRECTORY, PATH = 0, 1, 2
 
 
 def path_hash(path):
