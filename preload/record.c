@@ -66,7 +66,13 @@ static uint32_t process(void)
 
 void record_attach_child(void)
 {
+    record_stacks_child();
     process();
+}
+
+uint32_t record_process(void)
+{
+    return process();
 }
 
 uint64_t record_page_bytes(void)
@@ -135,8 +141,21 @@ void record_read(int fd, int64_t offset, int64_t bytes)
     uint64_t first = (uint64_t)offset / PROFILE_PAGE_BYTES;
     uint64_t last = ((uint64_t)offset + (uint64_t)bytes - 1) / PROFILE_PAGE_BYTES;
     uint32_t file = file_of_descriptor(fd, &status);
+    if (file)
+        record_stack(file);
     if (file && last <= UINT32_MAX && (first != last || !seen_lately(file, first)))
         add(file, first, last - first + 1, TRACE_READ);
+}
+
+void record_met(int fd)
+{
+    struct stat status;
+    uint32_t file = 0;
+    if (record_wants_stacks() && process() && kernel_fstat(fd, &status) == 0 &&
+        S_ISREG(status.st_mode))
+        file = file_of_descriptor(fd, &status);
+    if (file)
+        record_stack(file);
 }
 
 void record_read_here(int fd, int64_t bytes)
@@ -154,6 +173,8 @@ void record_listed(int fd)
     if (!process() || kernel_fstat(fd, &status) != 0 || !S_ISDIR(status.st_mode))
         return;
     uint32_t file = file_of_descriptor(fd, &status);
+    if (file)
+        record_stack(file);
     if (file && !seen_lately(file, 0))
         add(file, 0, 0, TRACE_LISTED);
 }
@@ -292,6 +313,7 @@ void record_end(void)
     if (!process())
         return;
     record_open_streams();
+    record_loaded();
     record_pages(0, UINTPTR_MAX);
 }
 
@@ -348,6 +370,7 @@ __attribute__((constructor)) static void begin(int argc, char **argv, char **env
     trace = trace_map(trace_path);
     if (!process())
         return;
+    record_stacks_begin(trace);
     keep_readahead_out();
     /* glibc's loader has searched its cache for the libraries and unmapped it again. */
     if (gnu_get_libc_version)

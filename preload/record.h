@@ -72,6 +72,23 @@ size_t record_environment_bytes(char *const *given);
 char **record_environment(char *const *given, void *room);
 void record_remember_environment(char *const *given, const char **trace_path);
 
+/* This process's name in the trace; 0: nothing is to be recorded. */
+uint32_t record_process(void);
+
+/* The program has the file behind fd in use from now on: opened for reading, or mapped. */
+void record_met(int fd);
+
+/*
+ * Call stacks, where they are wanted: record_stack() takes this thread's if the file has none yet,
+ * record_loaded() gives what has been loaded since the last dlopen the stack of that.
+ */
+struct trace_header;
+void record_stacks_begin(struct trace_header *trace);
+void record_stacks_child(void);
+bool record_wants_stacks(void);
+void record_stack(uint32_t file);
+void record_loaded(void);
+
 /* The next definition of a function behind ours, NULL if there is none. */
 void *record_next(const char *name);
 

@@ -112,8 +112,11 @@ static void *map(void *address, size_t bytes, int protection, int flags, int fd,
     long result = cb_syscall6(SYS_mmap, (long)address, (long)bytes, protection, flags, fd, offset);
     if (result < 0 && result > -4096)
         return (void *)record_result(result);
-    if (!(flags & MAP_ANONYMOUS) && record_wants_random_mappings())
-        kernel_madvise((void *)result, bytes, MADV_RANDOM);
+    if (!(flags & MAP_ANONYMOUS)) {
+        if (record_wants_random_mappings())
+            kernel_madvise((void *)result, bytes, MADV_RANDOM);
+        record_met(fd);
+    }
     return (void *)result;
 }
 
@@ -136,11 +139,11 @@ RECORD_API int munmap(void *address, size_t bytes)
     return (int)record_result(cb_syscall6(SYS_munmap, (long)address, (long)bytes, 0, 0, 0, 0));
 }
 
-/* The loader unmaps with its own munmap. dlopen needs no wrapper, and must not have one: it looks
-   at its caller for the search path. */
+/* The loader unmaps with its own munmap. */
 RECORD_API int dlclose(void *object)
 {
     RECORD_NEXT(dlclose);
+    record_loaded();
     record_pages(0, UINTPTR_MAX);
     return next ? next(object) : -1;
 }

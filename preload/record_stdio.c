@@ -41,6 +41,7 @@ static void follow(FILE *file)
     int fd = file && fileno ? fileno(file) : -1;
     if (fd < 0 || kernel_fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))
         return;
+    record_met(fd);
     int64_t start = kernel_position(fd);
     size_t slot = ((uintptr_t)file >> 4) * 31;
     for (size_t i = 0; i < STREAMS; i++) {

@@ -18,12 +18,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define TRACE_VARIABLE "COLDBOOST_TRACE" /* environment: path of the trace */
-#define TRACE_MAGIC    "CBTRACE1"
-#define TRACE_BYTES    (512u << 20) /* what the tool takes: room for 16 million ranges */
-#define TRACE_UNIT     32u
-#define TRACE_SLOTS    65536u
-#define TRACE_PIDS     1024u
+#define TRACE_VARIABLE    "COLDBOOST_TRACE" /* environment: path of the trace */
+#define TRACE_MAGIC       "CBTRACE1"
+#define TRACE_BYTES       (512u << 20) /* what the tool takes: room for 16 million ranges */
+#define TRACE_UNIT        32u
+#define TRACE_SLOTS       65536u
+#define TRACE_PIDS        1024u
+#define TRACE_PATH        4096u
+#define TRACE_STACK_DEPTH 16u /* calls of a stack that are of use */
 
 struct trace_header {
     uint8_t magic[8];
@@ -38,6 +40,8 @@ struct trace_header {
     uint32_t until_exit;        /* nobody stops watching before the programs end */
     uint32_t readahead_is_off;  /* then mappings need no MADV_RANDOM */
     _Atomic uint64_t asks;      /* a thread that wants to be watched from outside (watched.h) */
+    _Atomic uint32_t walks;     /* a process could load the object below */
+    char stacks[TRACE_PATH];    /* the object that walks call stacks; empty: none are wanted */
     _Atomic uint32_t pids[TRACE_PIDS];
     _Atomic uint32_t slots[TRACE_SLOTS];
 };
@@ -46,6 +50,7 @@ enum trace_kind {
     TRACE_PROCESS = 1,
     TRACE_FILE = 2,
     TRACE_RANGE = 3,
+    TRACE_STACK = 4,
     TRACE_COMPLETE = 0x80, /* or-ed to the kind by the last store */
 };
 
@@ -71,6 +76,7 @@ struct trace_file {
     uint32_t mode; /* stat of path when it was first seen; 0: there is no such path */
     uint64_t key_device, key_inode;
     uint64_t device, inode;
+    _Atomic uint32_t has_stack; /* or needs none: it was there at the start */
     char path[];
 };
 
@@ -91,6 +97,22 @@ struct trace_range {
     uint64_t time_ns;
 };
 static_assert(sizeof(struct trace_range) == TRACE_UNIT, "one range is one unit");
+
+/* A place in a file. file 0: code that was made at run time, or the kernel's. */
+struct trace_frame {
+    uint32_t file;
+    uint32_t reserved;
+    uint64_t offset;
+};
+
+/* Who first used a file, the innermost call first. */
+struct trace_stack {
+    struct trace_record record;
+    uint32_t process;
+    uint32_t file;
+    uint32_t frame_count;
+    struct trace_frame frames[];
+};
 
 #define TRACE_FIRST_UNIT ((uint32_t)((sizeof(struct trace_header) + TRACE_UNIT - 1) / TRACE_UNIT))
 
@@ -121,5 +143,10 @@ uint32_t trace_path(struct trace_header *trace, const char *path, uint32_t lengt
 const struct trace_file *trace_file_at(const struct trace_header *trace, uint32_t file);
 
 void trace_add_range(struct trace_header *trace, const struct trace_range *range);
+
+/* Whether nobody has claimed the file's one stack before; add it then. */
+bool trace_claim_stack(struct trace_header *trace, uint32_t file);
+void trace_add_stack(struct trace_header *trace, uint32_t process, uint32_t file,
+                     const struct trace_frame *frames, uint32_t count);
 
 #endif

@@ -182,3 +182,26 @@ void trace_add_range(struct trace_header *trace, const struct trace_range *range
     out->time_ns = range->time_ns;
     complete(&out->record);
 }
+
+bool trace_claim_stack(struct trace_header *trace, uint32_t name)
+{
+    struct trace_file *file = at(trace, name);
+    return !trace->finished && !atomic_exchange(&file->has_stack, 1);
+}
+
+void trace_add_stack(struct trace_header *trace, uint32_t process, uint32_t file,
+                     const struct trace_frame *frames, uint32_t count)
+{
+    uint16_t units;
+    uint32_t name = claim(trace, sizeof(struct trace_stack) + count * sizeof *frames, &units);
+    if (!name)
+        return;
+    struct trace_stack *stack = at(trace, name);
+    begin(&stack->record, TRACE_STACK, units);
+    stack->process = process;
+    stack->file = file;
+    stack->frame_count = count;
+    for (uint32_t i = 0; i < count; i++)
+        stack->frames[i] = frames[i];
+    complete(&stack->record);
+}

@@ -74,9 +74,9 @@ int profile_parse(const uint8_t *bytes, size_t size, struct profile *out)
     int error = check_header(header, size);
     if (error)
         return error;
-    if (header->size != size)
+    if (size != header->size && size != header->size + header->extra_bytes)
         return -EMSGSIZE;
-    if (hardware_crc32(bytes + CRC_START, size - CRC_START) != header->crc32)
+    if (hardware_crc32(bytes + CRC_START, header->size - CRC_START) != header->crc32)
         return -EBADMSG;
 
     struct profile profile = {.header = header};

@@ -5,12 +5,14 @@
  * up, in the order of their first touch. It is advice: nothing in it is trusted, and a wrong one
  * can only waste reads.
  *
- *   header │ executables │ files │ ranges │ strings
+ *   header │ executables │ files │ ranges │ strings ┊ extra
  *
  * All numbers are little-endian. Strings are NUL-terminated and named by their offset in the string
  * table; paths are absolute and free of symbolic links when recorded. The ranges of one executable
  * stand together, ordered by (epoch, first touch of the file in that epoch, offset): a run of
  * ranges of one file can be read with one open() and merged over small gaps.
+ *
+ * What stands behind the profile is for people (tools/stacks.h). A replay never reads it.
  */
 #ifndef CB_PROFILE_H
 #define CB_PROFILE_H
@@ -30,15 +32,16 @@
 struct profile_header {
     uint8_t magic[8];
     uint32_t version;
-    uint32_t crc32;            /* CRC-32 of every byte after this field */
-    uint64_t size;             /* of the whole profile, in bytes */
+    uint32_t crc32;            /* CRC-32 of every byte after this field, up to `size` */
+    uint64_t size;             /* of the whole profile without extra, in bytes */
     uint64_t recorded_s;       /* Unix time of the recording */
     uint32_t executable_count; /* entries of each table */
     uint32_t file_count;
     uint32_t range_count;
     uint32_t string_bytes;
-    uint32_t epoch_us; /* length of an epoch, in microseconds */
-    uint32_t reserved[3];
+    uint32_t epoch_us;    /* length of an epoch, in microseconds */
+    uint32_t extra_bytes; /* behind `size`: not part of it */
+    uint32_t reserved[2];
 };
 static_assert(sizeof(struct profile_header) == 64, "on-disk layout");
 
@@ -92,7 +95,8 @@ struct profile {
 uint64_t profile_hash(const char *path);
 
 /*
- * Validates all of a profile: magic, version, size, checksum, every index, string and range.
+ * Validates all of a profile: magic, version, size, checksum, every index, string and range. The
+ * bytes are the profile alone, or with all of the extra ones, which are not looked at.
  * bytes must be aligned to 8 and stay in place as long as out is used. Returns 0, or
  *   -ENOEXEC  not a profile          -ENOTSUP  another version, or a big-endian host
  *   -EMSGSIZE size disagrees         -EBADMSG  checksum disagrees

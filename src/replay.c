@@ -350,11 +350,15 @@ static int peek(const struct replay_request *request, size_t *profile_bytes, uin
     sys_close(fd);
     if (n < 0)
         return (int)n;
-    *profile_bytes = (size_t)status.size;
-    *profile_id = ((const struct profile_header *)page)->crc32;
-    return status.size > PROFILE_MAX_BYTES
-               ? -EMSGSIZE
-               : profile_peek((const uint8_t *)page, (size_t)n, request->executable);
+    if (status.size > PROFILE_MAX_BYTES)
+        return -EMSGSIZE;
+    int named = profile_peek((const uint8_t *)page, (size_t)n, request->executable);
+    if (named < 0)
+        return named;
+    const struct profile_header *header = (const void *)page;
+    *profile_bytes = (size_t)header->size; /* what stands behind it is not for us */
+    *profile_id = header->crc32;
+    return status.size == header->size + header->extra_bytes ? named : -EMSGSIZE;
 }
 
 bool replay_would_be_adopted(void)

@@ -18,7 +18,7 @@ struct table {
 
 struct profile_writer {
     struct profile_header header;
-    struct table executables, files, ranges, strings;
+    struct table executables, files, ranges, strings, extra;
 };
 
 static void append(struct table *table, const void *entry, size_t bytes)
@@ -79,6 +79,11 @@ void profile_writer_add_range(struct profile_writer *writer, const struct profil
     writer->header.range_count++;
 }
 
+void profile_writer_add_extra(struct profile_writer *writer, const uint8_t *bytes, size_t size)
+{
+    append(&writer->extra, bytes, size);
+}
+
 static uint8_t *put(uint8_t *to, const struct table *table)
 {
     if (table->size)
@@ -93,11 +98,14 @@ static uint8_t *assemble(const struct profile_writer *writer, size_t size)
     next = put(next, &writer->executables);
     next = put(next, &writer->files);
     next = put(next, &writer->ranges);
-    put(next, &writer->strings);
+    next = put(next, &writer->strings);
+    put(next, &writer->extra);
+    size -= writer->extra.size;
 
     struct profile_header *header = (void *)bytes;
     *header = writer->header;
     header->size = size;
+    header->extra_bytes = (uint32_t)writer->extra.size;
     header->string_bytes = (uint32_t)writer->strings.size;
     size_t start = offsetof(struct profile_header, crc32) + sizeof header->crc32;
     header->crc32 = hardware_crc32(bytes + start, size - start);
@@ -109,7 +117,7 @@ int profile_writer_finish(struct profile_writer *writer, uint8_t **bytes, size_t
     int error = -EFBIG;
     *bytes = NULL;
     *size = sizeof writer->header + writer->executables.size + writer->files.size +
-            writer->ranges.size + writer->strings.size;
+            writer->ranges.size + writer->strings.size + writer->extra.size;
     if (*size <= PROFILE_MAX_BYTES) {
         *bytes = assemble(writer, *size);
         struct profile view;
@@ -123,6 +131,7 @@ int profile_writer_finish(struct profile_writer *writer, uint8_t **bytes, size_t
     free(writer->files.bytes);
     free(writer->ranges.bytes);
     free(writer->strings.bytes);
+    free(writer->extra.bytes);
     free(writer);
     return error;
 }

@@ -18,6 +18,9 @@ uint32_t profile_writer_add_file(struct profile_writer *writer, const char *path
 void profile_writer_add_executable(struct profile_writer *writer, const char *path);
 void profile_writer_add_range(struct profile_writer *writer, const struct profile_range *range);
 
+/* Puts these bytes behind the profile (profile_header.extra_bytes). */
+void profile_writer_add_extra(struct profile_writer *writer, const uint8_t *bytes, size_t size);
+
 /*
  * Ends the writer and hands out the profile, which is the caller's to free. It has been validated:
  * returns 0, -EFBIG if it would exceed PROFILE_MAX_BYTES, or an error of profile_parse(); *bytes is

@@ -11,7 +11,9 @@
 #include "profile_write.h"
 #include "readahead.h"
 #include "sampler.h"
+#include "stacks.h"
 #include "trace.h"
+#include "walker.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -57,6 +59,9 @@ static const char help[] =
     "      --map FROM=TO     name files below FROM as if they were below TO: record in\n"
     "                        a build tree what will be in /var/task. Can be repeated;\n"
     "                        the first that fits counts.\n"
+    "      --stacks          note which calls led to the first use of each file, for\n"
+    "                        'coldboost show'. Finding the callers touches pages of its\n"
+    "                        own: record again without it what a start is to replay.\n"
     "      --help            show this text\n"
     "\n"
     "COMMAND keeps its standard input, output and error. SIGINT, SIGTERM and SIGHUP go\n"
@@ -89,6 +94,7 @@ struct map {
 struct options {
     const char *output;
     bool until_ready;
+    bool stacks;
     uint64_t until_ns; /* 0: until exit */
     struct map *maps;
     size_t map_count;
@@ -101,6 +107,7 @@ struct session {
     struct program program;
     bool from_outside;      /* it cannot be preloaded */
     char *object;           /* path of libcoldboost-record.so */
+    char **walker;          /* what --stacks brings into the program, NULL at the end; or NULL */
     char trace_path[64];    /* where recorded programs open the trace */
     char trace_mapping[96]; /* what it is called in /proc/PID/maps */
     struct trace_header *trace;
@@ -146,13 +153,11 @@ static void parse_map(struct options *options, const char *text)
 
 static void parse_options(int argc, char **argv, struct options *options)
 {
-    enum { UNTIL = 256, MAP };
+    enum { UNTIL = 256, MAP, STACKS };
     static const struct option long_options[] = {
-        {"output", required_argument, NULL, 'o'},
-        {"until", required_argument, NULL, UNTIL},
-        {"map", required_argument, NULL, MAP},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+        {"output", required_argument, NULL, 'o'}, {"until", required_argument, NULL, UNTIL},
+        {"map", required_argument, NULL, MAP},    {"stacks", no_argument, NULL, STACKS},
+        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
     };
     *options = (struct options){.output = PROFILE};
     for (int c; (c = getopt_long(argc, argv, "+o:h", long_options, NULL)) != -1;) {
@@ -162,6 +167,8 @@ static void parse_options(int argc, char **argv, struct options *options)
             parse_until(options, optarg);
         else if (c == MAP)
             parse_map(options, optarg);
+        else if (c == STACKS)
+            options->stacks = true;
         else if (c == 'h')
             print_help(help);
         else
@@ -234,6 +241,18 @@ static char *map_path(const struct options *options, const char *path, bool *map
     return xstrdup(path);
 }
 
+static void add_stacks(const struct session *session, const struct recording *recording,
+                       struct profile_writer *writer)
+{
+    size_t size;
+    uint8_t *bytes = stacks_make(session->trace, recording, &size);
+    if (size)
+        profile_writer_add_extra(writer, bytes, size);
+    else if (!session->trace->walks)
+        warn("no call stack was recorded: --stacks needs a program that uses glibc");
+    free(bytes);
+}
+
 static int make_profile(const struct session *session, const struct recording *recording,
                         uint8_t **bytes, size_t *size)
 {
@@ -257,6 +276,8 @@ static int make_profile(const struct session *session, const struct recording *r
             profile_writer_add_range(writer, &executable->ranges[k]);
         free(path);
     }
+    if (session->walker)
+        add_stacks(session, recording, writer);
     return profile_writer_finish(writer, bytes, size);
 }
 
@@ -281,7 +302,15 @@ static void write_profile(struct session *session)
     char resolved[PATH_MAX];
     bool exists =
         stat(session->options.output, &output) == 0 && realpath(session->options.output, resolved);
-    const char *leave[] = {session->object, exists ? resolved : NULL, NULL};
+    size_t walkers = 0;
+    while (session->walker && session->walker[walkers])
+        walkers++;
+    const char **leave = xmalloc((walkers + 3) * sizeof *leave);
+    for (size_t i = 0; i < walkers; i++)
+        leave[i] = session->walker[i];
+    leave[walkers] = session->object;
+    leave[walkers + 1] = exists ? resolved : NULL;
+    leave[walkers + 2] = NULL;
     struct trace_options options = {EPOCH_US, session->since, leave};
     struct recording recording;
     uint8_t *bytes;
@@ -306,6 +335,7 @@ static void write_profile(struct session *session)
         free(bytes);
     }
     recording_free(&recording);
+    free(leave);
 }
 
 /* ---- the program ------------------------------------------------------------------------------
@@ -426,6 +456,8 @@ int command_record(int argc, char **argv)
         fail(EXIT_CANNOT_EXECUTE, "%s, and it cannot be watched from outside either",
              session.program.obstacle);
     session.object = find_component(OBJECT);
+    if (session.options.stacks)
+        session.walker = find_walker();
 
     sigset_t signals, mask;
     sigemptyset(&signals);
@@ -434,6 +466,8 @@ int command_record(int argc, char **argv)
         sigaddset(&signals, watched[i]);
     sigprocmask(SIG_BLOCK, &signals, &mask);
     create_trace(&session);
+    if (session.walker)
+        snprintf(session.trace->stacks, TRACE_PATH, "%s", session.walker[0]);
     session.trace->until_ready = session.options.until_ready;
     session.trace->until_exit = !session.options.until_ready && !session.options.until_ns;
     session.trace->readahead_is_off = readahead_off();
@@ -445,6 +479,9 @@ int command_record(int argc, char **argv)
     free(session.program.executable);
     free(session.program.obstacle);
     free(session.object);
+    for (char **path = session.walker; path && *path; path++)
+        free(*path);
+    free(session.walker);
     free(session.options.maps);
     int code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
     return session.failed && code == 0 ? EXIT_FAILED : code;

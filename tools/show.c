@@ -6,6 +6,7 @@
 #include "json.h"
 #include "plot.h"
 #include "profile_read.h"
+#include "stacks.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -18,12 +19,15 @@ static const char help[] =
     "Usage: coldboost show [--json] [--plot FILE.svg] PROFILE\n"
     "\n"
     "Prints what PROFILE holds: a summary, each executable's section, and for each file how much\n"
-    "of it a start needs. The file is verified first.\n"
+    "of it a start needs; and which calls first used it, innermost first, if it was recorded with\n"
+    "--stacks. The file is verified first.\n"
     "\n"
     "      --json  one JSON document: {\"version\":1,\"executables\":[…],\"files\":[{\"path\":…,\n"
     "              "
     "\"size\":BYTES,\"ranges\":[{\"offset\":BYTES,\"length\":BYTES,\"epoch\":N},…]},…]};\n"
-    "              ranges are in the order of their first touch, an epoch is \"epoch_us\" long\n"
+    "              ranges are in the order of their first touch, an epoch is \"epoch_us\" long;\n"
+    "              with --stacks a file has \"user\":PROGRAM and \"stack\":[{\"function\":…,\n"
+    "              \"object\":…,\"address\":N},…]\n"
     "      --plot=FILE.svg\n"
     "              also draw each executable's files as strips, their pages coloured in the\n"
     "              order of first touch\n"
@@ -56,7 +60,32 @@ static void chain_ranges(const struct profile *profile, uint32_t *first, uint32_
     }
 }
 
-static void print_json(const struct profile *profile)
+/* The stack of a file; NULL if there is none. */
+static const struct stacks_stack *find_stack(const struct stacks *stacks, uint32_t file)
+{
+    for (uint32_t i = 0; i < stacks->stack_count; i++)
+        if (stacks->all[i].file == file)
+            return &stacks->all[i];
+    return NULL;
+}
+
+static void print_stack_json(const struct stacks *stacks, const struct stacks_stack *stack)
+{
+    fputs(",\"user\":", stdout);
+    print_json_string(stdout, stacks->strings + stack->executable);
+    fputs(",\"stack\":[", stdout);
+    for (uint32_t i = 0; i < stack->frame_count; i++) {
+        const struct stacks_frame *frame = &stacks->frames[stack->first_frame + i];
+        fputs(i ? ",{\"function\":" : "{\"function\":", stdout);
+        print_json_string(stdout, stacks->strings + frame->function);
+        fputs(",\"object\":", stdout);
+        print_json_string(stdout, stacks->strings + frame->object);
+        printf(",\"address\":%ju}", (uintmax_t)frame->address);
+    }
+    putchar(']');
+}
+
+static void print_json(const struct profile *profile, const struct stacks *stacks)
 {
     const struct profile_header *header = profile->header;
     uint32_t *first = xmalloc(header->file_count * sizeof *first);
@@ -95,7 +124,11 @@ static void print_json(const struct profile *profile)
                    (uintmax_t)range_bytes(profile, range), range->epoch);
             separator = ",";
         }
-        fputs("]}", stdout);
+        putchar(']');
+        const struct stacks_stack *stack = find_stack(stacks, i);
+        if (stack)
+            print_stack_json(stacks, stack);
+        putchar('}');
     }
     fputs("]}\n", stdout);
     free(first);
@@ -159,7 +192,28 @@ static void print_section(const struct profile *profile, const struct profile_ex
     free(totals);
 }
 
-static void print_text(const char *path, const struct profile *profile)
+static void print_stacks(const struct profile *profile, const struct stacks *stacks)
+{
+    if (stacks->stack_count)
+        printf("\nfirst used by\n");
+    for (uint32_t i = 0; i < stacks->stack_count; i++) {
+        const struct stacks_stack *stack = &stacks->all[i];
+        printf("\n  %s\n", profile->strings + profile->files[stack->file].path);
+        for (uint32_t f = 0; f < stack->frame_count; f++) {
+            const struct stacks_frame *frame = &stacks->frames[stack->first_frame + f];
+            const char *function = stacks->strings + frame->function;
+            const char *object = stacks->strings + frame->object;
+            if (*object)
+                printf("    %-40s %s+%#jx\n", *function ? function : "?", object,
+                       (uintmax_t)frame->address);
+            else
+                printf("    %-40s made at run time\n", "?");
+        }
+        printf("    in %s\n", stacks->strings + stack->executable);
+    }
+}
+
+static void print_text(const char *path, const struct profile *profile, const struct stacks *stacks)
 {
     const struct profile_header *header = profile->header;
     time_t recorded = (time_t)header->recorded_s;
@@ -172,6 +226,7 @@ static void print_text(const char *path, const struct profile *profile)
            header->executable_count == 1 ? "" : "s", header->file_count, header->range_count);
     for (uint32_t i = 0; i < header->executable_count; i++)
         print_section(profile, &profile->executables[i]);
+    print_stacks(profile, stacks);
 }
 
 int command_show(int argc, char **argv)
@@ -201,12 +256,22 @@ int command_show(int argc, char **argv)
     size_t size;
     struct profile profile;
     uint8_t *bytes = read_profile(path, &profile, &size);
+    struct stacks stacks;
+    size_t behind = (size_t)profile.header->size;
+    int error = size - behind < profile.header->extra_bytes
+                    ? -EMSGSIZE
+                    : stacks_parse(&profile, bytes + behind, size - behind, &stacks);
+    if (error)
+        fail(EXIT_FAILED, "%s: %s; record it again", path,
+             error == -EMSGSIZE ? "what stands behind the profile is truncated"
+                                : "its call stacks are damaged");
     if (plot)
         plotter_load(plot).profile(plot, path, &profile);
     if (json)
-        print_json(&profile);
+        print_json(&profile, &stacks);
     else
-        print_text(path, &profile);
+        print_text(path, &profile, &stacks);
+    free(stacks.content);
     free(bytes);
     if (fflush(stdout) != 0)
         fail(EXIT_FAILED, "cannot write: %s", strerror(errno));

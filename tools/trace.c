@@ -55,17 +55,16 @@ static const void *at(const struct trace_header *trace, size_t unit)
     return (const uint8_t *)trace + unit * TRACE_UNIT;
 }
 
-static size_t end_of(const struct trace_header *trace)
+size_t trace_end(const struct trace_header *trace)
 {
     size_t end = trace->next_unit, last = trace->bytes / TRACE_UNIT;
     return end < last ? end : last;
 }
 
-/* Steps to the next complete record at or behind *unit; NULL at the end. */
-static const struct trace_record *next_record(const struct trace_header *trace, size_t *unit,
-                                              size_t *units)
+const struct trace_record *trace_next_record(const struct trace_header *trace, size_t *unit,
+                                             size_t *units)
 {
-    for (size_t end = end_of(trace); *unit < end; *unit += *units) {
+    for (size_t end = trace_end(trace); *unit < end; *unit += *units) {
         const struct trace_record *record = at(trace, *unit);
         *units = record->units ? record->units : 1;
         if (*units > end - *unit)
@@ -76,8 +75,7 @@ static const struct trace_record *next_record(const struct trace_header *trace, 
     return NULL;
 }
 
-/* The path that stands at the end of a record; NULL unless it is whole and absolute. */
-static const char *path_in(const struct trace_record *record, size_t units, size_t offset)
+const char *trace_path_in(const struct trace_record *record, size_t units, size_t offset)
 {
     size_t bytes = units * TRACE_UNIT;
     const char *path = (const char *)record + offset;
@@ -134,11 +132,11 @@ static void collect_files(const struct trace_header *trace, const struct trace_o
 {
     size_t unit = TRACE_FIRST_UNIT, units, room = 0;
     const struct trace_record *record;
-    for (; (record = next_record(trace, &unit, &units)); unit += units) {
+    for (; (record = trace_next_record(trace, &unit, &units)); unit += units) {
         const struct trace_file *file = (const void *)record;
         if (record->kind != (TRACE_FILE | TRACE_COMPLETE))
             continue;
-        const char *path = path_in(record, units, offsetof(struct trace_file, path));
+        const char *path = trace_path_in(record, units, offsetof(struct trace_file, path));
         struct profile_file identity;
         if (!path || is_left_out(options, path))
             continue;
@@ -164,7 +162,7 @@ static void collect_files(const struct trace_header *trace, const struct trace_o
 static void name_records(const struct trace_header *trace, struct recording *out,
                          struct names *names)
 {
-    names->units = end_of(trace);
+    names->units = trace_end(trace);
     names->executable = xmalloc(names->units * sizeof *names->executable);
     names->file = xmalloc(names->units * sizeof *names->file);
     memset(names->executable, 0xff, names->units * sizeof *names->executable);
@@ -172,13 +170,13 @@ static void name_records(const struct trace_header *trace, struct recording *out
 
     size_t unit = TRACE_FIRST_UNIT, units;
     const struct trace_record *record;
-    for (; (record = next_record(trace, &unit, &units)); unit += units) {
+    for (; (record = trace_next_record(trace, &unit, &units)); unit += units) {
         const char *path = NULL;
         if (record->kind == (TRACE_PROCESS | TRACE_COMPLETE) &&
-            (path = path_in(record, units, offsetof(struct trace_process, path))))
+            (path = trace_path_in(record, units, offsetof(struct trace_process, path))))
             names->executable[unit] = executable_index(out, path);
         if (record->kind == (TRACE_FILE | TRACE_COMPLETE) &&
-            (path = path_in(record, units, offsetof(struct trace_file, path)))) {
+            (path = trace_path_in(record, units, offsetof(struct trace_file, path)))) {
             char *copy = xstrdup(path);
             names->file[unit] = file_index(out, &(struct recorded_file){.path = copy});
             free(copy);
@@ -228,7 +226,7 @@ static void collect_events(const struct trace_header *trace, const struct names 
 {
     size_t unit = TRACE_FIRST_UNIT, units;
     const struct trace_record *record;
-    for (; (record = next_record(trace, &unit, &units)); unit += units) {
+    for (; (record = trace_next_record(trace, &unit, &units)); unit += units) {
         struct event event;
         if (record->kind == (TRACE_RANGE | TRACE_COMPLETE) &&
             make_event((const void *)record, names, recording, &event))

@@ -23,7 +23,7 @@ struct recorded_executable {
 };
 
 struct recording {
-    struct recorded_file *files;
+    struct recorded_file *files; /* by path */
     size_t file_count;
     struct recorded_executable *executables;
     size_t executable_count;
@@ -42,6 +42,16 @@ struct trace_options {
  */
 void trace_read(const struct trace_header *trace, const struct trace_options *options,
                 struct recording *out);
+
+/* The unit behind the last one. */
+size_t trace_end(const struct trace_header *trace);
+
+/* Steps to the next complete record at or behind *unit, of *units units; NULL at the end. */
+const struct trace_record *trace_next_record(const struct trace_header *trace, size_t *unit,
+                                             size_t *units);
+
+/* The path that stands at this offset of a record; NULL unless it is whole and absolute. */
+const char *trace_path_in(const struct trace_record *record, size_t units, size_t offset);
 
 void recording_free(struct recording *recording);
 

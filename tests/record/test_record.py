@@ -4,6 +4,7 @@
 Usage: test_record.py COLDBOOST VICTIM OBJECT [TEST...]
 """
 import collections
+import json
 import os
 import shutil
 import signal
@@ -280,7 +281,11 @@ class RecordTest(unittest.TestCase):
     def test_real_programs_do_not_notice(self):
         self.check_real_programs([])
 
-    def check_real_programs(self, prefix):
+    def test_real_programs_do_not_notice_stacks(self):
+        self.needs_stacks()
+        self.check_real_programs([], ['--stacks'])
+
+    def check_real_programs(self, prefix, options=()):
         java = 'class A { public static void main(String[] a) throws Exception {' \
                ' new ProcessBuilder("echo", "child").inheritIO().start().waitFor();' \
                ' System.out.println(a.length); System.exit(7); } }'
@@ -324,7 +329,7 @@ class RecordTest(unittest.TestCase):
                 self.profile = self.folder + '.cbp'
                 plain = subprocess.run(command, cwd=self.folder, stdin=subprocess.DEVNULL,
                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
-                record = [COLDBOOST, 'record', '-o', self.profile, '--', *prefix]
+                record = [COLDBOOST, 'record', '-o', self.profile, *options, '--', *prefix]
                 recorded = subprocess.run(record + command, cwd=self.folder, check=False,
                                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                           stderr=subprocess.PIPE)
@@ -351,6 +356,144 @@ class RecordTest(unittest.TestCase):
                                 stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
         self.assertEqual(result.returncode, 7, result.stderr)
         self.assertLessEqual({10, 200}, read_profile(self.profile).files[self.data])
+
+    def needs_stacks(self):
+        err = subprocess.run([COLDBOOST, 'record', '--stacks', '-o', self.profile, 'true'],
+                             stderr=subprocess.PIPE, check=False).stderr
+        if b'built without libunwind' in err:
+            self.skipTest('built without libunwind')
+
+    def stacks(self, *ways, options=()):
+        """{file: (program, [(function, object)])} of a victim's run."""
+        self.victim(*ways, options=['--stacks', *options])
+        return self.shown_stacks()
+
+    def shown_stacks(self):
+        shown = subprocess.run([COLDBOOST, 'show', '--json', self.profile], check=True,
+                               stdout=subprocess.PIPE).stdout
+        return {entry['path']: (entry['user'], [(frame['function'], frame['object'])
+                                                for frame in entry['stack']])
+                for entry in json.loads(shown)['files'] if 'stack' in entry}
+
+    def test_stacks_name_the_caller(self):
+        self.needs_stacks()
+        for way, function in [('read', 'do_read'), ('pread', 'do_pread'), ('map', 'touch_map'),
+                              ('stdio', 'do_stdio'), ('stream', 'do_stream_left_open'),
+                              ('fork', 'do_fork'), ('sendfile', 'do_sendfile'), ('last', 'do_last')]:
+            with self.subTest(way):
+                user, stack = self.stacks(f'{way}:10')[self.data]
+                self.assertEqual(user, VICTIM)
+                outside = [frame for frame in stack if frame[1] != VICTIM]
+                self.assertIn((function, VICTIM), stack)
+                self.assertIn(('main', VICTIM), stack)
+                self.assertLess(stack.index((function, VICTIM)), stack.index(('main', VICTIM)))
+                self.assertFalse([frame for frame in outside if 'coldboost' in frame[1]], stack)
+                self.assertLessEqual(len(stack), 16)
+                if way in ('read', 'pread'):
+                    self.assertEqual(stack[0], (function, VICTIM))
+
+    def test_stacks_are_those_of_the_first_use(self):
+        self.needs_stacks()
+        _, stack = self.stacks('pread:10', 'read:20', 'map:30')[self.data]
+        self.assertEqual(stack[0], ('do_pread', VICTIM))
+        show = subprocess.run([COLDBOOST, 'show', self.profile], stdout=subprocess.PIPE, check=True)
+        self.assertEqual(show.stdout.partition(b'first used by')[2].count(self.data.encode()), 1)
+
+    def test_stacks_of_a_program_at_a_fixed_address(self):
+        self.needs_stacks()
+        program, source = (os.path.join(self.folder, name) for name in ('f', 'f.c'))
+        with open(source, 'w') as f:
+            f.write('#include <fcntl.h>\n#include <unistd.h>\n'
+                    'int main(int n, char **a) { char c; return read(open(a[n - 1], 0), &c, 1) != 1; }\n')
+        subprocess.run(['cc', '-no-pie', source, '-o', program], check=True)
+        self.record(program, self.data, options=['--stacks'])
+        self.assertEqual(self.shown_stacks()[self.data][1][0], ('main', program))
+
+    def test_stacks_of_directories_and_loaded_objects(self):
+        self.needs_stacks()
+        folder = os.path.join(self.folder, 'listed')
+        os.mkdir(folder)
+        time.sleep(0.02)
+        for close in '01':
+            stacks = self.stacks('PATH=' + folder, 'list:0', 'PATH=' + OBJECT, 'dlopen:' + close)
+            self.assertEqual(stacks[folder][1][0], ('do_list', VICTIM))
+            self.assertEqual(stacks[OBJECT][1][0], ('do_dlopen', VICTIM))
+            self.assertNotIn(VICTIM, stacks)  # the kernel brought it in
+            self.assertFalse([path for path in stacks if '/libc.so' in path])
+
+    def test_dlopen_still_looks_at_its_caller(self):
+        """$ORIGIN in the path to search is that of the object which calls dlopen."""
+        folder = os.path.join(self.folder, 'private')
+        os.mkdir(folder)
+        shutil.copy(OBJECT, os.path.join(folder, 'libonly-here.so'))
+        source, program = (os.path.join(self.folder, name) for name in ('d.c', 'd'))
+        with open(source, 'w') as f:
+            f.write('#include <dlfcn.h>\nint main(void) { return !dlopen("libonly-here.so", 1); }\n')
+        subprocess.run(['cc', source, '-o', program, '-Wl,-rpath,$ORIGIN/private', '-ldl'], check=True)
+        time.sleep(0.02)
+        for options in [], ['--stacks']:
+            if options:
+                self.needs_stacks()
+            self.assertIn(os.path.join(folder, 'libonly-here.so'),
+                          self.record(program, options=options).files)
+
+    def test_libunwind_is_loaded_for_stacks_alone(self):
+        script = 'print("libunwind" in open("/proc/self/maps").read())'
+        self.record('/usr/bin/python3', '-c', script)
+        self.assertEqual(self.out, 'False\n')
+        self.needs_stacks()
+        profile = self.record('/usr/bin/python3', '-c', script, options=['--stacks'])
+        self.assertEqual(self.out, 'True\n')
+        self.assertEqual([path for path in profile.files
+                          if 'libunwind' in path or 'coldboost' in os.path.basename(path)], [])
+        show = subprocess.run([COLDBOOST, 'show', self.profile], stdout=subprocess.PIPE, check=True)
+        self.assertIn(b'first used by', show.stdout)
+
+    def test_stacks_never_hang_or_crash_threads_children_and_handlers(self):
+        self.needs_stacks()
+        folder = os.path.join(self.folder, 'storm')
+        os.mkdir(folder)
+        count = 400
+        for i in range(count):
+            with open(os.path.join(folder, str(i)), 'w') as f:
+                f.write('x')
+        time.sleep(0.02)
+        for _ in range(3):
+            stacks = self.stacks('PATH=' + folder, f'storm:{count}')
+            found = [stack for path, (_, stack) in stacks.items() if path.startswith(folder)]
+            self.assertGreater(len(found), count // 4)
+            for stack in found:
+                self.assertEqual(stack[0], ('storm_read', VICTIM))
+
+    def test_replay_does_not_mind_stacks(self):
+        self.needs_stacks()
+        self.victim('pread:10', options=['--stacks'])
+        environment = dict(os.environ, DATA=self.data, COLDBOOST='force', COLDBOOST_VERBOSE='1')
+        result = subprocess.run([COLDBOOST, 'run', '-p', self.profile, VICTIM, 'pread:10'],
+                                env=environment, stderr=subprocess.PIPE, check=True)
+        self.assertRegex(result.stderr, rb'plan=profile .*stale_files=0 .*state=done')
+        with open(self.profile, 'rb') as f:
+            content = f.read()
+        size, extra = struct.unpack_from('<Q', content, 16)[0], len(content)
+        self.assertLess(size, extra)
+        for changed in content[:size], content[:-1], content + b'x':
+            with open(self.profile, 'wb') as f:
+                f.write(changed)
+            for command in [COLDBOOST, 'run', '-p', self.profile, VICTIM, '0'], \
+                           [COLDBOOST, 'show', self.profile]:
+                result = subprocess.run(command, env=environment, stderr=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, check=False)
+                self.assertEqual(result.returncode, 1, command)
+                self.assertIn(self.profile.encode(), result.stderr)
+        for at in range(size, extra, 7):  # show finds every damage, and never crashes
+            with open(self.profile, 'wb') as f:
+                f.write(content[:at] + bytes([content[at] ^ 0x55]) + content[at + 1:])
+            result = subprocess.run([COLDBOOST, 'show', '--json', self.profile], check=False,
+                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            self.assertIn(result.returncode, (0, 1))
+            if at >= size + 8:  # not the tag: an unknown section is skipped
+                self.assertEqual(result.returncode, 1, at)
+        os.unlink(self.profile)
 
     def test_profile_stays_whole_when_it_cannot_be_written(self):
         self.profile = os.path.join(self.folder, 'absent', 'out.cbp')

@@ -9,6 +9,7 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <pwd.h>
 #include <signal.h>
 #include <spawn.h>
@@ -20,6 +21,7 @@
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -349,7 +351,7 @@ static void do_look(off_t unused)
     struct stat status;
     struct statx extended;
     struct sockaddr_un name = {.sun_family = AF_UNIX, .sun_path = "/missing-socket"};
-    int fd = socket(AF_UNIX, SOCK_STREAM, 0), folder;
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0), folder = -1;
     expect(ENOENT, stat(missing("stat"), &status), "stat");
     expect(ENOENT, lstat(missing("lstat"), &status), "lstat");
     expect(ENOENT, fstatat(AT_FDCWD, missing("fstatat"), &status, 0), "fstatat");
@@ -417,6 +419,72 @@ static void do_request(off_t version)
     check(sent == n, "send");
 }
 
+/* ---- files that are met for the first time in threads, their children and a signal handler ----
+ */
+
+enum { STORM_THREADS = 4 };
+static long storm_files;
+static _Atomic long storm_next;
+
+static void storm_read(void)
+{
+    char name[4096], byte;
+    long file = storm_next++;
+    if (file >= storm_files)
+        return;
+    snprintf(name, sizeof name, "%s/%ld", data, file);
+    int fd = open(name, O_RDONLY);
+    check(fd >= 0 && pread(fd, &byte, 1, 0) == 1, name);
+    close(fd);
+}
+
+static void storm_alarm(int number)
+{
+    (void)number;
+    storm_read();
+}
+
+static void *storm_thread(void *unused)
+{
+    (void)unused;
+    while (storm_next < storm_files) {
+        storm_read();
+        pid_t pid = fork();
+        if (pid == 0) {
+            storm_read();
+            _exit(0);
+        }
+        wait_for(pid);
+    }
+    return NULL;
+}
+
+static void do_storm(off_t files)
+{
+    pthread_t threads[STORM_THREADS];
+    struct sigaction action = {.sa_handler = storm_alarm, .sa_flags = SA_RESTART};
+    struct itimerval often = {{0, 300}, {0, 300}};
+    storm_files = files;
+    check(sigaction(SIGALRM, &action, NULL) == 0 && setitimer(ITIMER_REAL, &often, NULL) == 0,
+          "setitimer");
+    for (int i = 0; i < STORM_THREADS; i++)
+        check(pthread_create(&threads[i], NULL, storm_thread, NULL) == 0, "pthread_create");
+    for (int i = 0; i < STORM_THREADS; i++)
+        pthread_join(threads[i], NULL);
+}
+
+/* The call is the last instruction of do_last(): it would return into the next function. */
+__attribute__((noinline, noreturn)) static void read_last(off_t page)
+{
+    do_pread(page);
+    exit(0);
+}
+
+__attribute__((noinline)) static void do_last(off_t page)
+{
+    read_last(page);
+}
+
 static const struct way {
     const char *name;
     void (*run)(off_t page);
@@ -454,6 +522,8 @@ static const struct way {
     {"close_all", do_close_all},
     {"daemon", do_daemon},
     {"request", do_request},
+    {"storm", do_storm},
+    {"last", do_last},
 };
 
 static void run(const char *name, off_t page)
