@@ -7,7 +7,8 @@
  */
 #include "command.h"
 #include "layer_licence.h"
-#include "profile.h"
+#include "merge.h"
+#include "profile_read.h"
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -28,7 +29,7 @@
 #define RELR_TAG       36        /* DT_RELR: loaders before glibc 2.36 skip these relocations */
 
 static const char help[] =
-    "Usage: coldboost layer -o LAYER.zip [-p PROFILE] [--arch x86_64|arm64] [--build FOLDER]\n"
+    "Usage: coldboost layer -o LAYER.zip [-p PROFILE]... [--arch x86_64|arm64] [--build FOLDER]\n"
     "\n"
     "Makes an AWS Lambda layer. Unpacked at /opt, as Lambda does it, it holds\n"
     "  coldboost-wrapper       for AWS_LAMBDA_EXEC_WRAPPER=/opt/coldboost-wrapper\n"
@@ -39,8 +40,8 @@ static const char help[] =
     "(glibc 2.26) is refused.\n"
     "\n"
     "  -o, --output=FILE      the zip file to write\n"
-    "  -p, --profile=PROFILE  a file made by 'coldboost record'; without it the layer has none, "
-    "and\n"
+    "  -p, --profile=PROFILE  a file made by 'coldboost record' or 'coldboost merge'; several are\n"
+    "                         united as by 'coldboost merge'; without one the layer has none, and\n"
     "                         the function may bring its own as coldboost.cbp in its folder\n"
     "  --arch=x86_64|arm64    the function's architecture (default: this machine's)\n"
     "  --build=FOLDER         where libcoldboost.so and coldboost-wrapper for it are: a build "
@@ -242,21 +243,25 @@ static void check_wrapper(const char *path, const struct part *part,
     elf_end(elf);
 }
 
-static void check_profile(const char *path, const struct part *part)
+/* Call stacks are for people and stay at home: a merged profile has none. */
+static struct part profile_part(char *const *paths, size_t count, const char *output)
 {
+    struct part part = {.path = "coldboost/profile.cbp", .mode = 0644};
     struct profile profile;
-    int error = profile_parse(part->bytes, part->size, &profile);
-    if (error)
-        fail(EXIT_FAILED, "%s: %s; record it again", path,
-             error == -EBADMSG || error == -EMSGSIZE || error == -EINVAL
-                 ? "damaged"
-                 : "not a profile of this version");
+    uint8_t *bytes = read_profile(paths[0], &profile, &part.size);
+    if (count > 1 || profile.header->extra_bytes) {
+        struct merge_totals totals;
+        free(bytes);
+        bytes = merge_files(paths, count, 0, output, &part.size, &totals);
+    }
+    part.bytes = bytes;
+    return part;
 }
 
-static struct part read_part(const char *file, size_t max_bytes, const char *path, mode_t mode)
+static struct part read_part(const char *file, const char *path, mode_t mode)
 {
     struct part part = {.path = path, .mode = mode};
-    part.bytes = read_file(file, max_bytes, &part.size);
+    part.bytes = read_file(file, MAX_PART_BYTES, &part.size);
     return part;
 }
 
@@ -311,16 +316,16 @@ int main(int argc, char **argv)
         {"arch", required_argument, NULL, 'a'},   {"build", required_argument, NULL, 'b'},
         {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
     };
-    const char *output = NULL, *profile = NULL, *folder = NULL, *arch = NULL;
+    const char *output = NULL, *folder = NULL, *arch = NULL;
+    char **profiles = xmalloc((size_t)argc * sizeof *profiles);
+    size_t profile_count = 0;
     for (int c; (c = getopt_long(argc, argv, "o:p:h", long_options, NULL)) != -1;) {
         if (c == 'h')
             print_help(help);
         else if (c == 'o')
             output = optarg;
-        else if (c == 'p' && profile)
-            fail_usage("layer", "one profile for a layer; record all that it is for at once");
         else if (c == 'p')
-            profile = optarg;
+            profiles[profile_count++] = optarg;
         else if (c == 'a')
             arch = optarg;
         else if (c == 'b')
@@ -346,14 +351,13 @@ int main(int argc, char **argv)
     size_t count = 0;
     parts[count++] = (struct part){"coldboost/LICENSE", 0644, (const uint8_t *)LICENCE_TEXT,
                                    sizeof LICENCE_TEXT - 1};
-    if (profile) {
-        parts[count] = read_part(profile, PROFILE_MAX_BYTES, "coldboost/profile.cbp", 0644);
-        check_profile(profile, &parts[count++]);
-    }
-    parts[count] = read_part(wrapper, MAX_PART_BYTES, "coldboost-wrapper", 0755);
+    if (profile_count)
+        parts[count++] = profile_part(profiles, profile_count, output);
+    parts[count] = read_part(wrapper, "coldboost-wrapper", 0755);
     check_wrapper(wrapper, &parts[count++], architecture);
-    parts[count] = read_part(library, MAX_PART_BYTES, "lib/libcoldboost.so", 0755);
+    parts[count] = read_part(library, "lib/libcoldboost.so", 0755);
     check_library(library, &parts[count++], architecture);
     write_zip(output, parts, count);
+    free(profiles);
     return EXIT_SUCCESS;
 }

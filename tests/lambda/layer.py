@@ -13,10 +13,11 @@ import zipfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "support"))
-from coldboost_support import Checks, Profile, plain_environment, run  # noqa: E402
+from coldboost_support import Checks, Profile, plain_environment, reseal, run  # noqa: E402
 
 X86_64, AARCH64 = 62, 183
 MACHINES = {X86_64: "x86_64", AARCH64: "arm64"}
+EXTRA_BYTES_AT = 52  # in a profile's header
 DT_RELR, DT_GNU_HASH = 36, 0x6FFFFEF5
 PT_INTERP, PT_GNU_STACK = 3, 0x6474E551
 
@@ -106,6 +107,24 @@ class Layer:
             "another folder: other bytes",
         )
 
+    def several_profiles(self):
+        """United as coldboost merge does it, and never with the call stacks of record --stacks."""
+        other = Profile(recorded_s=1700000001)
+        other.section("/var/lang/bin/node", [(other.file("/etc/group"), 0, 0, 0)])
+        other = other.write(f"{self.folder}/other.cbp")
+        content = bytearray(read(self.profile))
+        struct.pack_into("<I", content, EXTRA_BYTES_AT, 8)
+        stacks = write(f"{self.folder}/stacks.cbp", reseal(bytes(content)) + b"somebody")
+        for profiles in ([self.profile, other], [other, self.profile, self.profile], [stacks]):
+            merged = f"{self.folder}/merged.cbp"
+            outcome = run([self.tool, "merge", "-o", merged, *profiles], self.environment)
+            self.checks.equal(outcome.status, 0, f"merge: {outcome.stderr}")
+            arguments = [argument for path in profiles for argument in ("-p", path)]
+            with zipfile.ZipFile(self.made("layer.zip", *arguments)) as archive:
+                shipped = archive.read("coldboost/profile.cbp")
+            self.checks.check(shipped == read(merged), f"{profiles}: not as merge has it")
+            self.checks.check(b"somebody" not in shipped, "call stacks in the layer")
+
     def other_architecture(self):
         other = AARCH64 if self.host == X86_64 else X86_64
         as_other = [elf[:18] + struct.pack("<H", other) + elf[20:] for elf in (self.library, self.wrapper)]
@@ -160,11 +179,11 @@ class Layer:
         self.refused(b"no coldboost-wrapper.*--build", "--build", folder)
         damaged = bytearray(read(self.profile))
         damaged[-1] ^= 1
-        self.refused(b"damaged.cbp: damaged.*record it again", "-p",
+        self.refused(b"damaged.cbp: damaged.*record .*it again", "-p",
                      write(f"{self.folder}/damaged.cbp", bytes(damaged)))
-        self.refused(b"text.cbp: not a profile", "-p", write(f"{self.folder}/text.cbp", b"text\n"))
+        self.refused(b"text.cbp: not a coldboost profile", "-p", write(f"{self.folder}/text.cbp", b"text\n"))
         self.refused(b"/no/such: No such file", "-p", "/no/such")
-        self.refused(b"one profile", "-p", self.profile, "-p", self.profile, status=2)
+        self.refused(b"text.cbp: not a", "-p", self.profile, "-p", f"{self.folder}/text.cbp")
         self.refused(b"'sparc'", "--arch", "sparc", status=2)
         self.refused(b"'more'", "more", status=2)
         outcome = self.layer("-p", self.profile)
@@ -198,6 +217,7 @@ def main():
         test = Layer(os.path.realpath(folder), *map(os.path.abspath, sys.argv[1:5]))
         test.contents()
         test.same_every_time()
+        test.several_profiles()
         test.other_architecture()
         test.old_loaders()
         test.mistakes()
