@@ -5,6 +5,7 @@
 #include "record.h"
 
 #include "kernel.h"
+#include "objects.h"
 #include "pages.h"
 
 #include <dirent.h>
@@ -22,10 +23,32 @@ ssize_t __read_chk(int fd, void *buffer, size_t bytes, size_t room);
 ssize_t __pread_chk(int fd, void *buffer, size_t bytes, off_t offset, size_t room);
 ssize_t __pread64_chk(int fd, void *buffer, size_t bytes, off64_t offset, size_t room);
 
+struct search {
+    const char *name;
+    bool behind; /* our own object has gone by */
+    void *found;
+};
+
+static int find_next(const struct object *object, void *context)
+{
+    struct search *search = context;
+    uintptr_t here = (uintptr_t)record_next;
+    if (search->behind)
+        search->found = object_function(object, search->name);
+    else
+        search->behind = here >= object->begin && here < object->end;
+    return search->found != NULL;
+}
+
+/* dlsym knows about versions; but before glibc 2.34 it is in a library that not every program has.
+ */
 void *record_next(const char *name)
 {
     int saved = __errno_location ? *__errno_location() : 0;
+    struct search search = {.name = name};
     void *next = dlsym ? dlsym(RTLD_NEXT, name) : NULL;
+    if (!next && objects_visit(find_next, &search))
+        next = search.found;
     if (__errno_location)
         *__errno_location() = saved;
     return next;

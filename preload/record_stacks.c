@@ -234,7 +234,8 @@ typedef int main_function(int argc, char **argv, char **environment);
 int __libc_start_main(main_function *program, int argc, char **argv, void (*begin)(void),
                       void (*end)(void), void (*loader_end)(void), void *stack_end);
 
-/* The first moment when libc, and the program's own malloc, are sure to be ready for dlopen. */
+/* The first moment when libc, and the program's own malloc, are sure to be ready for dlopen. There
+ * is a next one: who calls this has a libc. */
 RECORD_API int __libc_start_main(main_function *program, int argc, char **argv, void (*begin)(void),
                                  void (*end)(void), void (*loader_end)(void), void *stack_end)
 {

@@ -437,6 +437,28 @@ class RecordTest(unittest.TestCase):
             self.assertIn(os.path.join(folder, 'libonly-here.so'),
                           self.record(program, options=options).files)
 
+    def test_programs_without_dlsym(self):
+        """Before glibc 2.34 it was in libdl, without which fopen and the start itself found no next."""
+        program, source = (os.path.join(self.folder, name) for name in ('n', 'n.c'))
+        with open(source, 'w') as f:
+            f.write('#include <stdio.h>\nvoid *dlsym(void *a, const char *b) { return a && b ? NULL : a; }\n'
+                    'int main(int n, char **a) { FILE *f = fopen(a[n - 1], "r"); return !f || getc(f); }\n')
+        subprocess.run(['cc', '-w', '-rdynamic', source, '-o', program], check=True)
+        self.assertEqual(self.record(program, self.data).files[self.data], {0})
+
+    def test_musl(self):
+        if not shutil.which('musl-gcc'):
+            self.skipTest('no musl-gcc')
+        program, source = (os.path.join(self.folder, name) for name in ('m', 'm.c'))
+        with open(source, 'w') as f:
+            f.write('#include <stdio.h>\n'
+                    'int main(int n, char **a) { FILE *f = fopen(a[n - 1], "r"); return !f || getc(f); }\n')
+        subprocess.run(['musl-gcc', source, '-o', program], check=True)
+        self.assertIn(0, self.record(program, self.data).files[self.data])
+        self.needs_stacks()
+        self.assertIn(0, self.record(program, self.data, options=['--stacks']).files[self.data])
+        self.assertIn('no call stack was recorded', self.err)
+
     def test_libunwind_is_loaded_for_stacks_alone(self):
         script = 'print("libunwind" in open("/proc/self/maps").read())'
         self.record('/usr/bin/python3', '-c', script)
