@@ -318,8 +318,8 @@ static long start_leader(struct replay *replay)
         return id; /* a replay that takes the program's signals would be worse than none */
     if (replay->mode == MODE_FORK) {
         /* No exit signal: the program gets no SIGCHLD, and only wait4(__WALL) would see the child.
-         */
-        id = cb_clone(0, stack_top, NULL, run_leader_process, replay);
+         * A debugger would be told of a new thread by that, and gdb gives up: untraced. */
+        id = cb_clone(CLONE_UNTRACED, stack_top, NULL, run_leader_process, replay);
         if (id > 0)
             cb_syscall6(SYS_wait4, id, 0, 0x40000000 /* __WALL */, 0, 0, 0);
     } else {

@@ -104,7 +104,7 @@ CIRCUMSTANCES = {
     },
     "later clock": {"prefix": ["unshare", "--time", "--monotonic", "10000000", "--fork"]},
     "1 MiB of environment": {"variables": {f"LARGE_{i}": "x" * 100000 for i in range(10)}},
-    "16 KiB of stack": {"before": limit(resource.RLIMIT_STACK, 64 << 10)},
+    "64 KiB of stack": {"before": limit(resource.RLIMIT_STACK, 64 << 10)},
     "no file may be written": {"before": limit(resource.RLIMIT_FSIZE, 0)},
     "bound at once": {"variables": {"LD_BIND_NOW": "1"}},
 }
