@@ -265,18 +265,12 @@ class Matrix:
             yield from self.with_other_preloads()
             yield from self.sanitized()
 
-    # Threads that fork or exec stop the emulator for good now and then, without us as well.
-    EMULATOR_HANGS = {"start from many threads", "threads before main", "exec in a thread"}
-
     def victims(self, libc):
         bench = self.benches[libc].get()
         listed = self.start(bench, [bench.program("victims"), "list"], None).stdout.decode()
         self.benches[libc].put(bench)
         for line in listed.splitlines():
             theme, flags, name = line.split("\t")
-            if emulator() and name in self.EMULATOR_HANGS:
-                self.note(theme, name, libc, "skip", "the emulator hangs at times when threads fork")
-                continue
             early = {"VICTIM": name} if int(flags) & BEFORE_MAIN else {}
             how = {"variables": early, "memory_varies": "thread" in name}
             yield theme, name, libc, {"command_of": self.victim(name), **how}
@@ -350,11 +344,7 @@ class Matrix:
             other = bench.program("nine.so")
             return [bench.program("loader"), "local=" + bench.program("foreign.so"), "use", f"storm={other}"]
 
-        if emulator():
-            why = "once it did not end in time under the emulator, which is not understood"
-            self.note("own names", "plugins come and go", libc, "skip", why)
-        else:
-            yield "own names", "plugins come and go", libc, {"command_of": storm}
+        yield "own names", "plugins come and go", libc, {"command_of": storm}
 
     def tools(self, libc):
         """Under tools that look at every step of a program. What they say themselves goes elsewhere."""
