@@ -32,8 +32,12 @@ static uint64_t ask(struct trace_header *trace, uint32_t thread)
         uint64_t nobody = 0, now = trace->asks;
         if (!asked)
             asked = atomic_compare_exchange_strong(&trace->asks, &nobody, thread);
-        else if (now != thread && now != taken)
-            return atomic_exchange(&trace->asks, 0) >> ANSWER_SHIFT;
+        else if (now != thread && now != taken) {
+            if ((uint32_t)now != thread)
+                return ESRCH; /* the tool took us for gone */
+            atomic_compare_exchange_strong(&trace->asks, &now, 0);
+            return now >> ANSWER_SHIFT;
+        }
         kernel_sleep(200000);
     }
     if (asked)
@@ -88,6 +92,13 @@ uint32_t watched_asks(struct trace_header *trace)
     return atomic_compare_exchange_strong(&trace->asks, &asks, asks | TAKEN << ANSWER_SHIFT)
                ? (uint32_t)asks
                : 0;
+}
+
+void watched_forget(struct trace_header *trace, bool (*is_gone)(uint32_t thread))
+{
+    uint64_t asks = trace->asks;
+    if ((uint32_t)asks && is_gone((uint32_t)asks))
+        atomic_compare_exchange_strong(&trace->asks, &asks, 0);
 }
 
 void watched_answer(struct trace_header *trace, uint32_t thread, int error)

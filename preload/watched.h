@@ -38,6 +38,9 @@ int watched_begin(struct trace_header *trace);
 uint32_t watched_asks(struct trace_header *trace);
 void watched_answer(struct trace_header *trace, uint32_t thread, int error);
 
+/* Clears the request of a thread that is gone: nobody else could ask any more. */
+void watched_forget(struct trace_header *trace, bool (*is_gone)(uint32_t thread));
+
 #if defined(__x86_64__)
 #define WATCHED_ARCHITECTURE AUDIT_ARCH_X86_64
 #elif defined(__aarch64__)

@@ -381,9 +381,11 @@ static void look_if_due(struct watcher *watcher)
 
 static _Noreturn void run(struct watcher *watcher)
 {
-    sigset_t child;
+    sigset_t all, child;
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, NULL);
     for (;;) {
         look_if_due(watcher);
         bool finished = watcher->trace->finished;
@@ -428,7 +430,12 @@ void outside_watch(struct trace_header *trace, const char *trace_mapping, pid_t 
         .sampler = sampler_new(trace, trace_mapping, process_of(thread)),
         .tool = tool,
     };
-    /* Should somebody kill the watcher, then rather the programs too than their calls alone. */
+    /*
+     * The watcher dies of SIGKILL only. Programs with the filter then die too: without a tracer
+     * their read, munmap, execve and exit_group would fail with ENOSYS, and a program that goes on
+     * like that can do harm (it may write what it could not read); every program must stand
+     * SIGKILL. Those without the filter go on, untraced.
+     */
     long kill_too = trace->until_exit ? PTRACE_O_EXITKILL : 0;
     int error = 0;
     if (!sampler_maps_trace(watcher.sampler, process_of(thread)))
@@ -442,8 +449,17 @@ void outside_watch(struct trace_header *trace, const char *trace_mapping, pid_t 
     run(&watcher);
 }
 
+/* Killed while it waited, and be it that its parent has not heard of it yet. */
+static bool is_gone(uint32_t thread)
+{
+    char link[64], path[1];
+    snprintf(link, sizeof link, "/proc/%u/exe", thread);
+    return readlink(link, path, sizeof path) < 0 && (errno == ENOENT || errno == ESRCH);
+}
+
 void outside_serve(struct trace_header *trace, const char *trace_mapping)
 {
+    watched_forget(trace, is_gone);
     pid_t thread = (pid_t)watched_asks(trace);
     if (thread && !trace->finished)
         outside_watch(trace, trace_mapping, thread);

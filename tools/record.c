@@ -112,6 +112,7 @@ struct session {
     char trace_mapping[96]; /* what it is called in /proc/PID/maps */
     struct trace_header *trace;
     struct timespec since;
+    void (*on_child)(int); /* what the program is to do at SIGCHLD: what we were told to */
     pid_t child;
     bool written;
     bool failed;
@@ -198,6 +199,21 @@ static int create_memory(const char *name)
     return fd < 0 && errno == EINVAL ? memfd_create(name, MFD_CLOEXEC) : fd; /* before Linux 6.3 */
 }
 
+/*
+ * Files are stamped with the kernel's coarse clock. It ticks once before the recording starts: what
+ * was changed just before would otherwise count as changed meanwhile, and be left out.
+ */
+static struct timespec next_tick(void)
+{
+    struct timespec before, now;
+    clock_gettime(CLOCK_REALTIME_COARSE, &before);
+    do {
+        nanosleep(&(struct timespec){.tv_nsec = 500000}, NULL);
+        clock_gettime(CLOCK_REALTIME_COARSE, &now);
+    } while (now.tv_sec == before.tv_sec && now.tv_nsec == before.tv_nsec);
+    return now;
+}
+
 static void create_trace(struct session *session)
 {
     char name[64];
@@ -219,8 +235,7 @@ static void create_trace(struct session *session)
     session->trace = trace_map(session->trace_path);
     if (!session->trace)
         fail(EXIT_FAILED, "%s: cannot map the trace; mount /proc", session->trace_path);
-    /* Files are stamped with the kernel's coarse clock. */
-    clock_gettime(CLOCK_REALTIME_COARSE, &session->since);
+    session->since = next_tick();
 }
 
 /* ---- the profile ------------------------------------------------------------------------------
@@ -381,6 +396,7 @@ static void start(struct session *session, const sigset_t *mask)
     if (session->child == 0) {
         int error = prepare(session);
         if (!error) {
+            signal(SIGCHLD, session->on_child);
             sigprocmask(SIG_SETMASK, mask, NULL);
             execv(session->program.path, session->options.command);
             error = errno;
@@ -465,6 +481,7 @@ int command_record(int argc, char **argv)
     for (size_t i = 0; i < sizeof watched / sizeof *watched; i++)
         sigaddset(&signals, watched[i]);
     sigprocmask(SIG_BLOCK, &signals, &mask);
+    session.on_child = signal(SIGCHLD, SIG_DFL); /* ignored, we would never hear of its end */
     create_trace(&session);
     if (session.walker)
         snprintf(session.trace->stacks, TRACE_PATH, "%s", session.walker[0]);

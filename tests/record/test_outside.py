@@ -15,11 +15,10 @@ import time
 import unittest
 
 import test_record
-from test_record import COLDBOOST, VICTIM, read_profile
+from test_record import COLDBOOST, LIBC, PATIENCE, VICTIM, read_profile
 
 STATIC = os.path.abspath(sys.argv[4])
 NOBODY = 65534
-LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def forbid_calls(*numbers):
@@ -59,7 +58,7 @@ class OutsideTest(test_record.RecordTest):
         self.assertIn('no call stack was recorded', self.err)
 
     def wait_for(self, condition, what):
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE
         while not condition():
             self.assertLess(time.monotonic(), deadline, what)
             time.sleep(0.02)
@@ -69,8 +68,10 @@ class OutsideTest(test_record.RecordTest):
         self.check_real_programs([STATIC, '--'])
 
     def test_jobs_stop_and_continue(self):
+        # In a group of its own: nobody stops one at SIGTSTP that has no parent outside of it, and
+        # who runs the tests may have made them a session.
         script = ('import os, signal, subprocess, threading, time\n'
-                  'p = subprocess.Popen(["sleep", "1000"])\n'
+                  'p = subprocess.Popen(["cat"], stdin=subprocess.PIPE, preexec_fn=os.setpgrp)\n'
                   'for number in signal.SIGSTOP, signal.SIGTSTP:\n'
                   '    os.kill(p.pid, number)\n'
                   '    print(os.WSTOPSIG(os.waitpid(p.pid, os.WUNTRACED)[1]))\n'
@@ -89,19 +90,17 @@ class OutsideTest(test_record.RecordTest):
                   'threading.Thread(target=lambda: os.execv("/bin/sh", ["sh", "-c", "exit 6"]))'
                   '.start()\n'
                   'time.sleep(10)\n')
-        process = subprocess.Popen(
+        process = self.popen(
             ['sh', '-c', 'PARENT=$$ exec "$@"', 'sh', COLDBOOST, 'record', '-o', self.profile, '--',
-             STATIC, '--', '/usr/bin/python3', '-c', script],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            preexec_fn=os.setpgrp)  # SIGTSTP does nothing in a group without a parent, as meson's
-        out, err = process.communicate(timeout=60)
+             STATIC, '--', '/usr/bin/python3', '-c', script])
+        out, err = process.communicate(timeout=PATIENCE)
         self.assertEqual(process.returncode, 6, err)
         self.assertEqual(out.decode().split('\n')[:8],
                          ['19', '(0, 0) True', 'True', '20', '(0, 0) True', 'True', '-15 True',
                           'alarm'])
         self.assertEqual({os.path.realpath(path) for path in read_profile(self.profile).executables},
                          {os.path.realpath(path) for path in
-                          (STATIC, '/usr/bin/python3', '/bin/sleep', '/bin/sh')})
+                          (STATIC, '/usr/bin/python3', '/bin/cat', '/bin/sh')})
 
     def test_static_child_of_a_preloaded_program(self):
         """Through execve(), execvp(), and a script of its own; the answer is the program's own."""
@@ -109,7 +108,6 @@ class OutsideTest(test_record.RecordTest):
         with open(script, 'w') as out:
             out.write(f'#!{STATIC} PATH={self.data}\n')
         os.chmod(script, 0o755)
-        time.sleep(0.02)
         python = ('import os, subprocess as s, sys\n'
                   'print(s.call([sys.argv[1], "pread:30", "map:200", "5"]))\n'
                   'os.environ["PATH"] = "/nowhere:" + os.path.dirname(sys.argv[1])\n'
@@ -136,17 +134,19 @@ class OutsideTest(test_record.RecordTest):
     def test_program_survives_a_recording_that_is_killed(self):
         for options in ([], ['--until', '100']):
             with self.subTest(options):
-                process = self.start(STATIC, 'sleep:600', 'pread:9', 'daemon:2', options=options)
-                time.sleep(0.3)
+                go = os.path.join(self.folder, 'go')
+                process = self.start(STATIC, 'await:' + go, 'pread:9', 'daemon:2', options=options)
+                self.wait_for(lambda: self.is_asleep(process), 'it runs')
                 process.kill()
+                open(go, 'w').close()
                 self.wait_for(lambda: os.path.exists(self.data + '.done'), 'it reads on')
-                process.communicate(timeout=30)
+                process.communicate(timeout=PATIENCE)
                 os.unlink(self.data + '.done')
+                os.unlink(go)
 
     def test_until_seconds_lets_go(self):
         program = shutil.copy(STATIC, os.path.join(self.folder, 'server'))
-        process = self.start(program, 'pread:9', 'sleep:1200', 'pread:20', 'map:200', '7',
-                             options=['--until', '0.4'])
+        go = os.path.join(self.folder, 'go')
 
         def tracers():
             found = []
@@ -158,12 +158,24 @@ class OutsideTest(test_record.RecordTest):
                 except OSError:
                     pass
             return found
-        self.wait_for(tracers, 'it runs')
-        self.assertNotEqual(tracers(), ['0'])
-        self.wait_for(lambda: tracers() == ['0'], 'nobody traces it any more')
-        _, self.err = (stream.decode() for stream in process.communicate(timeout=30))
-        self.assertEqual(process.returncode, 7, self.err)
-        self.assertEqual(read_profile(self.profile).files[self.data], {9})
+        for seconds in (0.4, 4, 40):  # it may take that long to start
+            process = self.start(program, 'pread:9', 'await:' + go, 'pread:20', 'map:200', '7',
+                                 options=['--until', str(seconds)])
+            self.wait_for(tracers, 'it runs')
+            at_first = tracers()
+            self.wait_for(lambda: tracers() == ['0'], 'nobody traces it any more')
+            self.wait_for(lambda: os.path.exists(self.profile) or process.poll() is not None,
+                          'it is written')
+            open(go, 'w').close()
+            _, err = process.communicate(timeout=PATIENCE)
+            self.assertEqual(process.returncode, 7, err)
+            os.unlink(go)
+            profile = read_profile(self.profile)
+            if at_first != ['0'] and self.data in profile.files:
+                break
+            os.unlink(self.profile)
+        self.assertNotEqual(at_first, ['0'])
+        self.assertEqual(profile.files[self.data], {9})
 
     def test_until_ready(self):
         for version in range(2016, 2020):  # four ways to send it
@@ -229,7 +241,6 @@ class OutsideTest(test_record.RecordTest):
         if not self.reach(self.folder):
             self.skipTest('the build folder is private')
         program = shutil.copy(STATIC, os.path.join(self.folder, 'program'))
-        time.sleep(0.02)
         result = self.as_nobody(program, 'pread:10', 'map:130', 'fork:200', '5')
         self.assertEqual(result.returncode, 5, result.stderr)
         self.assertLessEqual({10, 130, 200, 202}, read_profile(self.profile).files[self.data])

@@ -1,8 +1,8 @@
 /*
  * victim.c: a program that touches exactly the pages it is told to, in every way a program can. Its
  * arguments are done one after the other: WAY:PAGE, applied to the file in DATA (environment), or
- * PATH=FILE to go on with another file, or -- COMMAND to become another program. Ends with 0, or
- * with 99 and a message if a way fails.
+ * PATH=FILE to go on with another file, await:FILE to wait until it exists, or -- COMMAND to become
+ * another program. Ends with 0, or with 99 and a message if a way fails.
  */
 #include <dirent.h>
 #include <dlfcn.h>
@@ -546,6 +546,9 @@ int main(int argc, char **argv)
         if (strcmp(argv[i], "--") == 0) {
             execvp(argv[i + 1], argv + i + 1);
             err(99, "%s", argv[i + 1]);
+        } else if (strncmp(argv[i], "await:", 6) == 0) {
+            while (access(argv[i] + 6, F_OK) != 0)
+                usleep(1000);
         } else if (strncmp(argv[i], "PATH=", 5) == 0) {
             data = argv[i] + 5;
         } else if (colon) {

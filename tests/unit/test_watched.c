@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <link.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -246,6 +247,44 @@ Test(asking, one_after_the_other)
     }
     for (int i = 0; i < COUNT; i++)
         cr_expect_eq(result_of(pids[i]), pids[i] % 100 + 1);
+}
+
+static bool all_are_gone(uint32_t thread)
+{
+    return thread != 0;
+}
+
+static bool none_is_gone(uint32_t thread)
+{
+    return thread == 0;
+}
+
+/* Its request would stand in the way of all others, heard or not, answered or not. */
+Test(asking, makes_room_when_it_is_killed)
+{
+    for (int heard = 0; heard < 3; heard++) {
+        pid_t pid = start_asking();
+        while (!shared->asks)
+            usleep(100);
+        kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+        if (heard)
+            cr_expect_eq(watched_asks(shared), (uint32_t)pid);
+        if (heard == 2)
+            watched_answer(shared, (uint32_t)pid, 0);
+        watched_forget(shared, none_is_gone);
+        cr_expect_neq(shared->asks, 0);
+        watched_forget(shared, all_are_gone);
+        cr_expect_eq(shared->asks, 0);
+    }
+}
+
+Test(asking, is_not_watched_when_it_was_taken_for_gone)
+{
+    pid_t pid = start_asking();
+    hear();
+    watched_forget(shared, all_are_gone);
+    cr_expect_eq(result_of(pid), ESRCH);
 }
 
 Test(asking, gives_up_when_nobody_listens)
