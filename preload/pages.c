@@ -34,25 +34,40 @@ static uint64_t parse_number(const char **text, unsigned base)
     }
 }
 
+static bool step_over(const char **text, char expected)
+{
+    if (**text != expected)
+        return false;
+    (*text)++;
+    return true;
+}
+
 /*
- * Parses "START-END PERM OFFSET MAJOR:MINOR INODE   PATH"; false unless the line maps a file. The
- * device number is packed as stat(2) has it.
+ * Parses "START-END PERM OFFSET MAJOR:MINOR INODE   PATH"; false unless the line, which a zero
+ * ends, maps a file. The device number is packed as stat(2) has it.
  */
 static bool parse_line(const char *line, uint32_t length, struct mapping *out)
 {
     const char *next = line;
     out->start = parse_number(&next, 16);
-    next++;
+    if (!step_over(&next, '-'))
+        return false;
     out->end = parse_number(&next, 16);
-    next++;
+    if (!step_over(&next, ' ') || line + length - next < 5)
+        return false;
     out->executable = next[2] == 'x';
-    next += 5;
+    next += 4;
+    if (!step_over(&next, ' '))
+        return false;
     out->offset = parse_number(&next, 16);
-    next++;
+    if (!step_over(&next, ' '))
+        return false;
     uint64_t major = parse_number(&next, 16);
-    next++;
+    if (!step_over(&next, ':'))
+        return false;
     uint64_t minor = parse_number(&next, 16);
-    next++;
+    if (!step_over(&next, ' '))
+        return false;
     out->inode = parse_number(&next, 10);
     while (*next == ' ')
         next++;
