@@ -158,7 +158,7 @@ static bool parent_is_in_lambda(void)
     if (fd < 0)
         return false;
     static const char wanted[] = "AWS_LAMBDA_RUNTIME_API=";
-    char buffer[2048];
+    char buffer[2048] = {0};
     uint64_t offset = 0;
     size_t matched = 0; /* characters of this variable that agree; or no_match */
     const size_t no_match = sizeof wanted;

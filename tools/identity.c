@@ -4,6 +4,8 @@
  */
 #include "identity.h"
 
+#include "text.h"
+
 #include <fcntl.h>
 #include <gelf.h>
 #include <limits.h>
@@ -33,9 +35,8 @@ static bool has_storage(int fd)
 static bool is_on_storage(const char *path)
 {
     char parent[PATH_MAX];
-    if (strlen(path) >= sizeof parent)
+    if (text_append(parent, sizeof parent, 0, path) == sizeof parent - 1)
         return false;
-    strcpy(parent, path);
     int fd;
     while ((fd = open(parent, O_PATH | O_CLOEXEC)) < 0 && parent[1]) {
         char *slash = strrchr(parent, '/');

@@ -52,7 +52,7 @@ static void draw_title(struct canvas *canvas, const struct bench_result *result)
             length--; /* not in the middle of a character */
         while (length > 0 && (command[length - 1] & 0x80))
             length--;
-        strcpy(command + length, "\xe2\x80\xa6");
+        memcpy(command + length, "\xe2\x80\xa6", 4);
     }
     canvas_letters(canvas, 15, 1);
     canvas_text(canvas, MARGIN, 34, ANCHOR_LEFT, WIDTH - 2 * MARGIN, command);

@@ -130,7 +130,7 @@ static void draw_strip(struct canvas *canvas, const struct section *section,
     uint64_t size = section->profile->files[row->file].size;
     uint64_t file_pages = (size + PROFILE_PAGE_BYTES - 1) / PROFILE_PAGE_BYTES;
     double pages_a_column = (double)file_pages / STRIP_COLUMNS;
-    double order[STRIP_COLUMNS], needed[STRIP_COLUMNS] = {0};
+    double order[STRIP_COLUMNS] = {0}, needed[STRIP_COLUMNS] = {0};
     for (uint32_t i = row->first_range; i != NONE; i = section->next[i]) {
         const struct profile_range *range = range_at(section, i);
         double first = range->first_page / pages_a_column;

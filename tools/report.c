@@ -9,6 +9,7 @@
 
 #include "json.h"
 #include "telemetry.h"
+#include "text.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -95,7 +96,7 @@ static struct program *find_or_add(struct report_data *data, const char *name)
     data->programs = xrealloc(data->programs, (data->program_count + 1) * sizeof *data->programs);
     struct program *program = &data->programs[data->program_count++];
     *program = (struct program){.name = ""};
-    strcpy(program->name, name); /* both are as long, and the parser has ended this one */
+    text_append(program->name, sizeof program->name, 0, name);
     return program;
 }
 

@@ -615,7 +615,7 @@ class RecordTest(unittest.TestCase):
             while (during := settings()) == before and time.monotonic() < deadline:
                 time.sleep(0.02)
             process.kill()
-            process.communicate()
+            process.wait()
             deadline = time.monotonic() + 20
             while (after := settings()) != before and time.monotonic() < deadline:
                 time.sleep(0.02)

@@ -34,11 +34,12 @@ Test(environment, tells_the_role)
 /* Starts this program again with the variables of a function; its own child then tells its role. */
 static int role_under_parent(char *const *parents_block)
 {
-    char self[] = "/proc/self/exe", option[] = "--role-of-child";
+    char self[4096] = "", option[] = "--role-of-child";
     char *const arguments[] = {self, option, NULL};
     int status;
     pid_t parent;
-    cr_assert_eq(posix_spawn(&parent, "/proc/self/exe", NULL, NULL, arguments, parents_block), 0);
+    cr_assert(readlink("/proc/self/exe", self, sizeof self - 1) > 0); /* not valgrind, under it */
+    cr_assert_eq(posix_spawn(&parent, self, NULL, NULL, arguments, parents_block), 0);
     cr_assert_eq(waitpid(parent, &status, 0), parent);
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
