@@ -22,8 +22,40 @@ static size_t append_number(char *buffer, size_t capacity, size_t at, uint64_t n
     return text_append(buffer, capacity, at, first);
 }
 
-/* The path without symbolic links, as the kernel will have it. */
-static bool resolve(const char *path, char *resolved)
+/* A directory may be "executed" too. */
+static bool is_program(const char *path)
+{
+    if (!sys_may_execute(path))
+        return false;
+    int fd = sys_open(path, O_PATH | O_DIRECTORY);
+    if (fd >= 0)
+        sys_close(fd);
+    return fd < 0;
+}
+
+const char *ahead_find_command(const char *command, char *const *envp,
+                               char buffer[AHEAD_PATH_BYTES])
+{
+    for (const char *c = command; *c; c++)
+        if (*c == '/')
+            return command;
+    const char *at = environment_get(envp, "PATH");
+    for (at = at ? at : "/usr/local/bin:/usr/bin:/bin";; at++) {
+        size_t length = 0;
+        for (; *at && *at != ':'; at++)
+            if (length + 1 < AHEAD_PATH_BYTES)
+                buffer[length++] = *at;
+        length = text_append(buffer, AHEAD_PATH_BYTES, length, length ? "/" : "./");
+        length = text_append(buffer, AHEAD_PATH_BYTES, length, command);
+        /* What fills the buffer may have been cut, and is too long for the kernel anyway. */
+        if (length + 1 < AHEAD_PATH_BYTES && is_program(buffer))
+            return buffer;
+        if (!*at)
+            return NULL;
+    }
+}
+
+bool ahead_resolve(const char *path, char resolved[AHEAD_PATH_BYTES])
 {
     int fd = sys_open(path, O_PATH);
     if (fd < 0)
@@ -36,7 +68,16 @@ static bool resolve(const char *path, char *resolved)
     if (length <= 0)
         return false;
     resolved[length] = '\0';
-    return true;
+    return *resolved == '/'; /* or it is a pipe, or out of our reach */
+}
+
+long ahead_own_folder(char folder[AHEAD_PATH_BYTES])
+{
+    long length = sys_readlink("/proc/self/exe", folder, AHEAD_PATH_BYTES - 1);
+    while (length > 0 && folder[--length] != '/') {
+    }
+    folder[length > 0 ? length : 0] = '\0';
+    return length;
 }
 
 /* The interpreter on a script's first line; NULL if the file is no script. */
@@ -64,7 +105,7 @@ bool ahead_find_executable(const char *path, char executable[AHEAD_PATH_BYTES])
 {
     char head[HEAD_BYTES + 1];
     for (int depth = 0;; depth++) {
-        if (!resolve(path, executable))
+        if (!ahead_resolve(path, executable))
             return false;
         path = depth < MAX_INTERPRETERS ? read_interpreter(executable, head) : NULL;
         if (!path)
@@ -117,4 +158,55 @@ int ahead_start(const char *profile, const char *executable, const char *label,
         }
     }
     return started;
+}
+
+static size_t text_bytes(const char *text)
+{
+    size_t n = 0;
+    while (text[n])
+        n++;
+    return n + 1;
+}
+
+/* Writes NAME=VALUE[:MORE] to `text`, replaces or adds it in an environment that has room, and
+ * returns where the next text goes. Changes nothing for the value "". */
+static char *set(const char **envp, char *text, const char *name, const char *value,
+                 const char *more)
+{
+    if (!*value)
+        return text;
+    for (; *envp; envp++) {
+        const char *rest = text_after(*envp, name);
+        if (rest && *rest == '=')
+            break;
+    }
+    *envp = text;
+    const char *const parts[] = {name, "=", value, more && *more ? ":" : "", more ? more : ""};
+    size_t length = 0;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        length = text_append(text, SIZE_MAX, length, parts[i]);
+    return text + length + 1;
+}
+
+char *const *ahead_extend(char *const *envp, const char *profile, const char *object,
+                          const char *id)
+{
+    static const char names[] = "COLDBOOST_PROFILE=LD_PRELOAD=:COLDBOOST_STARTED=";
+    const char *others = environment_get(envp, "LD_PRELOAD");
+    size_t count = 0, text = sizeof names + text_bytes(profile) + text_bytes(object) +
+                             text_bytes(id) + (others ? text_bytes(others) : 0);
+    while (envp[count])
+        count++;
+    const size_t added = 3;
+    long memory = sys_map((count + added + 1) * sizeof *envp + text);
+    if (memory < 0 && memory > -4096)
+        return NULL;
+    const char **extended = (const char **)memory; /* zeroed: it ends wherever it ends */
+    for (size_t i = 0; i < count; i++)
+        extended[i] = envp[i];
+    char *at = (char *)(extended + count + added + 1);
+    at = set(extended, at, "COLDBOOST_PROFILE", profile, NULL);
+    at = set(extended, at, "LD_PRELOAD", object, others);
+    set(extended, at, "COLDBOOST_STARTED", id, NULL);
+    return (char *const *)memory;
 }

@@ -1,7 +1,8 @@
 /*
- * ahead.h: a replay that begins ahead of exec, for coldboost run and coldboost-wrapper.
+ * ahead.h: what happens ahead of exec, for coldboost run and coldboost-wrapper.
  *
- * Without libc, because the wrapper has none: no output, no errno, nothing allocated or left open.
+ * Without libc, because the wrapper and the front have none: no output, no errno, nothing allocated
+ * that is not said, nothing left open.
  */
 #ifndef CB_AHEAD_H
 #define CB_AHEAD_H
@@ -12,6 +13,19 @@
 
 #define AHEAD_PATH_BYTES 4096
 #define AHEAD_ID_BYTES   80
+
+/*
+ * Where execvp() would find the command: in the buffer, or the command itself if it has a slash,
+ * whether there is such a file or not. NULL if it is nowhere.
+ */
+const char *ahead_find_command(const char *command, char *const *envp,
+                               char buffer[AHEAD_PATH_BYTES]);
+
+/* The path without symbolic links, as realpath(); false if there is no such file or no /proc. */
+bool ahead_resolve(const char *path, char resolved[AHEAD_PATH_BYTES]);
+
+/* The folder that this program lies in, "" for the root; its length, or -errno without /proc. */
+long ahead_own_folder(char folder[AHEAD_PATH_BYTES]);
 
 /*
  * What /proc/self/exe will name once `path` has been executed: symbolic links and "#!" lines are
@@ -27,5 +41,13 @@ bool ahead_find_executable(const char *path, char executable[AHEAD_PATH_BYTES]);
  */
 int ahead_start(const char *profile, const char *executable, const char *label,
                 const struct options *options, char *const *envp, char id[AHEAD_ID_BYTES]);
+
+/*
+ * A copy of the environment with COLDBOOST_PROFILE set to the profile, the object in front of what
+ * LD_PRELOAD has, and COLDBOOST_STARTED set to the id; "" leaves a variable as it is. It is mapped
+ * and lasts until exec. NULL if there is no memory.
+ */
+char *const *ahead_extend(char *const *envp, const char *profile, const char *object,
+                          const char *id);
 
 #endif

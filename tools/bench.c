@@ -408,7 +408,7 @@ int command_bench(int argc, char **argv)
     if (!result->dropped_everything && !bench.profile)
         fail(EXIT_FAILED, "without root a profile is needed: only its files can be evicted; give "
                           "one with -p");
-    bench.self = realpath("/proc/self/exe", NULL);
+    bench.self = find_component("coldboost");
     bench.object = find_component("libcoldboost.so");
     for (int step = 0; step < STEP_COUNT; step++)
         if (step != IO_FLOOR || bench.floor)

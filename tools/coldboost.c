@@ -4,7 +4,6 @@
 #include "command.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,14 +13,11 @@
 static int command_layer(int argc, char **argv)
 {
     (void)argc;
-    char self[PATH_MAX];
-    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
-    if (length < 0)
-        fail(EXIT_FAILED, "cannot read /proc/self/exe: %s; mount /proc", strerror(errno));
-    self[length] = '\0';
-    char *program = xasprintf("%s-layer", self);
-    execv(program, argv);
-    fail(EXIT_FAILED, "%s: %s; build coldboost with libarchive", program, strerror(errno));
+    char *program = look_for_component("coldboost-layer");
+    if (program)
+        execv(program, argv);
+    fail(EXIT_FAILED, "%s: %s; build coldboost with libarchive",
+         program ? program : "coldboost-layer", strerror(program ? errno : ENOENT));
 }
 
 static const struct command {

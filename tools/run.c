@@ -2,8 +2,9 @@
  * run.c: coldboost run. Begins the replay before exec, so that it also covers what the loader reads
  * ahead of every constructor, then becomes the program.
  *
- * Every microsecond here is part of the program's start: no library but libc, no child to wait for
- * beyond the one that hands the replay to init.
+ * What is ordinary never comes here: front.c starts it in the same way, but without libc. This has
+ * the rest, and all messages. Every microsecond is still part of the program's start: no library
+ * but libc, no child to wait for beyond the one that hands the replay to init.
  */
 #include "ahead.h"
 #include "command.h"

@@ -18,7 +18,7 @@ import xml.etree.ElementTree
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "support"))
-from coldboost_support import Checks, Profile, plain_environment, reseal, run  # noqa: E402
+from coldboost_support import Checks, Profile, copy_tool, plain_environment, reseal, run  # noqa: E402
 
 NOBODY = 65534
 
@@ -74,7 +74,7 @@ class Tool:
         """The tool and the object where everybody can reach them."""
         for name in ("tools", "preload"):
             os.makedirs(f"{self.folder}/{name}", exist_ok=True)
-        tool = shutil.copy(self.tool, f"{self.folder}/tools")
+        tool = copy_tool(self.tool, f"{self.folder}/tools")
         if self.plot_module:
             shutil.copy(self.plot_module, f"{self.folder}/tools")
         return tool, shutil.copy(self.object, f"{self.folder}/preload")

@@ -13,7 +13,9 @@ import zipfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "support"))
-from coldboost_support import Checks, Profile, plain_environment, reseal, run  # noqa: E402
+from coldboost_support import (  # noqa: E402
+    Checks, Profile, copy_tool, plain_environment, reseal, run,
+)
 
 X86_64, AARCH64 = 62, 183
 MACHINES = {X86_64: "x86_64", AARCH64: "arm64"}
@@ -197,8 +199,8 @@ class Layer:
         library_folder = f"{self.folder}/prefix/lib"
         tools = os.path.dirname(self.tool)
         os.makedirs(f"{self.folder}/prefix/tools")
-        moved = [shutil.copy(f"{tools}/{name}", f"{self.folder}/prefix/tools")
-                 for name in ("coldboost", "coldboost-layer")]
+        moved = [copy_tool(self.tool, f"{self.folder}/prefix/tools"),
+                 shutil.copy(f"{tools}/coldboost-layer", f"{self.folder}/prefix/tools")]
         write(f"{library_folder}/libcoldboost.so", self.library)
         write(f"{library_folder}/coldboost/coldboost-wrapper", self.wrapper)
         outcome = run([moved[0], "layer", "-o", "x.zip", "--build", library_folder], self.environment,

@@ -14,6 +14,9 @@ import sys
 import time
 import unittest
 
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, '..', 'support'))
+from coldboost_support import copy_tool  # noqa: E402
 import test_record
 from test_record import COLDBOOST, LIBC, PATIENCE, VICTIM, read_profile
 
@@ -209,7 +212,7 @@ class OutsideTest(test_record.RecordTest):
         for name, path in (('tools', COLDBOOST), ('preload', None)):
             os.makedirs(os.path.join(folder, name), exist_ok=True)
             if path:
-                shutil.copy(path, os.path.join(folder, name))
+                copy_tool(path, os.path.join(folder, name))
         library = 'libcoldboost-record.so'
         shutil.copy(os.path.join(os.path.dirname(COLDBOOST), '..', 'preload', library),
                     os.path.join(folder, 'preload'))

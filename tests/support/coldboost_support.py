@@ -6,6 +6,7 @@ own code: two readings of one format that have to agree.
 
 import os
 import shlex
+import shutil
 import struct
 import subprocess
 import zlib
@@ -141,6 +142,13 @@ def plain_environment(home):
         "LC_ALL": "C",
         "TZ": "UTC",
     }
+
+
+def copy_tool(tool, folder):
+    """Copies the command line: `coldboost` and, where that is only the front, what stands behind it."""
+    if os.path.exists(f"{tool}-tool"):
+        shutil.copy(f"{tool}-tool", folder)
+    return shutil.copy(tool, folder)
 
 
 def emulator():
