@@ -5,6 +5,7 @@
 
 #include "environment.h"
 #include "inspect.h"
+#include "profile_read.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -81,9 +82,7 @@ static void inspect(const char *subject, const char *profile_path, bool json)
     uint8_t *bytes = NULL;
     if (profile_path) {
         size_t size;
-        bytes = read_file(profile_path, PROFILE_MAX_BYTES, &size);
-        if (profile_parse(bytes, size, &profile) != 0)
-            fail(EXIT_FAILED, "%s: not a good profile; 'coldboost show' says why", profile_path);
+        bytes = read_profile(profile_path, &profile, &size);
     }
     pid_t pid = parse_pid(subject);
     if (pid)
