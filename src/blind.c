@@ -13,17 +13,14 @@
 #include "residency.h"
 #include "sys.h"
 
-#define WINDOW_BYTES   (64u << 10)
-#define DEFAULT_BUDGET (2u << 20)
-#define WARM_SAMPLES   2
+#define WARM_SAMPLES 2
 
 struct plan {
     uint64_t budget_bytes;
     struct blind_result result;
 };
 
-/* Asks for the window around an address of the object's file-backed, executable part. */
-static uintptr_t ask_around(struct plan *plan, const struct object *object, uintptr_t address)
+bool blind_window(const struct object *object, uintptr_t address, uintptr_t *from, uintptr_t *to)
 {
     for (size_t i = 0; i < object->header_count; i++) {
         const ElfW(Phdr) *header = &object->headers[i];
@@ -31,18 +28,26 @@ static uintptr_t ask_around(struct plan *plan, const struct object *object, uint
         uintptr_t end = begin + header->p_filesz;
         if (header->p_type != PT_LOAD || address < begin || address >= end)
             continue;
-        uintptr_t window = address & ~(uintptr_t)(WINDOW_BYTES - 1);
-        uintptr_t from = window > begin ? window : begin & ~(uintptr_t)4095;
-        uintptr_t to = window + WINDOW_BYTES < end ? window + WINDOW_BYTES : end;
-        if (plan->result.bytes + (to - from) > plan->budget_bytes)
-            return window;
-        if (cb_syscall6(SYS_madvise, (long)from, (long)(to - from), MADV_WILLNEED, 0, 0, 0) == 0) {
-            plan->result.bytes += to - from;
-            plan->result.ranges++;
-        }
-        return window;
+        uintptr_t window = address & ~(uintptr_t)(BLIND_WINDOW_BYTES - 1);
+        *from = window > begin ? window : begin & ~(uintptr_t)4095;
+        *to = window + BLIND_WINDOW_BYTES < end ? window + BLIND_WINDOW_BYTES : end;
+        return true;
     }
-    return 0;
+    return false;
+}
+
+/* Asks for the window around an address of the object's file-backed part. */
+static uintptr_t ask_around(struct plan *plan, const struct object *object, uintptr_t address)
+{
+    uintptr_t from, to;
+    if (!blind_window(object, address, &from, &to))
+        return 0;
+    if (plan->result.bytes + (to - from) <= plan->budget_bytes &&
+        cb_syscall6(SYS_madvise, (long)from, (long)(to - from), MADV_WILLNEED, 0, 0, 0) == 0) {
+        plan->result.bytes += to - from;
+        plan->result.ranges++;
+    }
+    return address & ~(uintptr_t)(BLIND_WINDOW_BYTES - 1);
 }
 
 static int plan_object(const struct object *object, void *context)
@@ -53,7 +58,7 @@ static int plan_object(const struct object *object, void *context)
     uintptr_t done = 0;
     for (size_t i = 0; i < object->init_count && object->init_array; i++) {
         uintptr_t initialiser = object->init_array[i];
-        if ((initialiser & ~(uintptr_t)(WINDOW_BYTES - 1)) != done)
+        if ((initialiser & ~(uintptr_t)(BLIND_WINDOW_BYTES - 1)) != done)
             done = ask_around(plan, object, initialiser);
     }
     return plan->result.bytes >= plan->budget_bytes;
@@ -98,7 +103,7 @@ bool blind_is_warm(void)
 
 struct blind_result blind_page_in(uint64_t budget_bytes)
 {
-    struct plan plan = {.budget_bytes = budget_bytes ? budget_bytes : DEFAULT_BUDGET};
+    struct plan plan = {.budget_bytes = budget_bytes ? budget_bytes : BLIND_BUDGET_BYTES};
     objects_visit(plan_object, &plan);
     return plan.result;
 }

@@ -4,8 +4,13 @@
 #ifndef CB_BLIND_H
 #define CB_BLIND_H
 
+#include "objects.h"
+
 #include <stdbool.h>
 #include <stdint.h>
+
+#define BLIND_WINDOW_BYTES (64u << 10) /* around each initialiser */
+#define BLIND_BUDGET_BYTES (2u << 20)  /* the default */
 
 struct blind_result {
     uint32_t ranges; /* asked for */
@@ -17,6 +22,12 @@ struct blind_result {
  * first few. False as soon as one is not. Takes the loader's lock meanwhile.
  */
 bool blind_is_warm(void);
+
+/*
+ * What is asked for around an address of the object's file-backed part: [*from, *to), run-time
+ * addresses. False if the address is elsewhere. Looks at the base and the headers alone.
+ */
+bool blind_window(const struct object *object, uintptr_t address, uintptr_t *from, uintptr_t *to);
 
 /*
  * Starts reading the parts of the loaded ELF objects that will run for certain, up to budget_bytes

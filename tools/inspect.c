@@ -4,23 +4,39 @@
 #include "command.h"
 
 #include "environment.h"
+#include "inspect.h"
+#include "profile_read.h"
 
 #include <errno.h>
 #include <getopt.h>
+#include <langinfo.h>
+#include <limits.h>
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 static const char help[] =
-    "Usage: coldboost inspect --lambda\n"
+    "Usage: coldboost inspect [-p PROFILE] [--json] FILE|PID\n"
+    "       coldboost inspect --lambda\n"
     "\n"
-    "Prints what each process of an AWS Lambda function does of a replay, by its role and by\n"
-    "$AWS_LAMBDA_INITIALIZATION_TYPE.\n"
+    "Says what an executable, a script or a running process is, whether libcoldboost.so can be\n"
+    "preloaded into it, and of each object that it loads how heavy its start is, what of it is in\n"
+    "memory, and what would be paged in. A file is read, never run: it may be hostile.\n"
     "\n"
-    "      --lambda  the table\n"
+    "  -p, --profile=PROFILE\n"
+    "                also what a replay of PROFILE would page in\n"
+    "      --json    one JSON document; \"resident_pages\" is null where the kernel does not tell\n"
+    "      --lambda  what each process of an AWS Lambda function does of a replay, by its role "
+    "and\n"
+    "                by $AWS_LAMBDA_INITIALIZATION_TYPE\n"
     "  -h, --help    print this and exit\n"
     "\n"
-    "Exit status: 0; 2 for a wrong command line.\n";
+    "Libraries are looked for as the loader does, with this environment's LD_LIBRARY_PATH, but "
+    "not\n"
+    "in folders for certain processors. A number is a process; ./123 is a file.\n"
+    "\n"
+    "Exit status: 0; 1 if it cannot be inspected or is damaged; 2 for a wrong command line.\n";
 
 static void print_lambda(void)
 {
@@ -50,24 +66,71 @@ static void print_lambda(void)
          "every later one is a restart. Nothing is replayed of files that are in memory.");
 }
 
+static pid_t parse_pid(const char *text)
+{
+    char *end;
+    errno = 0;
+    unsigned long number = strtoul(text, &end, 10);
+    bool digits = *text && text[strspn(text, "0123456789")] == '\0';
+    return digits && errno == 0 && number > 0 && number <= INT_MAX ? (pid_t)number : 0;
+}
+
+static void inspect(const char *subject, const char *profile_path, bool json)
+{
+    struct inspection inspection;
+    struct profile profile;
+    uint8_t *bytes = NULL;
+    if (profile_path) {
+        size_t size;
+        bytes = read_profile(profile_path, &profile, &size);
+    }
+    pid_t pid = parse_pid(subject);
+    if (pid)
+        inspect_process(pid, &inspection);
+    else
+        inspect_file(subject, &inspection);
+    plan_blind(&inspection);
+    if (profile_path)
+        plan_profile(&inspection, &profile);
+    setlocale(LC_CTYPE, "");
+    if (json)
+        print_inspection_json(&inspection);
+    else
+        print_inspection(&inspection, strcmp(nl_langinfo(CODESET), "UTF-8") == 0);
+    free(bytes);
+}
+
 int command_inspect(int argc, char **argv)
 {
     static const struct option long_options[] = {
+        {"json", no_argument, NULL, 'j'},
         {"lambda", no_argument, NULL, 'l'},
+        {"profile", required_argument, NULL, 'p'},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
-    bool lambda = false;
-    for (int c; (c = getopt_long(argc, argv, "h", long_options, NULL)) != -1;) {
+    bool lambda = false, json = false;
+    const char *profile = NULL;
+    for (int c; (c = getopt_long(argc, argv, "hp:", long_options, NULL)) != -1;) {
         if (c == 'h')
             print_help(help);
-        if (c != 'l')
+        else if (c == 'j')
+            json = true;
+        else if (c == 'l')
+            lambda = true;
+        else if (c == 'p')
+            profile = optarg;
+        else
             fail_usage_hint("inspect");
-        lambda = true;
     }
-    if (!lambda || optind != argc)
-        fail_usage("inspect", lambda ? "--lambda takes no argument" : "nothing to inspect given");
-    print_lambda();
+    if (lambda && (optind != argc || json || profile))
+        fail_usage("inspect", "--lambda stands alone");
+    if (!lambda && argc - optind != 1)
+        fail_usage("inspect", argc == optind ? "nothing to inspect given" : "one at a time");
+    if (lambda)
+        print_lambda();
+    else
+        inspect(argv[optind], profile, json);
     if (fflush(stdout) != 0)
         fail(EXIT_FAILED, "cannot write: %s", strerror(errno));
     return EXIT_SUCCESS;

@@ -27,7 +27,7 @@
 #define HOST_MACHINE EM_NONE /* not checked */
 #endif
 
-static char *search_path(const char *command)
+char *search_path(const char *command)
 {
     if (strchr(command, '/'))
         return access(command, F_OK) == 0 ? xstrdup(command) : NULL;
@@ -67,9 +67,13 @@ static bool has_interpreter(int fd, const ElfW(Ehdr) * header)
     return false;
 }
 
-/* Why the loader would not preload anything into this ELF file, or NULL. */
-static char *find_obstacle(int fd, const char *path, const char *head, size_t head_bytes)
+char *find_obstacle(int fd, const char *path)
 {
+    char head[sizeof(ElfW(Ehdr))];
+    ssize_t n = pread(fd, head, sizeof head, 0);
+    if (n < 0)
+        return xasprintf("%s: cannot look into it: %s", path, strerror(errno));
+    size_t head_bytes = (size_t)n;
     const unsigned char *ident = (const unsigned char *)head;
     if (head_bytes < EI_NIDENT || memcmp(head, ELFMAG, SELFMAG) != 0)
         return xasprintf("%s is neither an ELF file nor a script", path);
@@ -101,12 +105,12 @@ struct program find_program(const char *command)
     if (access(program.path, X_OK) != 0)
         fail(EXIT_CANNOT_EXECUTE, "%s: %s", program.path, strerror(errno));
 
-    char executable[AHEAD_PATH_BYTES], head[256];
+    char executable[AHEAD_PATH_BYTES], byte;
     bool found = ahead_find_executable(program.path, executable);
     const char *path = found ? executable : program.path;
     program.executable = xstrdup(path);
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    ssize_t n = fd < 0 ? -1 : read(fd, head, sizeof head);
+    ssize_t n = fd < 0 ? -1 : pread(fd, &byte, 1, 0);
     if (n < 0 && errno == EISDIR)
         fail(EXIT_CANNOT_EXECUTE, "%s: is a directory", path);
     if (!found)
@@ -114,7 +118,7 @@ struct program find_program(const char *command)
     else if (n < 0) /* executable but not readable: the kernel may still start it */
         program.obstacle = xasprintf("%s: cannot look into it: %s", path, strerror(errno));
     else
-        program.obstacle = find_obstacle(fd, path, head, (size_t)n);
+        program.obstacle = find_obstacle(fd, path);
     if (fd >= 0)
         close(fd);
     return program;

@@ -13,6 +13,15 @@ struct program {
 };
 
 /*
+ * The file that execvp() would try for a command, the caller's to free, or NULL: perhaps it cannot
+ * be executed.
+ */
+char *search_path(const char *command);
+
+/* Why the loader would not preload anything into this open ELF file, or NULL. */
+char *find_obstacle(int fd, const char *path);
+
+/*
  * Finds a command as execvp() would and looks at the program behind it. Exits with 127 or 126 and a
  * message if it cannot be started at all.
  */
