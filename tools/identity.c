@@ -34,7 +34,7 @@ static bool has_storage(int fd)
 /* Whether the path, or what it would stand in, is kept on storage. */
 static bool is_on_storage(const char *path)
 {
-    char parent[PATH_MAX];
+    char parent[PATH_MAX] = "";
     if (text_append(parent, sizeof parent, 0, path) == sizeof parent - 1)
         return false;
     int fd;

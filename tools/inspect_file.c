@@ -33,7 +33,7 @@ struct inspected_object *inspect_object(struct inspection *inspection, const cha
                                         .parent = parent,
                                         .found_by = found_by};
     inspection->objects = (struct inspected_object **)xrealloc(
-        (void *)inspection->objects, (inspection->object_count + 1) * sizeof object);
+        (void *)inspection->objects, (inspection->object_count + 1) * sizeof(void *));
     inspection->objects[inspection->object_count++] = object;
     if (!open_path)
         return object;

@@ -64,7 +64,8 @@ static void print_strip(const struct inspected_object *object, const char *label
         size_t flagged = 0;
         for (size_t page = first; page < end; page++)
             flagged += (object->pages[page] & flag) != 0;
-        size_t step = (flagged * STEPS + (end - first) - 1) / (end - first); /* one page shows */
+        size_t pages = end > first ? end - first : 1;
+        size_t step = (flagged * STEPS + pages - 1) / pages; /* one page shows */
         if (utf8)
             fputs(blocks[step], stdout);
         else
