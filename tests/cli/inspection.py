@@ -16,7 +16,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "support"))
-from coldboost_support import Checks, Profile, plain_environment, run  # noqa: E402
+from coldboost_support import Checks, Profile, copy_tool, plain_environment, run  # noqa: E402
 
 NOBODY = 65534
 PAGE = 4096
@@ -31,7 +31,7 @@ class Inspection:
         self.checks = Checks()
         self.folder = folder
         os.chmod(folder, 0o755)
-        self.tool = shutil.copy(tool, f"{folder}/coldboost")
+        self.tool = copy_tool(tool, folder)
         self.object = os.path.realpath(object_path)
         self.printer = shutil.copy(printer, f"{folder}/printer")
         self.static = shutil.copy(static, f"{folder}/static")
