@@ -13,10 +13,6 @@
 #include <sys/stat.h>
 #include <time.h>
 
-/* Of the one trace that this process has mapped. What its header says, any recorded program can
- * write over. */
-static uint64_t mapped_units;
-
 struct trace_header *trace_map(const char *path)
 {
     /* A link of /proc/PID/fd, and the number may be another process's by now: open no device. */
@@ -32,10 +28,8 @@ struct trace_header *trace_map(const char *path)
         trace = kernel_mmap(bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd);
     sys_close(fd);
     if (!trace ||
-        (trace->bytes == bytes && bytes_equal(trace->magic, TRACE_MAGIC, sizeof trace->magic))) {
-        mapped_units = trace ? bytes / TRACE_UNIT : 0;
+        (trace->bytes == bytes && bytes_equal(trace->magic, TRACE_MAGIC, sizeof trace->magic)))
         return trace;
-    }
     sys_unmap(trace, bytes);
     return NULL;
 }
@@ -47,11 +41,6 @@ uint64_t trace_now(const struct trace_header *trace)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec - trace->start_ns;
 }
 
-static bool has_room(uint64_t first, uint64_t units)
-{
-    return first <= mapped_units && units <= mapped_units - first;
-}
-
 /* Returns the name of room for `bytes` bytes, 0 if there is none left. */
 static uint32_t claim(struct trace_header *trace, uint64_t bytes, uint16_t *units)
 {
@@ -59,9 +48,9 @@ static uint32_t claim(struct trace_header *trace, uint64_t bytes, uint16_t *unit
         return 0;
     *units = (uint16_t)((bytes + TRACE_UNIT - 1) / TRACE_UNIT);
     uint64_t first = trace->next_unit;
-    if (has_room(first, *units))
+    if (first + *units <= trace->bytes / TRACE_UNIT)
         first = atomic_fetch_add_explicit(&trace->next_unit, *units, memory_order_relaxed);
-    if (has_room(first, *units))
+    if (first + *units <= trace->bytes / TRACE_UNIT)
         return (uint32_t)first;
     trace->lost++;
     return 0;
@@ -124,9 +113,9 @@ uint32_t trace_find_file(struct trace_header *trace, uint64_t device, uint64_t i
     uint32_t slot = hash(device, inode);
     for (uint32_t i = 0; i < TRACE_SLOTS; i++) {
         uint32_t name = trace->slots[(slot + i) % TRACE_SLOTS];
-        if (!name || !has_room(name, 1))
+        if (!name)
             return 0;
-        const struct trace_file *file = at(trace, name); /* its keys are in the first unit */
+        const struct trace_file *file = at(trace, name);
         if (file->key_device == device && file->key_inode == inode)
             return name;
     }
