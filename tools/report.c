@@ -8,6 +8,7 @@
 #include "command.h"
 
 #include "json.h"
+#include "statistics.h"
 #include "telemetry.h"
 #include "text.h"
 
@@ -195,14 +196,6 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The q-quantile of sorted values, interpolated. */
-static double quantile(const double *sorted, size_t count, double q)
-{
-    double at = q * (double)(count - 1);
-    size_t below = (size_t)at, above = below + 1 < count ? below + 1 : below;
-    return sorted[below] + (at - (double)below) * (sorted[above] - sorted[below]);
-}
-
 /* splitmix64: the same files give the same interval every time. */
 static uint64_t next_random(uint64_t *state)
 {
@@ -242,18 +235,18 @@ static void compare(const struct values *boosted, const struct values *holdout,
     for (size_t i = 0; i < RESAMPLES; i++) {
         resample(boosted, counts, drawn, &state);
         for (size_t q = 0; q < QUANTILES; q++)
-            differences[q][i] = quantile(drawn, boosted->count, quantiles[q]);
+            differences[q][i] = sorted_quantile(drawn, boosted->count, quantiles[q]);
         resample(holdout, counts, drawn, &state);
         for (size_t q = 0; q < QUANTILES; q++)
-            differences[q][i] -= quantile(drawn, holdout->count, quantiles[q]);
+            differences[q][i] -= sorted_quantile(drawn, holdout->count, quantiles[q]);
     }
     for (size_t q = 0; q < QUANTILES; q++) {
         qsort(differences[q], RESAMPLES, sizeof **differences, by_value);
         out[q] = (struct difference){
-            .estimate = quantile(boosted->at, boosted->count, quantiles[q]) -
-                        quantile(holdout->at, holdout->count, quantiles[q]),
-            .low = quantile(differences[q], RESAMPLES, (1 - CONFIDENCE) / 2),
-            .high = quantile(differences[q], RESAMPLES, (1 + CONFIDENCE) / 2),
+            .estimate = sorted_quantile(boosted->at, boosted->count, quantiles[q]) -
+                        sorted_quantile(holdout->at, holdout->count, quantiles[q]),
+            .low = sorted_quantile(differences[q], RESAMPLES, (1 - CONFIDENCE) / 2),
+            .high = sorted_quantile(differences[q], RESAMPLES, (1 + CONFIDENCE) / 2),
         };
         free(differences[q]);
     }
@@ -284,7 +277,7 @@ static void print_arm(const struct program *program, size_t a)
         printf("    %-17s %8zu", measures[m].title, values->count);
         for (size_t q = 0; q < QUANTILES; q++)
             printf(" %12.*f", m == LIFE_MS || m == REPLAY_MS ? 2 : 0,
-                   quantile(values->at, values->count, quantiles[q]));
+                   sorted_quantile(values->at, values->count, quantiles[q]));
         putchar('\n');
     }
 }
@@ -301,7 +294,7 @@ static void print_comparison(const struct program *program)
         printf("  boosted minus holdout, %s\n", measures[m].title);
         for (size_t q = 0; q < QUANTILES; q++) {
             const struct difference *d = &differences[q];
-            double base = quantile(holdout->at, holdout->count, quantiles[q]);
+            double base = sorted_quantile(holdout->at, holdout->count, quantiles[q]);
             printf("    %s %+12.2f", names[q], d->estimate);
             if (base > 0)
                 printf(" (%+.1f %%)", 100 * d->estimate / base);
@@ -347,8 +340,9 @@ static void print_json_arm(const struct arm *arm)
         if (values->count == 0)
             continue;
         printf("%s\"%s\":{\"n\":%zu,\"p50\":%.3f,\"p90\":%.3f,\"p99\":%.3f}", first ? "" : ",",
-               measures[m].key, values->count, quantile(values->at, values->count, 0.5),
-               quantile(values->at, values->count, 0.9), quantile(values->at, values->count, 0.99));
+               measures[m].key, values->count, sorted_quantile(values->at, values->count, 0.5),
+               sorted_quantile(values->at, values->count, 0.9),
+               sorted_quantile(values->at, values->count, 0.99));
         first = false;
     }
     fputs("}}", stdout);

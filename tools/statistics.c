@@ -18,7 +18,7 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static double sorted_quantile(const double *sorted, size_t n, double q)
+double sorted_quantile(const double *sorted, size_t n, double q)
 {
     double at = q * (double)(n - 1);
     size_t below = (size_t)at, above = below + 1 < n ? below + 1 : below;

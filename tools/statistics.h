@@ -23,6 +23,7 @@ struct estimate {
 
 /* The q-quantile, 0 to 1, of n values, interpolated. n is at least 1. */
 double quantile(const double *values, size_t n, double q);
+double sorted_quantile(const double *sorted, size_t n, double q);
 
 struct estimate estimate_median(const double *values, size_t n);
 
