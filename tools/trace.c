@@ -122,6 +122,8 @@ static int compare_files(const void *a, const void *b)
 /* The kernel names a file differently in maps and stat on some file systems: unite them by path. */
 static uint32_t file_index(struct recording *out, const struct recorded_file *wanted)
 {
+    if (!out->file_count)
+        return NONE;
     const struct recorded_file *found =
         bsearch(wanted, out->files, out->file_count, sizeof *out->files, compare_paths);
     return found ? (uint32_t)(found - out->files) : NONE;
