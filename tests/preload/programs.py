@@ -1,11 +1,14 @@
 """Real programs behave the same with libcoldboost.so in front of them as without.
 
-Usage: programs.py OBJECT GROUP
+Usage: programs.py OBJECT GROUP [--dealt]
 
 Every case of the group runs once as it is and once in each configuration: preloaded without a
 profile, with one that names all the programs involved, with damaged ones, with every option. What
 can be seen from outside (output, errors, exit status or signal, files left behind) must not differ
 in a single byte.
+
+--dealt: for an object built otherwise of the same sources. Each case runs without a profile and with
+one in each mode, and every other configuration in one case of the group, in turn.
 """
 
 import concurrent.futures
@@ -479,10 +482,13 @@ def main():
         programs = programs_involved(runnable, environment["PATH"])
         profile = make_profile(programs, data)
         settings_of = list(configurations(base, profile, programs))
+        always, others, step = settings_of, [], 1
+        if sys.argv[3:] == ["--dealt"]:
+            always, others, step = settings_of[:5], settings_of[5:], len(runnable)
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
             jobs = [
-                pool.submit(compare, checks, case, base, data, object_path, settings_of)
-                for case in runnable
+                pool.submit(compare, checks, case, base, data, object_path, always + others[at::step])
+                for at, case in enumerate(runnable)
             ]
             for job in jobs:
                 job.result()
