@@ -35,8 +35,6 @@
 #define STORE_CHUNK_PAGES 128
 /* Pages that the warm check looks at, spread over the section. */
 #define WARM_SAMPLES 16
-/* A start that takes longer than this has other troubles than cold files. */
-#define DEADLINE_NS 10000000000u
 
 static bool is_recorded_file(int fd, const struct profile_file *file,
                              const struct sys_status *status)

@@ -2,8 +2,9 @@
  * one_process.c: stands in for libcriterion.so.3 where starting a program is slow.
  *
  * Criterion starts the program anew for each test, which under valgrind takes more than a second.
- * Here each test is a fork of a process that has run none: as isolated, and ten times as fast. Knows
- * what our tests use: fixtures, timeouts, skipping. Preferred to Criterion's by LD_LIBRARY_PATH.
+ * Here each test is a fork of a process that has run none: as isolated, and ten times as fast.
+ * Knows what our tests use: fixtures, timeouts, skipping. Preferred to Criterion's by
+ * LD_LIBRARY_PATH.
  */
 #include <criterion/criterion.h>
 #include <criterion/internal/asprintf-compat.h>

@@ -39,8 +39,8 @@ Test(coldstart, compiled_in_learns_that_another_was_first)
 enum { THREADS = 4, ROUNDS = 150 };
 static int ready;
 
-/* All leave the loop within some nanoseconds of each other. Who has waited for long lets others run,
- * where there are fewer processors than threads. */
+/* All leave the loop within some nanoseconds of each other. Who has waited for long lets others
+ * run, where there are fewer processors than threads. */
 static void *ask(void *argument)
 {
     bool (*const ways[])(void) = {is_cold_start, is_cold_start_asm, coldboost_is_cold_start_inline};
