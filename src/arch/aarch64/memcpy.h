@@ -1,13 +1,4 @@
 /*
  * aarch64/memcpy.h: memcpy.c compiles to NEON here; nothing is wider.
  */
-#ifndef CB_ARCH_MEMCPY_H
-#define CB_ARCH_MEMCPY_H
-
-static struct memcpy_kernel memcpy_choose(uint32_t features)
-{
-    (void)features;
-    return (struct memcpy_kernel){memcpy_portable, 128};
-}
-
-#endif
+#include "../generic/memcpy.h"
