@@ -5,9 +5,9 @@
  * later; several streams hide that and a multiplication joins them.
  *
  *   up to 63 bytes   one stream
- *   64 and more      three streams; with VPCLMULQDQ folded as in crc32.h, since that has no
- *                    serial part
- *   3,968 and more   with VPCLMULQDQ four streams beside the folding: other execution units. Not
+ *   64 and more      three streams
+ *   256 and more     with VPCLMULQDQ folded as in crc32.h, since that has no serial part
+ *   3,968 and more   with VPCLMULQDQ three streams beside the folding: other execution units. Not
  *                    with AVX-512, where they would add a tenth and cost that again to join
  */
 #ifndef CB_ARCH_CRC32C_H
@@ -20,16 +20,19 @@
 #define CRC32C_SSE    __attribute__((target("sse4.2,pclmul")))
 #define CRC32C_AVX    __attribute__((target("sse4.2,pclmul,avx2,vpclmulqdq")))
 
-CRC_INLINE CRC32C_SERIAL uint32_t crc32c_8(uint32_t crc, const uint8_t *p)
+/* The instruction's upper half of the result is zero; a cast would have the compiler clear it. */
+CRC_INLINE CRC32C_SERIAL uint64_t crc32c_8(uint64_t crc, const uint8_t *p)
 {
-    return (uint32_t)_mm_crc32_u64(crc, *(const coldboost_u64 *)p);
+    return _mm_crc32_u64(crc, *(const coldboost_u64 *)p);
 }
 
 /* The register is not inverted. */
-CRC_INLINE CRC32C_SERIAL uint32_t crc32c_serial(uint32_t crc, const uint8_t *p, size_t n)
+CRC_INLINE CRC32C_SERIAL uint32_t crc32c_serial(uint32_t start, const uint8_t *p, size_t n)
 {
+    uint64_t by_8 = start;
     for (; n >= 8; p += 8, n -= 8)
-        crc = crc32c_8(crc, p);
+        by_8 = crc32c_8(by_8, p);
+    uint32_t crc = (uint32_t)by_8;
     if (n & 4) {
         crc = _mm_crc32_u32(crc, *(const coldboost_u32 *)p);
         p += 4;
@@ -48,20 +51,62 @@ CRC32C_SERIAL static uint32_t crc32c_x86_sse42(uint32_t crc, const uint8_t *p, s
     return ~crc32c_serial(~crc, p, n);
 }
 
+/* A register whose bytes are followed by as many more as the factor is for; see crc32c_join(). */
+CRC_INLINE CRC32C_SSE __m128i crc32c_moved(uint64_t crc, const void *factor)
+{
+    return _mm_clmulepi64_si128(_mm_cvtsi64_si128((int64_t)crc), _mm_loadu_si32(factor), 0x00);
+}
+
+CRC_INLINE CRC32C_SSE uint32_t crc32c_join(__m128i sum)
+{
+    return (uint32_t)_mm_crc32_u64(0, (uint64_t)_mm_cvtsi128_si64(sum));
+}
+
 /* Three streams of `bytes` bytes one behind the other, and the register before them. */
 CRC_INLINE CRC32C_SSE uint32_t crc32c_streams(uint32_t crc, const uint8_t *p, size_t bytes,
                                               const uint64_t factors[2])
 {
-    uint32_t second = 0, third = 0;
+    uint64_t first = crc, second = 0, third = 0;
     for (size_t i = 0; i < bytes; i += 8) {
-        crc = crc32c_8(crc, p + i);
+        first = crc32c_8(first, p + i);
         second = crc32c_8(second, p + bytes + i);
         third = crc32c_8(third, p + 2 * bytes + i);
     }
-    const __m128i k = load_16(factors);
-    __m128i product = _mm_xor_si128(_mm_clmulepi64_si128(_mm_cvtsi32_si128((int)crc), k, 0x00),
-                                    _mm_clmulepi64_si128(_mm_cvtsi32_si128((int)second), k, 0x10));
-    return third ^ (uint32_t)_mm_crc32_u64(0, (uint64_t)_mm_cvtsi128_si64(product));
+    __m128i sum =
+        _mm_xor_si128(crc32c_moved(first, &factors[0]), crc32c_moved(second, &factors[1]));
+    return (uint32_t)third ^ crc32c_join(sum);
+}
+
+/*
+ * 8 <= n < 384: three streams as long as n allows. What is over goes to the first: bytes at the end
+ * of a word, since zeros before a message change nothing, then up to two words. The register joins
+ * at the end, so that a call waits for the last one's result no longer than that takes.
+ */
+CRC_INLINE CRC32C_SSE uint32_t crc32c_short(uint32_t crc, const uint8_t *p, size_t n)
+{
+    const size_t odd = n % 8, words = n / 8, bytes = words / 3 * 8;
+    /* In two steps: a shift by 64 is none. */
+    const uint64_t head = *(const coldboost_u64 *)p << (56 - 8 * odd) << 8;
+    uint64_t first = _mm_crc32_u64(0, head), second = 0, third = 0;
+    p += odd;
+    const size_t over = words % 3;
+    if (over) {
+        first = crc32c_8(first, p);
+        p += 8;
+        if (over > 1) {
+            first = crc32c_8(first, p);
+            p += 8;
+        }
+    }
+    for (size_t i = 0; i < bytes; i += 8) {
+        first = crc32c_8(first, p + i);
+        second = crc32c_8(second, p + bytes + i);
+        third = crc32c_8(third, p + 2 * bytes + i);
+    }
+    __m128i sum = _mm_xor_si128(crc32c_moved(first, &crc32c_on[2 * bytes]),
+                                crc32c_moved(second, &crc32c_on[bytes]));
+    sum = _mm_xor_si128(sum, crc32c_moved(~crc, &crc32c_on[n]));
+    return ~((uint32_t)third ^ crc32c_join(sum));
 }
 
 CRC32C_SSE static uint32_t crc32c_x86_pclmul(uint32_t crc, const uint8_t *p, size_t n)
@@ -71,7 +116,7 @@ CRC32C_SSE static uint32_t crc32c_x86_pclmul(uint32_t crc, const uint8_t *p, siz
         crc = crc32c_streams(crc, p, 1024, crc32c_merge_long);
     for (; n >= 3 * 128; p += 3 * 128, n -= 3 * 128)
         crc = crc32c_streams(crc, p, 128, crc32c_merge_short);
-    return ~crc32c_serial(crc, p, n);
+    return n < 64 ? ~crc32c_serial(crc, p, n) : crc32c_short(~crc, p, n);
 }
 
 /* The checksum of the message that ends with this block. */
@@ -83,52 +128,58 @@ CRC_INLINE CRC32C_SSE uint32_t crc32c_final(__m128i block)
 }
 
 /*
- * A period of the fused kernel: four streams of 320 bytes, then 2,560 that are folded meanwhile.
+ * A period of the fused kernel: three streams of 768 bytes, then 1,536 that are folded meanwhile.
  * The four registers stand for the 128 bytes before p, then for the last 128 of the period. The
  * streams begin at zero, so a period waits for nothing; their results join the folded registers.
+ *
+ * Three bytes of five go to the instruction: it takes eight a cycle, as the multiplier does, but
+ * half of its micro-operations, and those are what is short (Zen 3 starts six a cycle).
  */
-#define CRC32C_STREAM_BYTES 320
+#define CRC32C_STREAM_BYTES 768
 #define CRC32C_PERIOD_BYTES 3840
 
-CRC_INLINE CRC32C_AVX void crc32c_fuse(__m256i a[4], const uint8_t *p)
+/* Eight more bytes of each stream. */
+#define CRC32C_STEP(at)                                                                            \
+    do {                                                                                           \
+        s0 = crc32c_8(s0, stream + (at));                                                          \
+        s1 = crc32c_8(s1, stream + CRC32C_STREAM_BYTES + (at));                                    \
+        s2 = crc32c_8(s2, stream + 2 * CRC32C_STREAM_BYTES + (at));                                \
+    } while (0)
+
+CRC_INLINE CRC32C_AVX void crc32c_fuse(__m256i a[4], const uint8_t *stream)
 {
     const __m256i by_128 = _mm256_broadcastsi128_si256(load_16(crc32c_factors.by_128));
     __m256i factors = _mm256_broadcastsi128_si256(load_16(crc32c_factors.by_period_gap));
-    const uint8_t *folded = p + 4 * CRC32C_STREAM_BYTES;
-    uint32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0;
-    for (size_t i = 0; i < CRC32C_STREAM_BYTES; i += 16, folded += 128) {
-        const uint8_t *stream = p + i;
+    const uint8_t *folded = stream + 3 * CRC32C_STREAM_BYTES, *end = stream + CRC32C_STREAM_BYTES;
+    uint64_t s0 = 0, s1 = 0, s2 = 0;
+    for (; stream < end; stream += 64, folded += 128) {
         a[0] = fold_32(a[0], factors, load_32(folded));
-        s0 = crc32c_8(s0, stream);
-        s1 = crc32c_8(s1, stream + CRC32C_STREAM_BYTES);
+        CRC32C_STEP(0);
+        CRC32C_STEP(8);
         a[1] = fold_32(a[1], factors, load_32(folded + 32));
-        s2 = crc32c_8(s2, stream + 2 * CRC32C_STREAM_BYTES);
-        s3 = crc32c_8(s3, stream + 3 * CRC32C_STREAM_BYTES);
+        CRC32C_STEP(16);
+        CRC32C_STEP(24);
         a[2] = fold_32(a[2], factors, load_32(folded + 64));
-        s0 = crc32c_8(s0, stream + 8);
-        s1 = crc32c_8(s1, stream + CRC32C_STREAM_BYTES + 8);
+        CRC32C_STEP(32);
+        CRC32C_STEP(40);
         a[3] = fold_32(a[3], factors, load_32(folded + 96));
-        s2 = crc32c_8(s2, stream + 2 * CRC32C_STREAM_BYTES + 8);
-        s3 = crc32c_8(s3, stream + 3 * CRC32C_STREAM_BYTES + 8);
+        CRC32C_STEP(48);
+        CRC32C_STEP(56);
         factors = by_128;
     }
-    const __m128i k01 = load_16(crc32c_stream_factors), k23 = load_16(crc32c_stream_factors + 2);
-    __m128i sum =
-        _mm_xor_si128(_mm_xor_si128(_mm_clmulepi64_si128(_mm_cvtsi32_si128((int)s0), k01, 0x00),
-                                    _mm_clmulepi64_si128(_mm_cvtsi32_si128((int)s1), k01, 0x10)),
-                      _mm_xor_si128(_mm_clmulepi64_si128(_mm_cvtsi32_si128((int)s2), k23, 0x00),
-                                    _mm_clmulepi64_si128(_mm_cvtsi32_si128((int)s3), k23, 0x10)));
+    const __m128i k01 = load_16(crc32c_stream_factors);
+    const __m128i k2 = _mm_loadl_epi64((const __m128i *)(const void *)(crc32c_stream_factors + 2));
+    __m128i sum = _mm_xor_si128(_mm_clmulepi64_si128(_mm_cvtsi64_si128((int64_t)s0), k01, 0x00),
+                                _mm_clmulepi64_si128(_mm_cvtsi64_si128((int64_t)s1), k01, 0x10));
+    sum = _mm_xor_si128(sum, _mm_clmulepi64_si128(_mm_cvtsi64_si128((int64_t)s2), k2, 0x00));
     a[3] = _mm256_xor_si256(a[3], _mm256_zextsi128_si256(sum));
 }
 
-CRC32C_AVX static uint32_t crc32c_x86_vpclmul(uint32_t crc, const uint8_t *p, size_t n)
+/* n >= 128. Apart, so that short messages do not save the registers that this needs. */
+CRC32C_AVX __attribute__((noinline)) static uint32_t crc32c_long(uint32_t crc, const uint8_t *p,
+                                                                 size_t n)
 {
-    if (n < 64)
-        return ~crc32c_serial(~crc, p, n);
     const __m128i start = _mm_cvtsi32_si128((int)crc);
-    if (n < 128)
-        return crc32c_final(
-            fold_rest(fold_64_bytes(start, p, &crc32c_factors), p + 64, n - 64, &crc32c_factors));
     const __m256i inverted = _mm256_zextsi128_si256(_mm_cvtsi32_si128(-1));
     __m256i a[4] = {_mm256_xor_si256(load_32(p), inverted), load_32(p + 32), load_32(p + 64),
                     load_32(p + 96)};
@@ -145,6 +196,15 @@ CRC32C_AVX static uint32_t crc32c_x86_vpclmul(uint32_t crc, const uint8_t *p, si
     if (late)
         block = _mm_xor_si128(block, fold_inject(start, steps, &crc32c_factors));
     return crc32c_final(fold_rest(block, p, n, &crc32c_factors));
+}
+
+CRC32C_AVX static uint32_t crc32c_x86_vpclmul(uint32_t crc, const uint8_t *p, size_t n)
+{
+    if (n < 64)
+        return ~crc32c_serial(~crc, p, n);
+    if (n < 256)
+        return crc32c_short(crc, p, n);
+    return crc32c_long(crc, p, n);
 }
 
 CRC_AVX512 static uint32_t crc32c_x86_avx512(uint32_t crc, const uint8_t *p, size_t n)
