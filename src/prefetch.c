@@ -8,6 +8,7 @@
  */
 #include "coldboost.h"
 
+#include "pause.h"
 #include "syscall.h"
 
 #include <errno.h>
@@ -17,6 +18,13 @@
 
 /* The smallest second-level cache of the CPUs this is for: more would evict its own first lines. */
 #define PREFETCH_MAX_BYTES (256u << 10)
+
+/*
+ * A CPU has buffers for 10 to 24 misses, and Zen 3 drops the requests that find none free: of 64
+ * KiB asked for at once a third never came, of 256 KiB three quarters. After every so many lines a
+ * spin-wait hint, 27 ns there, lets memory keep pace.
+ */
+#define LINES_AT_ONCE 8
 
 void prefetch_critical_memory(const void *p, size_t n)
 {
@@ -28,8 +36,11 @@ void prefetch_critical_memory(const void *p, size_t n)
     uintptr_t first = (uintptr_t)p / LINE_BYTES;
     uintptr_t last =
         ((uintptr_t)p > UINTPTR_MAX - (n - 1) ? UINTPTR_MAX : (uintptr_t)p + (n - 1)) / LINE_BYTES;
-    for (uintptr_t line = first; line <= last; line++)
+    for (uintptr_t line = first; line <= last; line++) {
+        if (line > first && (line - first) % LINES_AT_ONCE == 0)
+            cb_pause();
         __builtin_prefetch((const void *)(line * LINE_BYTES), 0, 3);
+    }
 }
 
 /* Kernel ABI; older headers lack it. */
