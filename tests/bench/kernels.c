@@ -169,6 +169,12 @@ static void copy_mix_inline(void *volatile *function, size_t n, size_t count)
     mix_position += count;
 }
 
+/* What any call costs: the least that a function behind a pointer can take. */
+static bool say_no(void)
+{
+    return false;
+}
+
 static void flag_call(void *volatile *function, size_t n, size_t count)
 {
     (void)n;
@@ -334,7 +340,8 @@ static const struct group groups[] = {
      flag_call,
      {{"coldboost", (void *)is_cold_start, NULL},
       {"inline", NULL, flag_inline},
-      {"exchange", (void *)exchange_flag, NULL}},
+      {"exchange", (void *)exchange_flag, NULL},
+      {"call alone", (void *)say_no, NULL}},
      no_size,
      NULL},
 };
@@ -349,7 +356,7 @@ struct result {
     size_t n;
     double ns[MAX_LIBRARIES];      /* medians */
     double against[MAX_LIBRARIES]; /* the library's time through ours: medians of the rounds */
-    double inline_against;         /* the last library's time through the second's */
+    double inline_against;         /* the standard's, third, through that of what is compiled in */
 };
 
 static struct result results[256];
@@ -394,8 +401,11 @@ static void measure(const struct group *group, size_t n)
             ratios[round] = ns[i][round] / ns[0][round];
         result->ns[i] = median(ns[i], rounds);
         result->against[i] = median(ratios, rounds);
+    }
+    if (group->libraries[1].instead) {
+        double ratios[MAX_ROUNDS];
         for (size_t round = 0; round < rounds; round++)
-            ratios[round] = ns[i][round] / ns[1][round];
+            ratios[round] = ns[2][round] / ns[1][round];
         result->inline_against = median(ratios, rounds);
     }
 }
@@ -476,7 +486,8 @@ static void print_group(const struct group *group)
     printf("\n%s\n%10s", group->name, "bytes");
     for (size_t i = 0; i < MAX_LIBRARIES && group->libraries[i].name; i++)
         printf("%14s", group->libraries[i].name);
-    printf("   their time through ours\n");
+    printf("   their time through ours%s\n",
+           group->libraries[1].instead ? "; third through inline" : "");
     for (size_t r = 0; r < result_count; r++) {
         const struct result *result = &results[r];
         if (result->group != group)
@@ -489,6 +500,8 @@ static void print_group(const struct group *group)
             print_figure(result->ns[i], result->n);
         for (size_t i = 1; i < MAX_LIBRARIES && group->libraries[i].name; i++)
             printf("%8.2fx", result->against[i]);
+        if (group->libraries[1].instead)
+            printf("; %.2fx", result->inline_against);
         printf("\n");
     }
 }
@@ -549,11 +562,15 @@ static void print_json(void)
     for (size_t r = 0; r < result_count; r++) {
         const struct result *result = &results[r];
         const struct library *libraries = result->group->libraries;
-        for (size_t i = 0; i < MAX_LIBRARIES && libraries[i].name; i++)
+        for (size_t i = 0; i < MAX_LIBRARIES && libraries[i].name; i++) {
             printf("%s\n{\"group\":\"%s\",\"bytes\":%zu,\"library\":\"%s\",\"ns\":%.3f,"
-                   "\"time_through_ours\":%.4f}",
+                   "\"time_through_ours\":%.4f",
                    r || i ? "," : "", result->group->name, result->n, libraries[i].name,
                    result->ns[i], result->against[i]);
+            if (i == 2 && libraries[1].instead)
+                printf(",\"time_through_inline\":%.4f", result->inline_against);
+            printf("}");
+        }
     }
     printf("],\n\"cold_read\":{\"bytes\":%u,\"ns\":%.0f,\"prefetched_ns\":%.0f,"
            "\"call_ns\":%.0f,\"ratio\":%.4f},",
