@@ -26,24 +26,39 @@ CRC_INLINE CRC32C_SERIAL uint64_t crc32c_8(uint64_t crc, const uint8_t *p)
     return _mm_crc32_u64(crc, *(const coldboost_u64 *)p);
 }
 
-/* The register is not inverted. */
-CRC_INLINE CRC32C_SERIAL uint32_t crc32c_serial(uint32_t start, const uint8_t *p, size_t n)
+/*
+ * The n % 8 bytes that are more than words, at the end of a word with what of the register meets
+ * them; zeros before a message change nothing. n >= 8.
+ */
+CRC_INLINE CRC32C_SERIAL uint64_t crc32c_odd(uint64_t crc, const uint8_t *p, size_t n)
 {
-    uint64_t by_8 = start;
-    for (; n >= 8; p += 8, n -= 8)
+    const size_t bits = n % 8 * 8;
+    /* In two steps: a shift by 64 is none. */
+    const uint64_t word = (*(const coldboost_u64 *)p ^ crc) << (56 - bits) << 8;
+    return _mm_crc32_u64(0, word) ^ crc >> bits;
+}
+
+/* The register is not inverted. */
+CRC_INLINE CRC32C_SERIAL uint32_t crc32c_serial(uint32_t crc, const uint8_t *p, size_t n)
+{
+    if (n < 8) {
+        if (n & 4) {
+            crc = _mm_crc32_u32(crc, *(const coldboost_u32 *)p);
+            p += 4;
+        }
+        if (n & 2) {
+            crc = _mm_crc32_u16(crc, (uint16_t)(p[0] | p[1] << 8));
+            p += 2;
+        }
+        return n & 1 ? _mm_crc32_u8(crc, *p) : crc;
+    }
+    uint64_t by_8 = crc;
+    if (n % 8)
+        by_8 = crc32c_odd(by_8, p, n);
+    p += n % 8;
+    for (const uint8_t *end = p + n / 8 * 8; p < end; p += 8)
         by_8 = crc32c_8(by_8, p);
-    uint32_t crc = (uint32_t)by_8;
-    if (n & 4) {
-        crc = _mm_crc32_u32(crc, *(const coldboost_u32 *)p);
-        p += 4;
-    }
-    if (n & 2) {
-        crc = _mm_crc32_u16(crc, (uint16_t)(p[0] | p[1] << 8));
-        p += 2;
-    }
-    if (n & 1)
-        crc = _mm_crc32_u8(crc, *p);
-    return crc;
+    return (uint32_t)by_8;
 }
 
 CRC32C_SERIAL static uint32_t crc32c_x86_sse42(uint32_t crc, const uint8_t *p, size_t n)
@@ -78,18 +93,15 @@ CRC_INLINE CRC32C_SSE uint32_t crc32c_streams(uint32_t crc, const uint8_t *p, si
 }
 
 /*
- * 8 <= n < 384: three streams as long as n allows. What is over goes to the first: bytes at the end
- * of a word, since zeros before a message change nothing, then up to two words. The register joins
- * at the end, so that a call waits for the last one's result no longer than that takes.
+ * 8 <= n < 384: three streams as long as n allows; the odd bytes and up to two words go to the
+ * first. The register joins at the end, so that a call waits for the last one's result no longer
+ * than that takes.
  */
 CRC_INLINE CRC32C_SSE uint32_t crc32c_short(uint32_t crc, const uint8_t *p, size_t n)
 {
-    const size_t odd = n % 8, words = n / 8, bytes = words / 3 * 8;
-    /* In two steps: a shift by 64 is none. */
-    const uint64_t head = *(const coldboost_u64 *)p << (56 - 8 * odd) << 8;
-    uint64_t first = _mm_crc32_u64(0, head), second = 0, third = 0;
-    p += odd;
-    const size_t over = words % 3;
+    const size_t words = n / 8, over = words % 3, bytes = words / 3 * 8;
+    uint64_t first = crc32c_odd(0, p, n), second = 0, third = 0;
+    p += n % 8;
     if (over) {
         first = crc32c_8(first, p);
         p += 8;
