@@ -52,8 +52,9 @@ static inline bool coldboost_is_cold_start_inline(void)
  * touch, at most the first 256 KiB: no more than the smallest second-level cache holds, so that
  * the last lines do not evict the first. The requests are spread over about the time that memory
  * takes for them, 4 µs for 64 KiB: a CPU drops what it has no room for. A hint: it never faults,
- * whatever p is, and n = 0 does nothing. It does not page anything in: a prefetch of a page without a mapping is dropped by the
- * CPU (Intel SDM, PREFETCHh; AMD APM, PREFETCHlevel). For that, see coldboost_page_in().
+ * whatever p is, and n = 0 does nothing. It does not page anything in: a prefetch of a page
+ * without a mapping is dropped by the CPU (Intel SDM, PREFETCHh; AMD APM, PREFETCHlevel). For
+ * that, see coldboost_page_in().
  */
 COLDBOOST_API void prefetch_critical_memory(const void *p, size_t n);
 
