@@ -90,7 +90,7 @@ static int find_definitions(const struct object *object, void *context)
     if (!search->foreign && !is_zlib)
         search->foreign = function;
     bool own = object->base == search->caller.base;
-    if (own || (!search->callers && object_needs(&search->caller, object->soname))) {
+    if (own || (!search->callers && object_needs(&search->caller, object))) {
         search->callers = function;
         search->callers_is_zlib = is_zlib;
     }

@@ -10,23 +10,32 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Addresses are run-time addresses; absent tables are NULL. */
+/*
+ * Addresses are run-time addresses; absent tables are NULL. Each table's count says how far it may
+ * be read, within the segment that it is in, and not how far it is good.
+ */
 struct object {
     uintptr_t base;       /* added to the addresses in the file */
     uintptr_t begin, end; /* of everything it has mapped */
     const ElfW(Phdr) * headers;
     size_t header_count;
     const ElfW(Dyn) * dynamic;
+    size_t dynamic_count; /* up to DT_NULL */
     const ElfW(Sym) * symbols;
+    size_t symbol_count;
     const char *strings;
+    size_t string_bytes;
     const uint32_t *gnu_hash;
+    size_t gnu_hash_words;
     const ElfW(Word) * sysv_hash;
+    size_t sysv_hash_words;
     const ElfW(Rela) * relocations[2]; /* of functions; of data, without the relative ones */
     size_t relocation_counts[2];
     const ElfW(Addr) * init_array;
     size_t init_count;
-    const char *soname; /* or NULL */
-    const char *path;   /* as the loader names it; "" for the executable */
+    const char *soname; /* or NULL; it ends at a zero or after soname_bytes */
+    size_t soname_bytes;
+    const char *path; /* as the loader names it; "" for the executable */
 };
 
 /*
@@ -42,8 +51,8 @@ int objects_visit(int (*visit)(const struct object *object, void *context), void
  */
 void *object_function(const struct object *object, const char *name);
 
-/* Whether `object` was linked against the library `soname` (which may be NULL: then it was not). */
-bool object_needs(const struct object *object, const char *soname);
+/* Whether `object` was linked against the library (without a soname: it was not). */
+bool object_needs(const struct object *object, const struct object *library);
 
 /*
  * Whether the executable takes the function `name` from a library. Looks at the relocations, which

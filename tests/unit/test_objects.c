@@ -111,13 +111,19 @@ Test(objects, without_a_gnu_hash_the_older_one_serves)
     cr_assert_null(object_function(&object, "no_such_function"));
 }
 
+static bool executable_needs(const char *soname, size_t bytes)
+{
+    struct object object = executable(), library = {.soname = soname, .soname_bytes = bytes};
+    return object_needs(&object, &library);
+}
+
 Test(objects, know_what_they_need)
 {
-    struct object object = executable();
-    cr_assert(object_needs(&object, "libc.so.6"));
-    cr_assert_not(object_needs(&object, "libc.so"));
-    cr_assert_not(object_needs(&object, "libc.so.60"));
-    cr_assert_not(object_needs(&object, NULL));
+    cr_assert(executable_needs("libc.so.6", 10));
+    cr_assert_not(executable_needs("libc.so.6", 9), "not terminated");
+    cr_assert_not(executable_needs("libc.so", 8));
+    cr_assert_not(executable_needs("libc.so.60", 11));
+    cr_assert_not(executable_needs(NULL, 0));
 }
 
 Test(objects, the_generation_changes_with_every_load_and_unload)
