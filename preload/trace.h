@@ -121,8 +121,14 @@ struct trace_stack {
  * 0 or do nothing when the trace is full or finished.
  */
 
-/* Maps the trace at path; NULL unless it is one. */
+/* Maps the trace at path, the only one of this process; NULL unless it is one. */
 struct trace_header *trace_map(const char *path);
+
+/*
+ * How many units it has. Kept outside of it: any recorded program may have written over its header,
+ * and others must not follow that beyond the end.
+ */
+uint64_t trace_units(void);
 
 uint64_t trace_now(const struct trace_header *trace);
 

@@ -13,6 +13,9 @@
 #include <sys/stat.h>
 #include <time.h>
 
+/* Of the one trace that this process has mapped. */
+static uint64_t mapped_units;
+
 struct trace_header *trace_map(const char *path)
 {
     /* A link of /proc/PID/fd, and the number may be another process's by now: open no device. */
@@ -27,11 +30,25 @@ struct trace_header *trace_map(const char *path)
     if (bytes > sizeof *trace)
         trace = kernel_mmap(bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd);
     sys_close(fd);
-    if (!trace ||
-        (trace->bytes == bytes && bytes_equal(trace->magic, TRACE_MAGIC, sizeof trace->magic)))
-        return trace;
-    sys_unmap(trace, bytes);
-    return NULL;
+    if (!trace)
+        return NULL;
+    if (trace->bytes != bytes || !bytes_equal(trace->magic, TRACE_MAGIC, sizeof trace->magic)) {
+        sys_unmap(trace, bytes);
+        return NULL;
+    }
+    mapped_units = bytes / TRACE_UNIT;
+    return trace;
+}
+
+uint64_t trace_units(void)
+{
+    return mapped_units;
+}
+
+/* Whether so many units lie in the trace, behind its header. */
+static bool lies_within(uint64_t first, uint64_t units)
+{
+    return first >= TRACE_FIRST_UNIT && first <= mapped_units && units <= mapped_units - first;
 }
 
 uint64_t trace_now(const struct trace_header *trace)
@@ -48,9 +65,9 @@ static uint32_t claim(struct trace_header *trace, uint64_t bytes, uint16_t *unit
         return 0;
     *units = (uint16_t)((bytes + TRACE_UNIT - 1) / TRACE_UNIT);
     uint64_t first = trace->next_unit;
-    if (first + *units <= trace->bytes / TRACE_UNIT)
+    if (lies_within(first, *units))
         first = atomic_fetch_add_explicit(&trace->next_unit, *units, memory_order_relaxed);
-    if (first + *units <= trace->bytes / TRACE_UNIT)
+    if (lies_within(first, *units))
         return (uint32_t)first;
     trace->lost++;
     return 0;
@@ -108,12 +125,14 @@ static uint32_t hash(uint64_t device, uint64_t inode)
     return (uint32_t)(mixed >> 40);
 }
 
+#define UNITS_OF_FILE ((sizeof(struct trace_file) + TRACE_UNIT - 1) / TRACE_UNIT)
+
 uint32_t trace_find_file(struct trace_header *trace, uint64_t device, uint64_t inode)
 {
     uint32_t slot = hash(device, inode);
     for (uint32_t i = 0; i < TRACE_SLOTS; i++) {
         uint32_t name = trace->slots[(slot + i) % TRACE_SLOTS];
-        if (!name)
+        if (!lies_within(name, UNITS_OF_FILE)) /* 0: an empty slot */
             return 0;
         const struct trace_file *file = at(trace, name);
         if (file->key_device == device && file->key_inode == inode)

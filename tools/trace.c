@@ -57,7 +57,7 @@ static const void *at(const struct trace_header *trace, size_t unit)
 
 size_t trace_end(const struct trace_header *trace)
 {
-    size_t end = trace->next_unit, last = trace->bytes / TRACE_UNIT;
+    size_t end = trace->next_unit, last = trace_units();
     return end < last ? end : last;
 }
 

@@ -3,6 +3,7 @@
  */
 #include "stacks.h"
 
+#include "../support/new_trace.h"
 #include "coldboost.h"
 #include "profile_write.h"
 #include "symbols.h"
@@ -30,10 +31,7 @@ static uint32_t add_file(const char *path, uint64_t inode)
 
 static void set_up(void)
 {
-    trace = aligned_alloc(64, BYTES);
-    memset(trace, 0, BYTES);
-    trace->bytes = BYTES;
-    trace->next_unit = TRACE_FIRST_UNIT;
+    trace = new_trace(BYTES);
     process = trace_add_process(trace, 1, "/bin/one", 8);
     recorder = add_file("/somewhere/libcoldboost-record.so", 1);
     a = add_file("/a", 2);
@@ -43,7 +41,7 @@ static void set_up(void)
 
 static void tear_down(void)
 {
-    free(trace);
+    munmap(trace, BYTES);
 }
 
 TestSuite(stacks, .init = set_up, .fini = tear_down);

@@ -2,8 +2,8 @@
  * test_trace.c: from records of a trace to a recording. The files are real: the folder of the test
  * is made where the test runs, which must not be a tmpfs, whose files are left out.
  */
-#include "../../preload/trace.h"
 #include "../../tools/trace.h"
+#include "../support/new_trace.h"
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
@@ -18,25 +18,8 @@
 enum { EPOCH_US = 1000, EPOCH_NS = EPOCH_US * 1000, PAGES = 100, BYTES = 8 << 20 };
 
 static char folder[PATH_MAX];
-static char trace_file_name[PATH_MAX + 16];
 static struct trace_header *trace;
 static struct timespec since;
-
-static void make_trace(void)
-{
-    struct trace_header header = {
-        .magic = TRACE_MAGIC,
-        .bytes = BYTES,
-        .next_unit = TRACE_FIRST_UNIT,
-    };
-    snprintf(trace_file_name, sizeof trace_file_name, "%s/trace", folder);
-    int fd = open(trace_file_name, O_RDWR | O_CREAT, 0600);
-    cr_assert(fd >= 0 && ftruncate(fd, BYTES) == 0 &&
-              write(fd, &header, sizeof header) == (ssize_t)sizeof header);
-    close(fd);
-    trace = trace_map(trace_file_name);
-    cr_assert_not_null(trace);
-}
 
 static void set_up(void)
 {
@@ -45,7 +28,7 @@ static void set_up(void)
     cr_assert_not_null(realpath(name, folder));
     clock_gettime(CLOCK_REALTIME, &since);
     since.tv_sec += 3600;
-    make_trace();
+    trace = new_trace(BYTES);
 }
 
 static void tear_down(void)
