@@ -10,7 +10,7 @@ struct profile_writer;
 
 struct profile_writer *profile_writer_new(uint32_t epoch_us, uint64_t recorded_s);
 
-/* Adds a file and returns its index; identity->path is ignored, everything else is taken over. */
+/* Adds a file and returns its index; identity->path and what is reserved are ignored. */
 uint32_t profile_writer_add_file(struct profile_writer *writer, const char *path,
                                  const struct profile_file *identity);
 

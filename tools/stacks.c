@@ -96,7 +96,7 @@ static void add_stack(struct maker *maker, const struct recording *recording,
     const char *path = path_of(maker, from->file), *executable = path_of(maker, from->process);
     size_t room =
         (units * TRACE_UNIT - offsetof(struct trace_stack, frames)) / sizeof *from->frames;
-    const struct recorded_file *file = path && executable
+    const struct recorded_file *file = path && executable && recording->file_count
                                            ? bsearch(path, recording->files, recording->file_count,
                                                      sizeof *recording->files, compare_path)
                                            : NULL;
