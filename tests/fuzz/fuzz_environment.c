@@ -1,0 +1,215 @@
+/*
+ * fuzz_environment.c: an environment block from anybody: options, CPU mask, handover, role, the
+ * line for CloudWatch that names come into, and what coldboost run makes of it all.
+ *
+ * Input: the variables, each ended by a zero. The parent's environment is the same.
+ */
+#include "fuzz.h"
+
+#include "admission.h"
+#include "ahead.h"
+#include "cpu.h"
+#include "options.h"
+#include "report.h"
+#include "sys.h"
+
+#include <poll.h>
+
+static const uint8_t *parent_block;
+static size_t parent_bytes;
+static char printed[8192];
+static size_t printed_length;
+
+static int pretended_open(const char *path, int flags)
+{
+    (void)flags;
+    return hash_text(path) % 4 ? 3 : -ENOENT;
+}
+
+static long pretended_pread(int fd, void *buffer, size_t bytes, uint64_t offset)
+{
+    MUST(fd == 3);
+    size_t left = offset < parent_bytes ? parent_bytes - (size_t)offset : 0;
+    size_t n = left < bytes ? left : bytes;
+    if (n)
+        memcpy(buffer, parent_block + offset, n);
+    return (long)n;
+}
+
+static long pretended_readlink(const char *path, char *buffer, size_t bytes)
+{
+    MUST(path[0] == '/' && bytes > 9);
+    memcpy(buffer, "/bin/bash", 9);
+    return hash_text(path) % 4 ? 9 : -ENOENT;
+}
+
+static int pretended_stat(int fd, const char *path, struct sys_status *out)
+{
+    (void)fd;
+    memset(out, 0, sizeof *out);
+    out->mode = S_IFREG | (hash_text(path) % 2 ? S_IWOTH : 0);
+    return hash_text(path) % 4 ? 0 : -ENOENT;
+}
+
+static long pretended_write(int fd, const void *bytes, size_t size)
+{
+    if (fd == 2) {
+        MUST(size < sizeof printed);
+        memcpy(printed, bytes, size);
+        printed_length = size;
+    }
+    return (long)size;
+}
+
+static long pretended_syscall(long number, long a, long b, long c)
+{
+    (void)c;
+    if (number == SYS_getppid)
+        return 4711;
+    if (number == SYS_getcwd && b > 7) {
+        memcpy((void *)a, "/folder", 8);
+        return 8;
+    }
+    if (number == SYS_ppoll) {
+        ((struct pollfd *)a)->revents = POLLOUT;
+        return 1;
+    }
+    abort();
+}
+
+static void *mapped;
+
+static long pretended_map(size_t bytes)
+{
+    return (long)(mapped = calloc(1, bytes));
+}
+
+#define sys_open                              pretended_open
+#define sys_pread                             pretended_pread
+#define sys_readlink                          pretended_readlink
+#define sys_stat                              pretended_stat
+#define sys_write                             pretended_write
+#define sys_map                               pretended_map
+#define sys_close(fd)                         MUST((fd) == 3)
+#define sys_create(path, flags, mode)         (MUST_BE_ABSOLUTE(path), 3)
+#define MUST_BE_ABSOLUTE(path)                ((void)((path)[0] == '/' ? 0 : (abort(), 0)))
+#define sys_may_execute(path)                 (hash_text(path) % 8 == 0)
+#define cb_syscall6(number, a, b, c, d, e, f) pretended_syscall(number, a, b, c)
+#include "../../src/environment.c"
+#include "../../src/options.c"
+#include "../../src/telemetry.c"
+#include "../../tools/ahead.c"
+
+/* As the kernel lays it out, with nothing behind it. */
+static char **make_block(const uint8_t *data, size_t size, char **text)
+{
+    size_t count = 0, at = 0;
+    *text = malloc(size + 1);
+    MUST(*text);
+    if (size)
+        memcpy(*text, data, size);
+    (*text)[size] = '\0';
+    for (size_t i = 0; i < size; i++)
+        count += data[i] == '\0';
+    char **envp = malloc((count + 2) * sizeof *envp);
+    MUST(envp);
+    size_t n = 0;
+    for (; at < size; at += strlen(*text + at) + 1)
+        envp[n++] = *text + at;
+    envp[n] = NULL;
+    return envp;
+}
+
+static void check_options(const struct options *options)
+{
+    MUST(options->enabled <= SWITCH_FORCE && options->mode <= MODE_SYNC && options->crc32 <= 1);
+    MUST(options->verbose <= 1 && options->workers <= 16 && options->holdout <= 100);
+    uint32_t set;
+    if (options->cpu)
+        cpu_parse(options->cpu, &set);
+    struct handover handover;
+    if (handover_parse(options->started, &handover))
+        MUST(handover.process_id == (uint64_t)sys_getpid());
+}
+
+/* One line of JSON, whatever the function is called. */
+static void check_line(void)
+{
+    bool quoted = false;
+    int depth = 0;
+    MUST(printed[0] == '{' && printed[printed_length - 1] == '\n');
+    for (size_t i = 0; i + 1 < printed_length; i++) {
+        MUST((unsigned char)printed[i] >= 0x20 && (unsigned char)printed[i] < 0x7f);
+        if (quoted && printed[i] == '\\')
+            i++;
+        else if (printed[i] == '"')
+            quoted = !quoted;
+        else if (!quoted)
+            depth += (printed[i] == '{') - (printed[i] == '}');
+        MUST(quoted || depth > 0 || i + 2 == printed_length);
+    }
+    MUST(!quoted && depth == 0);
+}
+
+static void write_telemetry(char *const *envp, const struct options *options, enum role role)
+{
+    struct telemetry_process process = {
+        .target = options->telemetry,
+        .envp = envp,
+        .executable = envp[0] ? envp[0] : "",
+        .role = role,
+        .init_type = environment_init_type(envp),
+        .holdout = options->holdout,
+        .started_ns = 1,
+    };
+    memset(&telemetry, 0, sizeof telemetry);
+    telemetry_begin(&process);
+    telemetry_include(1, ARM_BOOSTED, COLDBOOST_START_COLD, METHOD_THREAD);
+    printed_length = 0;
+    telemetry_write_start(&(struct telemetry_replay){.method = METHOD_THREAD});
+    telemetry_write_end();
+    if (printed_length)
+        check_line();
+}
+
+static void extend(char *const *envp, const struct options *options)
+{
+    const char *profile = options->profile ? options->profile : "";
+    const char *id = options->started ? options->started : "";
+    char *const *extended = ahead_extend(envp, profile, "/opt/lib/libcoldboost.so", id);
+    const char *preload = environment_get(extended, "LD_PRELOAD");
+    MUST(preload && strncmp(preload, "/opt/lib/libcoldboost.so", 24) == 0);
+    const char *others = environment_get(envp, "LD_PRELOAD");
+    MUST(others && *others ? strcmp(preload + 25, others) == 0 : strlen(preload) == 24);
+    if (*profile)
+        MUST(strcmp(environment_get(extended, "COLDBOOST_PROFILE"), profile) == 0);
+    free(mapped);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    char *text;
+    char **envp = make_block(data, size, &text);
+    parent_block = data;
+    parent_bytes = size;
+    struct options options;
+    options_read(envp, &options);
+    check_options(&options);
+    enum role role = environment_role(envp, options.profile);
+    MUST(role < ROLE_COUNT && environment_init_type(envp) < INIT_COUNT);
+    policy_name(lambda_policy(role, environment_init_type(envp)));
+    MUST(environment_memory_bytes(envp) <= (UINT64_C(1) << 34) << 20);
+    char *path = malloc(64);
+    MUST(path);
+    environment_profile(envp, path, 64);
+    free(path);
+    prefetch_block(envp);
+    write_telemetry(envp, &options, role);
+    extend(envp, &options);
+    char found[AHEAD_PATH_BYTES], executable[AHEAD_PATH_BYTES];
+    ahead_find_command(options.cpu ? options.cpu : "python3", envp, found);
+    ahead_find_executable(found, executable);
+    free(envp);
+    free(text);
+    return 0;
+}

@@ -1,0 +1,147 @@
+/*
+ * fuzz_libraries.c: library search paths, needed names and an ld.so.cache from anybody.
+ *
+ * Input: how to search (1), LD_LIBRARY_PATH, and of each of four objects RPATH, RUNPATH, and one
+ * name that it needs, each ended by a zero; what is left is the cache.
+ */
+#include "fuzz.h"
+
+#include "command.h"
+#include "inspect.h"
+
+#include <fcntl.h>
+#include <sys/auxv.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { OBJECTS = 4, CACHE = 4 };
+
+static struct input cache;
+static char *library_path, *texts[OBJECTS][3];
+static size_t text_bytes[OBJECTS][3];
+static bool is_arm;
+
+/* Every other file is there, and every second of those is a library. */
+static int pretended_open(const char *path, int flags)
+{
+    (void)flags;
+    if (strcmp(path, "/etc/ld.so.cache") == 0)
+        return CACHE;
+    return hash_text(path) % 8 == 0 ? 3 : -1;
+}
+
+static ssize_t pretended_pread(int fd, void *buffer, size_t bytes, off_t offset)
+{
+    struct input input = {cache.at, fd == CACHE ? cache.left : 0};
+    MUST(offset == 0);
+    if (fd == CACHE) {
+        size_t n = bytes < input.left ? bytes : input.left;
+        take(&input, buffer, n);
+        return (ssize_t)n;
+    }
+    ElfW(Ehdr) header = {.e_ident = ELFMAG, .e_machine = is_arm ? EM_AARCH64 : EM_X86_64};
+    header.e_ident[EI_CLASS] = ELFCLASS64;
+    MUST(bytes == sizeof header);
+    memcpy(buffer, &header, sizeof header);
+    return (ssize_t)bytes;
+}
+
+static int pretended_fstat(int fd, struct stat *status)
+{
+    *status = (struct stat){.st_mode = S_IFREG, .st_size = fd == CACHE ? (off_t)cache.left : 4096};
+    return 0;
+}
+
+static int pretended_stat(const char *path, struct stat *status)
+{
+    *status = (struct stat){.st_mode = S_IFREG, .st_ino = hash_text(path)};
+    return 0;
+}
+
+static char *pretended_realpath(const char *path, char *resolved)
+{
+    MUST(!resolved);
+    return hash_text(path) % 4 && path[0] == '/' ? strdup(path) : NULL;
+}
+
+static char *pretended_getenv(const char *name)
+{
+    MUST(strcmp(name, "LD_LIBRARY_PATH") == 0);
+    return library_path;
+}
+
+#define open              pretended_open
+#define pread             pretended_pread
+#define read(fd, out, n)  0
+#define close(fd)         ((void)(fd))
+#define fstat             pretended_fstat
+#define stat(path, out)   pretended_stat(path, out)
+#define realpath          pretended_realpath
+#define getenv            pretended_getenv
+#define access(path, how) (hash_text(path) % 2 ? 0 : -1)
+#define warn(...)         ((void)0)
+#include "../../tools/inspect_libraries.c"
+#undef stat
+
+struct inspected_object *inspect_object(struct inspection *inspection, const char *open_path,
+                                        const char *path, const char *name,
+                                        const struct inspected_object *parent, const char *found_by)
+{
+    size_t n = inspection->object_count % OBJECTS;
+    struct inspected_object *object = xmalloc(sizeof *object);
+    (void)open_path;
+    *object = (struct inspected_object){.path = xstrdup(path ? path : ""),
+                                        .name = xstrdup(name),
+                                        .parent = parent,
+                                        .found_by = found_by};
+    object->elf.machine = is_arm ? EM_AARCH64 : EM_X86_64;
+    object->elf.rpath = text_bytes[n][0] ? texts[n][0] : NULL;
+    object->elf.runpath = text_bytes[n][1] ? texts[n][1] : NULL;
+    object->elf.needed = &texts[n][2];
+    object->elf.needed_count = text_bytes[n][2] != 0 && inspection->object_count < 40;
+    inspection->objects =
+        xrealloc((void *)inspection->objects, (inspection->object_count + 1) * sizeof(void *));
+    inspection->objects[inspection->object_count++] = object;
+    return object;
+}
+
+static void search(bool is_musl, bool is_secure)
+{
+    struct inspection inspection = {
+        .subject = "/usr/bin/any", .libc = is_musl ? "musl" : "glibc", .set_uid = is_secure};
+    struct inspected_object *program =
+        inspect_object(&inspection, NULL, "/usr/bin/any", "any", NULL, "");
+    program->elf.interpreter = texts[0][2];
+    inspect_libraries(&inspection);
+    for (size_t i = 0; i < inspection.object_count; i++) {
+        struct inspected_object *object = inspection.objects[i];
+        free(object->path);
+        free(object->name);
+        free(object->error);
+        free(object);
+    }
+    free((void *)inspection.objects);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct input input = {data, size};
+    uint8_t how = (uint8_t)take_number(&input, 1);
+    is_arm = how & 4;
+    library_path = take_text(&input);
+    for (size_t i = 0; i < OBJECTS; i++)
+        for (size_t n = 0; n < 3; n++) {
+            texts[i][n] = take_text(&input);
+            text_bytes[i][n] = strlen(texts[i][n]);
+        }
+    size_t cache_bytes = input.left;
+    uint8_t *copy = take_copy(&input, cache_bytes);
+    cache = (struct input){copy, cache_bytes};
+    search(how & 1, how & 2);
+    for (size_t i = 0; i < OBJECTS; i++)
+        for (size_t n = 0; n < 3; n++)
+            free(texts[i][n]);
+    free(copy);
+    free(library_path);
+    return 0;
+}
