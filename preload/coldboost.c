@@ -4,7 +4,8 @@
  * It runs inside other people's programs, before their own code. The rules:
  *   1. Nothing goes to stdout or stderr unless COLDBOOST_VERBOSE asks for it.
  *   2. No failure matters: whatever goes wrong, the program starts as it would have without us.
- *   3. errno, the signal mask, the descriptors and the environment are left as they were.
+ *   3. errno, the signal mask, the descriptors and the environment are left as they were; but a
+ *      Lambda function's shell may hand its children an LD_PRELOAD without us (children.c).
  *   4. No libc function is called: with -z initfirst we run before libc has initialised itself.
  *   5. What takes longer than microseconds happens beside the program, not before it.
  *   6. In a set-uid program, or after COLDBOOST=off, nothing happens at all.
@@ -13,6 +14,7 @@
 
 #include "admission.h"
 #include "blind.h"
+#include "children.h"
 #include "cpu.h"
 #include "environment.h"
 #include "objects.h"
@@ -37,7 +39,7 @@ static struct options options;
 
 /* glibc hands (argc, argv, envp) to constructors and may not have set environ yet; musl hands over
  * nothing and has set it. */
-static char *const *find_environment(char *const *from_arguments)
+static char **find_environment(char **from_arguments)
 {
     if (gnu_get_libc_version)
         return from_arguments;
@@ -72,14 +74,19 @@ static bool program_enters_namespaces(void)
     return objects_program_calls("unshare") || objects_program_calls("setns");
 }
 
+/* The profile's path, NULL if there is none. */
+static const char *find_profile(char *const *envp)
+{
+    static char standard[PATH_BYTES];
+    return options.profile ? options.profile : environment_profile(envp, standard, sizeof standard);
+}
+
 /* As replay_start(); -errno too if there is no profile to look into. */
 static int start_replay(char *const *envp, enum role role, enum policy policy,
                         struct admission *admission)
 {
-    static char profile[PATH_BYTES];
     struct replay_request request = {
-        .profile =
-            options.profile ? options.profile : environment_profile(envp, profile, sizeof profile),
+        .profile = find_profile(envp),
         .role = role,
         .policy = policy,
         .holdout = options.holdout,
@@ -149,7 +156,7 @@ static void report_plan(enum role role, enum coldboost_start start, const char *
 __attribute__((constructor)) static void construct(int argc, char **argv, char **arguments_envp)
 {
     (void)argc, (void)argv;
-    char *const *envp = find_environment(arguments_envp);
+    char **envp = find_environment(arguments_envp);
     if (!envp || (gnu_get_libc_version && auxiliary(envp, AT_SECURE)))
         return;
     options_read(envp, &options);
@@ -181,6 +188,9 @@ __attribute__((constructor)) static void construct(int argc, char **argv, char *
         };
         telemetry_begin(&process);
     }
+    /* Who wants reports wants those of all. */
+    if (role == ROLE_SHELL && !options.telemetry && !options.verbose)
+        children_spare(envp, find_profile(envp), own_executable());
     struct blind_result blind = {0, 0};
     if (started_ahead) {
         telemetry_include(0, (enum telemetry_arm)handover.arm, (unsigned)handover.start,

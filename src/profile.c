@@ -110,7 +110,8 @@ const struct profile_executable *profile_find(const struct profile *profile, con
     return NULL;
 }
 
-int profile_peek(const uint8_t *bytes, size_t size, const char *path)
+/* Whether an executable in the beginning of a profile is, or is not, the one at `path`. */
+static int peek(const uint8_t *bytes, size_t size, const char *path, bool is_path)
 {
     const struct profile_header *header = (const void *)bytes;
     int error = check_header(header, size);
@@ -120,7 +121,17 @@ int profile_peek(const uint8_t *bytes, size_t size, const char *path)
     const struct profile_executable *executables = (const void *)(header + 1);
     uint64_t hash = profile_hash(path);
     for (uint32_t i = 0; i < header->executable_count; i++)
-        if (i >= visible || executables[i].path_hash == hash)
+        if (i >= visible || (executables[i].path_hash == hash) == is_path)
             return 1;
     return 0;
+}
+
+int profile_peek(const uint8_t *bytes, size_t size, const char *path)
+{
+    return peek(bytes, size, path, true);
+}
+
+int profile_peek_others(const uint8_t *bytes, size_t size, const char *path)
+{
+    return peek(bytes, size, path, false);
 }

@@ -116,4 +116,7 @@ const struct profile_executable *profile_find(const struct profile *profile, con
  */
 int profile_peek(const uint8_t *bytes, size_t size, const char *path);
 
+/* The same for executables other than the one at `path`. */
+int profile_peek_others(const uint8_t *bytes, size_t size, const char *path);
+
 #endif

@@ -155,6 +155,36 @@ class Wrapper:
         profile.section(os.path.realpath(program), profile.whole_files([f"{self.folder}/data0"]))
         return profile.write(f"{self.folder}/own.cbp")
 
+    def children_of_shells(self):
+        """They do not load the object where the profile names nobody but their shell."""
+        function = {"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9", "LAMBDA_TASK_ROOT": "/nowhere"}
+        for shell in filter(None, map(shutil.which, ("bash", "dash"))):
+            script = [shell, "-c", '"$0" child; true', self.printer]
+            extension = {"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9"}
+            for name, variables, spared in (
+                ("no profile", function, True),
+                ("its own profile", {**function, "COLDBOOST_PROFILE": self.own_profile(shell)}, True),
+                ("no profile but a file", {**function, "COLDBOOST_PROFILE": self.victim}, True),
+                ("foreign objects", {**function, "LD_PRELOAD": "libm.so.6 libdl.so.2"}, True),
+                ("profile of others", {**function, "COLDBOOST_PROFILE": self.profile}, False),
+                ("reports", {**function, "COLDBOOST_TELEMETRY": f"{self.folder}/records"}, False),
+                ("extension", extension, False),
+                ("no function", {"LAMBDA_TASK_ROOT": "/nowhere"}, False),
+            ):
+                foreign = variables.get("LD_PRELOAD", "")
+                with_us = self.object + (f":{foreign}" if foreign else "")
+                for command, preload in (([self.wrapper, *script], foreign), (script, with_us)):
+                    outcome = run(command, {**self.environment, **variables, "LD_PRELOAD": preload})
+                    lines = outcome.stdout.decode().split("\n")
+                    self.checks.equal(
+                        (lines[0], lines[1], lines[3].split()[0], outcome.stderr),
+                        ("[child]", f"LD_PRELOAD={foreign if spared else with_us}", f"mapped={int(not spared)}", b""),
+                        f"{command}, {name}",
+                    )
+            plain = run([shell, "-c", "env"], {**self.environment, **function})
+            spared = run([shell, "-c", "env"], {**self.environment, **function, "LD_PRELOAD": self.object})
+            self.equal(f"{shell}: environment of its children", plain, spared)
+
     def missing(self):
         """Whatever is missing or broken, the program starts as without us, and nothing is said."""
         plain = run([self.printer, "x"], self.environment)
@@ -241,6 +271,7 @@ def main():
         test.guest()
         test.records()
         test.variables()
+        test.children_of_shells()
         test.missing()
         test.errors()
         return test.checks.exit_code()

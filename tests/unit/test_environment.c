@@ -1,6 +1,7 @@
 #include "environment.h"
 
 #include "budget.h"
+#include "children.h"
 
 #include <criterion/criterion.h>
 #include <spawn.h>
@@ -172,4 +173,43 @@ Test(budget, is_half_of_what_there_is)
     cr_assert_leq(budget, total / 2);
     cr_assert_eq(budget_by_memory(1 << 20), 1 << 19);
     cr_assert_leq(budget_by_memory(UINT64_MAX), total / 2);
+}
+
+Test(environment, takes_us_out_of_the_preloaded_objects)
+{
+    static const struct {
+        char before[64], after[64];
+    } cases[] = {
+        {"/opt/lib/libcoldboost.so", ""},
+        {"libcoldboost.so", ""},
+        {"libcoldboost.so:/opt/lib/libcoldboost.so", ""},
+        {" :libcoldboost.so: ", ""},
+        {"/opt/lib/libcoldboost.so:/a.so", "/a.so"},
+        {"/a.so /opt/lib/libcoldboost.so", "/a.so"},
+        {"/a.so:/opt/lib/libcoldboost.so /b.so:/c.so", "/a.so /b.so:/c.so"},
+        {"/b.so : /a.so: libcoldboost.so", "/b.so : /a.so"},
+        {"/a.so", "/a.so"},
+        {"notlibcoldboost.so:/libcoldboost.so.1", "notlibcoldboost.so:/libcoldboost.so.1"},
+        {"/libcoldboost.so/a.so:coldboost.so", "/libcoldboost.so/a.so:coldboost.so"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char preload[96] = "LD_PRELOAD=", first[] = "FIRST=libcoldboost.so",
+             other[] = "XLD_PRELOAD=libcoldboost.so", last[] = "LD_PRELOADED=libcoldboost.so";
+        char *block[] = {first, preload, other, last, NULL, first};
+        strcat(preload, cases[i].before);
+        children_spare(block, NULL, "/bin/bash");
+        size_t at = 0;
+        cr_assert_eq(block[at++], first);
+        if (*cases[i].after) {
+            cr_assert_eq(block[at++], preload);
+            cr_assert_str_eq(preload + strlen("LD_PRELOAD="), cases[i].after, "%zu", i);
+        }
+        cr_assert_eq(block[at++], other);
+        cr_assert_eq(block[at++], last);
+        cr_assert_str_eq(other, "XLD_PRELOAD=libcoldboost.so");
+        cr_assert_str_eq(last, "LD_PRELOADED=libcoldboost.so");
+        while (at < 5)
+            cr_assert_null(block[at++]);
+        cr_assert_eq(block[5], first, "what follows the block");
+    }
 }

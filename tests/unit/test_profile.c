@@ -72,6 +72,24 @@ Test(profile, comes_back_as_it_was_written)
     cr_expect_null(profile_find(&profile, "/usr/bin/three"));
     cr_expect_eq(profile_peek(bytes, size, "/usr/bin/two"), 1);
     cr_expect_eq(profile_peek(bytes, size, "/usr/bin/three"), 0);
+    cr_expect_eq(profile_peek_others(bytes, size, "/usr/bin/one"), 1);
+    cr_expect_eq(profile_peek_others(bytes, size, "/usr/bin/two"), 1);
+    cr_expect_eq(profile_peek_others(bytes, 64 + 32, "/usr/bin/one"), 1, "what cannot be seen");
+    free(bytes);
+}
+
+Test(profile, knows_whether_it_names_others)
+{
+    struct profile_writer *writer = begin();
+    profile_writer_add_executable(writer, "/usr/bin/one");
+    profile_writer_add_range(writer, &ranges[0]);
+    uint8_t *bytes;
+    size_t size;
+    cr_assert_eq(profile_writer_finish(writer, &bytes, &size), 0);
+    cr_expect_eq(profile_peek_others(bytes, size, "/usr/bin/one"), 0);
+    cr_expect_eq(profile_peek_others(bytes, size, "/usr/bin/two"), 1);
+    bytes[0] ^= 1;
+    cr_expect_eq(profile_peek_others(bytes, size, "/usr/bin/two"), -ENOEXEC);
     free(bytes);
 }
 
