@@ -150,6 +150,29 @@ uint8_t *read_file(const char *path, size_t max_bytes, size_t *size)
     return bytes;
 }
 
+uint8_t *read_stream(const char *path, size_t max_bytes, size_t *size)
+{
+    int fd = strcmp(path, "-") == 0 ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
+    uint8_t *bytes = NULL;
+    size_t have = 0, room = 0;
+    ssize_t n = fd < 0 ? -1 : 1;
+    while (n > 0 || (n < 0 && fd >= 0 && errno == EINTR)) {
+        if (have == room) {
+            room = room ? 2 * room : 1 << 16;
+            bytes = xrealloc(bytes, room);
+        }
+        n = read(fd, bytes + have, room - have);
+        have += n > 0 ? (size_t)n : 0;
+        if (have > max_bytes)
+            fail(EXIT_FAILED, "%s: more than the %zu bytes allowed", path, max_bytes);
+    }
+    if (n < 0)
+        fail(EXIT_FAILED, "%s: %s", path, strerror(errno));
+    close(fd);
+    *size = have;
+    return bytes;
+}
+
 void write_file(const char *path, const void *bytes, size_t size)
 {
     char *temporary = xasprintf("%s.XXXXXX", path);

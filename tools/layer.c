@@ -250,9 +250,12 @@ static struct part profile_part(char *const *paths, size_t count, const char *ou
     struct profile profile;
     uint8_t *bytes = read_profile(paths[0], &profile, &part.size);
     if (count > 1 || profile.header->extra_bytes) {
+        struct merge_sources sources = {NULL, 0};
         struct merge_totals totals;
+        for (size_t i = 0; i < count; i++)
+            merge_add_file(&sources, paths[i]);
         free(bytes);
-        bytes = merge_files(paths, count, 0, output, &part.size, &totals);
+        bytes = merge_all(&sources, 0, output, &part.size, &totals);
     }
     part.bytes = bytes;
     return part;

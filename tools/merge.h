@@ -11,6 +11,8 @@
 
 struct merge_source {
     struct profile profile;
+    char *name;             /* for messages; used by merge_all() alone, as is `bytes` */
+    uint8_t *bytes;         /* what the profile looks into */
     uint32_t stale_files;   /* out: files that a newer profile knows in another version */
     const char *stale_path; /* out: the first of them, inside the profile */
 };
@@ -34,12 +36,20 @@ struct merge_totals {
 int merge_profiles(struct merge_source *sources, size_t count, unsigned min_share, uint8_t **bytes,
                    size_t *size, struct merge_totals *totals);
 
+/* For the sub-commands: a growing list, {NULL, 0} at first. */
+struct merge_sources {
+    struct merge_source *all;
+    size_t count;
+};
+
+/* Exits with a message if there is anything wrong with the profile in this file. */
+void merge_add_file(struct merge_sources *sources, const char *path);
+
 /*
- * The same for the profiles in these files, for the sub-commands: warns of stale files, and exits
- * with a message that names a profile that cannot be used, or the output if it would be too large.
- * The result is the caller's to free.
+ * As merge_profiles(); warns of stale files, exits with a message that names the output if it would
+ * be too large, and frees the sources. The result is the caller's to free.
  */
-uint8_t *merge_files(char *const *paths, size_t count, unsigned min_share, const char *output,
-                     size_t *size, struct merge_totals *totals);
+uint8_t *merge_all(struct merge_sources *sources, unsigned min_share, const char *output,
+                   size_t *size, struct merge_totals *totals);
 
 #endif

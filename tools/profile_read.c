@@ -23,11 +23,16 @@ static const char *explain(int error)
     }
 }
 
+void check_profile(const char *name, const uint8_t *bytes, size_t size, struct profile *out)
+{
+    int error = profile_parse(bytes, size, out);
+    if (error)
+        fail(EXIT_FAILED, "%s: %s", name, explain(error));
+}
+
 uint8_t *read_profile(const char *path, struct profile *out, size_t *size)
 {
     uint8_t *bytes = read_file(path, PROFILE_MAX_BYTES, size);
-    int error = profile_parse(bytes, *size, out);
-    if (error)
-        fail(EXIT_FAILED, "%s: %s", path, explain(error));
+    check_profile(path, bytes, *size, out);
     return bytes;
 }

@@ -13,4 +13,7 @@
  */
 uint8_t *read_profile(const char *path, struct profile *out, size_t *size);
 
+/* The same for bytes that are in memory; messages call them by `name`. */
+void check_profile(const char *name, const uint8_t *bytes, size_t size, struct profile *out);
+
 #endif
