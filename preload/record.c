@@ -22,7 +22,7 @@
 extern int __cxa_atexit(void (*run)(void *), void *argument, void *object) __attribute__((weak));
 extern const char *gnu_get_libc_version(void) __attribute__((weak));
 
-enum { RECENT = 256 };
+enum { RECENT = 256, MOST_WAITS = 5000 };
 
 /* Zero in a child of fork (MADV_WIPEONFORK): it finds no process name and no lock. */
 struct own {
@@ -306,6 +306,9 @@ void record_ready(void)
     record_end();
     trace->ready = 1;
     trace->finished = 1; /* here and now, not when the tool next looks */
+    /* A sandbox may be frozen for good once the invocation that was asked for is answered. */
+    for (int i = 0; !trace->written && i < MOST_WAITS; i++)
+        kernel_sleep(1000000);
 }
 
 void record_end(void)

@@ -37,6 +37,7 @@ struct trace_header {
     _Atomic uint32_t pid_count; /* processes that attached; the last TRACE_PIDS are in pids */
     _Atomic uint32_t ready;     /* a process asked for its first Lambda invocation */
     uint32_t until_ready;       /* the tool waits for that */
+    _Atomic uint32_t written;   /* the tool has written the profile; that process waits for it */
     uint32_t until_exit;        /* nobody stops watching before the programs end */
     uint32_t readahead_is_off;  /* then mappings need no MADV_RANDOM */
     _Atomic uint64_t asks;      /* a thread that wants to be watched from outside (watched.h) */

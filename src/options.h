@@ -22,6 +22,7 @@ struct options {
     const char *telemetry; /* NULL: none; "emf"; or a file */
     const char *profile;   /* NULL: the default places */
     const char *cpu;       /* feature names that may be used; NULL: all */
+    const char *record;    /* NULL: nothing is recorded; "log"; or a file for the profile */
     const char *started;   /* what coldboost run has settled for this process: see admission.h */
     uint32_t invalid;      /* how many values could not be understood; their defaults stand */
 };

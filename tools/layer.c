@@ -29,7 +29,8 @@
 #define RELR_TAG       36        /* DT_RELR: loaders before glibc 2.36 skip these relocations */
 
 static const char help[] =
-    "Usage: coldboost layer -o LAYER.zip [-p PROFILE]... [--arch x86_64|arm64] [--build FOLDER]\n"
+    "Usage: coldboost layer -o LAYER.zip [-p PROFILE]... [--record] [--arch x86_64|arm64]\n"
+    "                       [--build FOLDER]\n"
     "\n"
     "Makes an AWS Lambda layer. Unpacked at /opt, as Lambda does it, it holds\n"
     "  coldboost-wrapper       for AWS_LAMBDA_EXEC_WRAPPER=/opt/coldboost-wrapper\n"
@@ -43,6 +44,8 @@ static const char help[] =
     "  -p, --profile=PROFILE  a file made by 'coldboost record' or 'coldboost merge'; several are\n"
     "                         united as by 'coldboost merge'; without one the layer has none, and\n"
     "                         the function may bring its own as coldboost.cbp in its folder\n"
+    "  --record               add what COLDBOOST_RECORD needs: coldboost/coldboost-record and\n"
+    "                         coldboost/libcoldboost-record.so\n"
     "  --arch=x86_64|arm64    the function's architecture (default: this machine's)\n"
     "  --build=FOLDER         where libcoldboost.so and coldboost-wrapper for it are: a build "
     "folder\n"
@@ -85,21 +88,6 @@ static const struct architecture *find_architecture(const char *name)
         if (strcmp(architectures[i].name, name) == 0)
             return &architectures[i];
     fail_usage("layer", "'%s' is not an architecture of Lambda: x86_64 or arm64", name);
-}
-
-/* FOLDER/IN_BUILD/NAME of a build folder, or FOLDER/INSTALLED/NAME; NULL if it is in neither. */
-static char *find_part(const char *folder, const char *in_build, const char *installed,
-                       const char *name)
-{
-    char *path = xasprintf("%s/%s/%s", folder, in_build, name);
-    if (access(path, F_OK) == 0)
-        return path;
-    free(path);
-    path = xasprintf("%s/%s/%s", folder, installed, name);
-    if (access(path, F_OK) == 0)
-        return path;
-    free(path);
-    return NULL;
 }
 
 /* Where to look without --build: the build tree or installation of this very program. */
@@ -181,7 +169,7 @@ static void check_dynamic(const char *path, Elf_Data *data, size_t strings, Elf 
     GElf_Dyn entry;
     for (int i = 0; gelf_getdyn(data, i, &entry) && entry.d_tag != DT_NULL; i++) {
         if (entry.d_tag == DT_NEEDED)
-            fail(EXIT_FAILED, "%s: needs %s; the layer's library must stand alone: build it again",
+            fail(EXIT_FAILED, "%s: needs %s; a layer's library must stand alone: build it again",
                  path, elf_strptr(elf, strings, entry.d_un.d_val));
         if (entry.d_tag == RELR_TAG)
             fail(EXIT_FAILED,
@@ -198,7 +186,7 @@ static void check_symbols(const char *path, Elf_Data *data, const GElf_Shdr *sec
     for (int i = 1; (GElf_Xword)i < section->sh_size / section->sh_entsize; i++)
         if (gelf_getsym(data, i, &symbol) && symbol.st_shndx == SHN_UNDEF &&
             GELF_ST_BIND(symbol.st_info) != STB_WEAK)
-            fail(EXIT_FAILED, "%s: needs the symbol %s; the layer's library must stand alone", path,
+            fail(EXIT_FAILED, "%s: needs the symbol %s; a layer's library must stand alone", path,
                  elf_strptr(elf, section->sh_link, symbol.st_name));
 }
 
@@ -230,7 +218,7 @@ static void check_library(const char *path, const struct part *part,
     elf_end(elf);
 }
 
-static void check_wrapper(const char *path, const struct part *part,
+static void check_program(const char *path, const struct part *part,
                           const struct architecture *architecture)
 {
     Elf *elf = open_elf(path, part, architecture, ET_EXEC);
@@ -261,10 +249,44 @@ static struct part profile_part(char *const *paths, size_t count, const char *ou
     return part;
 }
 
-static struct part read_part(const char *file, const char *path, mode_t mode)
+static const struct built {
+    const char *name;
+    const char *in_build, *installed; /* where it is, in either folder */
+    const char *in_zip;
+    void (*check)(const char *, const struct part *, const struct architecture *);
+} built_parts[] = {
+    {"coldboost-wrapper", "tools", "coldboost", "coldboost-wrapper", check_program},
+    {"libcoldboost.so", "preload", ".", "lib/libcoldboost.so", check_library},
+    /* With --record: */
+    {"coldboost-record", "tools", "coldboost", "coldboost/coldboost-record", check_program},
+    {"libcoldboost-record.so", "preload", ".", "coldboost/libcoldboost-record.so", check_library},
+};
+enum { WITHOUT_RECORD = 2, BUILT_PARTS = sizeof built_parts / sizeof *built_parts };
+
+/* FOLDER/IN_BUILD/NAME of a build folder, or FOLDER/INSTALLED/NAME; NULL if it is in neither. */
+static char *find_part(const char *folder, const struct built *built)
 {
-    struct part part = {.path = path, .mode = mode};
-    part.bytes = read_file(file, MAX_PART_BYTES, &part.size);
+    const char *const folders[] = {built->in_build, built->installed};
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+        char *path = xasprintf("%s/%s/%s", folder, folders[i], built->name);
+        if (access(path, F_OK) == 0)
+            return path;
+        free(path);
+    }
+    return NULL;
+}
+
+static struct part built_part(const struct built *built, const char *folder,
+                              const struct architecture *architecture)
+{
+    struct part part = {.path = built->in_zip, .mode = 0755};
+    char *path = find_part(folder, built);
+    if (!path)
+        fail(EXIT_FAILED, "%s: has no %s for %s; build coldboost for it and give --build FOLDER",
+             folder, built->name, architecture->name);
+    part.bytes = read_file(path, MAX_PART_BYTES, &part.size);
+    built->check(path, &part, architecture);
+    free(path);
     return part;
 }
 
@@ -315,11 +337,16 @@ static void write_zip(const char *output, const struct part *parts, size_t count
 int main(int argc, char **argv)
 {
     static const struct option long_options[] = {
-        {"output", required_argument, NULL, 'o'}, {"profile", required_argument, NULL, 'p'},
-        {"arch", required_argument, NULL, 'a'},   {"build", required_argument, NULL, 'b'},
-        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
+        {"output", required_argument, NULL, 'o'},
+        {"profile", required_argument, NULL, 'p'},
+        {"arch", required_argument, NULL, 'a'},
+        {"build", required_argument, NULL, 'b'},
+        {"record", no_argument, NULL, 'r'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
     };
     const char *output = NULL, *folder = NULL, *arch = NULL;
+    size_t built_count = WITHOUT_RECORD;
     char **profiles = xmalloc((size_t)argc * sizeof *profiles);
     size_t profile_count = 0;
     for (int c; (c = getopt_long(argc, argv, "o:p:h", long_options, NULL)) != -1;) {
@@ -333,6 +360,8 @@ int main(int argc, char **argv)
             arch = optarg;
         else if (c == 'b')
             folder = optarg;
+        else if (c == 'r')
+            built_count = BUILT_PARTS;
         else
             fail_usage_hint("layer");
     }
@@ -344,22 +373,14 @@ int main(int argc, char **argv)
     const struct architecture *architecture = arch ? find_architecture(arch) : HOST_ARCHITECTURE;
     if (!folder)
         folder = default_folder(architecture);
-    char *library = find_part(folder, "preload", ".", "libcoldboost.so");
-    char *wrapper = find_part(folder, "tools", "coldboost", "coldboost-wrapper");
-    if (!library || !wrapper)
-        fail(EXIT_FAILED, "%s: has no %s for %s; build coldboost for it and give --build FOLDER",
-             folder, library ? "coldboost-wrapper" : "libcoldboost.so", architecture->name);
-
-    struct part parts[4];
+    struct part parts[2 + BUILT_PARTS];
     size_t count = 0;
     parts[count++] = (struct part){"coldboost/LICENSE", 0644, (const uint8_t *)LICENCE_TEXT,
                                    sizeof LICENCE_TEXT - 1};
     if (profile_count)
         parts[count++] = profile_part(profiles, profile_count, output);
-    parts[count] = read_part(wrapper, "coldboost-wrapper", 0755);
-    check_wrapper(wrapper, &parts[count++], architecture);
-    parts[count] = read_part(library, "lib/libcoldboost.so", 0755);
-    check_library(library, &parts[count++], architecture);
+    for (size_t i = 0; i < built_count; i++)
+        parts[count++] = built_part(&built_parts[i], folder, architecture);
     write_zip(output, parts, count);
     free(profiles);
     return EXIT_SUCCESS;

@@ -6,6 +6,7 @@
 #include "../preload/image.h"
 #include "../preload/watched.h"
 #include "command.h"
+#include "frames.h"
 #include "launch.h"
 #include "outside.h"
 #include "profile_write.h"
@@ -51,6 +52,9 @@ static const char help[] =
     "libcoldboost.so, or with 'coldboost run', then brings these pages in first.\n"
     "\n"
     "  -o, --output PROFILE  where to write it; default: " PROFILE "\n"
+    "      --log             write it to the standard error instead, as lines of text for\n"
+    "                        'coldboost merge --from-log': where nothing but a log\n"
+    "                        leaves the machine\n"
     "      --until exit      record until COMMAND ends; the default\n"
     "      --until SECONDS   record that long; the profile is then written at once and\n"
     "                        COMMAND goes on. For servers. Fractions are allowed.\n"
@@ -92,7 +96,7 @@ struct map {
 };
 
 struct options {
-    const char *output;
+    const char *output; /* NULL: standard error, as lines of a log */
     bool until_ready;
     bool stacks;
     uint64_t until_ns; /* 0: until exit */
@@ -154,11 +158,15 @@ static void parse_map(struct options *options, const char *text)
 
 static void parse_options(int argc, char **argv, struct options *options)
 {
-    enum { UNTIL = 256, MAP, STACKS };
+    enum { UNTIL = 256, MAP, STACKS, LOG };
     static const struct option long_options[] = {
-        {"output", required_argument, NULL, 'o'}, {"until", required_argument, NULL, UNTIL},
-        {"map", required_argument, NULL, MAP},    {"stacks", no_argument, NULL, STACKS},
-        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
+        {"output", required_argument, NULL, 'o'},
+        {"until", required_argument, NULL, UNTIL},
+        {"map", required_argument, NULL, MAP},
+        {"stacks", no_argument, NULL, STACKS},
+        {"log", no_argument, NULL, LOG},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
     };
     *options = (struct options){.output = PROFILE};
     for (int c; (c = getopt_long(argc, argv, "+o:h", long_options, NULL)) != -1;) {
@@ -170,6 +178,8 @@ static void parse_options(int argc, char **argv, struct options *options)
             parse_map(options, optarg);
         else if (c == STACKS)
             options->stacks = true;
+        else if (c == LOG)
+            options->output = NULL;
         else if (c == 'h')
             print_help(help);
         else
@@ -196,7 +206,13 @@ static void parse_options(int argc, char **argv, struct options *options)
 static int create_memory(const char *name)
 {
     int fd = memfd_create(name, MFD_CLOEXEC | MFD_NOEXEC_SEAL);
-    return fd < 0 && errno == EINVAL ? memfd_create(name, MFD_CLOEXEC) : fd; /* before Linux 6.3 */
+    if (fd < 0 && errno == EINVAL)
+        fd = memfd_create(name, MFD_CLOEXEC); /* before Linux 6.3 */
+    if (fd < 0 || fd > STDERR_FILENO)
+        return fd;
+    int other = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1); /* messages must not go there */
+    close(fd);
+    return other;
 }
 
 /*
@@ -296,6 +312,11 @@ static int make_profile(const struct session *session, const struct recording *r
     return profile_writer_finish(writer, bytes, size);
 }
 
+static const char *output_name(const struct session *session)
+{
+    return session->options.output ? session->options.output : "the log";
+}
+
 static void report(const struct session *session, const struct recording *recording)
 {
     fprintf(stderr,
@@ -303,7 +324,7 @@ static void report(const struct session *session, const struct recording *record
             (uintmax_t)recording->page_count,
             (double)recording->page_count * PROFILE_PAGE_BYTES / (1 << 20), recording->file_count,
             recording->executable_count, recording->executable_count == 1 ? "" : "s",
-            session->trace->readahead_is_off ? "" : ", with readahead", session->options.output);
+            session->trace->readahead_is_off ? "" : ", with readahead", output_name(session));
 }
 
 static void write_profile(struct session *session)
@@ -315,8 +336,8 @@ static void write_profile(struct session *session)
     readahead_restore();
     struct stat output;
     char resolved[PATH_MAX];
-    bool exists =
-        stat(session->options.output, &output) == 0 && realpath(session->options.output, resolved);
+    const char *path = session->options.output;
+    bool exists = path && stat(path, &output) == 0 && realpath(path, resolved);
     size_t walkers = 0;
     while (session->walker && session->walker[walkers])
         walkers++;
@@ -342,13 +363,19 @@ static void write_profile(struct session *session)
              session->options.command[0], OBJECT);
         session->failed = true;
     } else if (error) {
-        warn("%s: cannot make the profile: %s", session->options.output, strerror(-error));
+        warn("%s: cannot make the profile: %s", output_name(session), strerror(-error));
         session->failed = true;
     } else {
-        write_file(session->options.output, bytes, size);
-        report(session, &recording);
+        if (path)
+            write_file(path, bytes, size);
+        else
+            error = frames_write(STDERR_FILENO, bytes, size);
+        session->failed = error != 0;
+        if (!error)
+            report(session, &recording);
         free(bytes);
     }
+    session->trace->written = 1;
     recording_free(&recording);
     free(leave);
 }

@@ -7,6 +7,7 @@
  *   - whatever is missing or broken, the runtime starts as it would have without us;
  *   - the runtime finds its descriptors, children, signals and environment as they were, but for
  *     LD_PRELOAD and COLDBOOST_STARTED.
+ * With COLDBOOST_RECORD it becomes the recorder instead, where the layer has one.
  */
 #include "ahead.h"
 #include "entry.h"
@@ -27,18 +28,18 @@ static void complain(const char *what, const char *about)
     sys_write(2, line, length);
 }
 
-/* The object that lies beside this program; "" if there is none. */
-static void find_object(char object[AHEAD_PATH_BYTES])
+/* The file that lies below this program's folder; "" if there is none. */
+static void find_part(const char *name, char path[AHEAD_PATH_BYTES])
 {
     struct sys_status status;
-    long length = ahead_own_folder(object);
-    text_append(object, AHEAD_PATH_BYTES, length > 0 ? (size_t)length : 0, "/lib/libcoldboost.so");
-    if (length < 0 || sys_stat(AT_FDCWD, object, &status) != 0)
-        object[0] = '\0';
+    long length = ahead_own_folder(path);
+    text_append(path, AHEAD_PATH_BYTES, length > 0 ? (size_t)length : 0, name);
+    if (length < 0 || sys_stat(AT_FDCWD, path, &status) != 0)
+        path[0] = '\0';
 }
 
 /* The environment that the runtime gets. What fails here fails in silence. */
-static char *const *boost(const char *path, char *const *envp)
+static char *const *boost(const char *path, char **argv, char *const *envp)
 {
     static char executable[AHEAD_PATH_BYTES], object[AHEAD_PATH_BYTES];
     static char profile_buffer[AHEAD_PATH_BYTES], id[AHEAD_ID_BYTES];
@@ -46,12 +47,16 @@ static char *const *boost(const char *path, char *const *envp)
     options_read(envp, &options);
     if (options.enabled == SWITCH_OFF)
         return envp;
+    if (options.record) {
+        find_part("/coldboost/coldboost-record", object);
+        sys_execute(object, argv, envp);
+    }
     const char *profile = options.profile
                               ? options.profile
                               : environment_profile(envp, profile_buffer, sizeof profile_buffer);
     if (profile && ahead_find_executable(path, executable))
         ahead_start(profile, executable, NULL, &options, envp, id);
-    find_object(object);
+    find_part("/lib/libcoldboost.so", object);
     char *const *extended = ahead_extend(envp, "", object, id);
     return extended ? extended : envp;
 }
@@ -83,7 +88,7 @@ __attribute__((used)) _Noreturn void wrapper_main(long *stack)
     const char *path = ahead_find_command(argv[1], envp, buffer);
     long error = -ENOENT;
     if (path) {
-        char *const *boosted = boost(path, envp);
+        char *const *boosted = boost(path, argv, envp);
         error = execute(path, argv + 1, boosted);
         if (boosted != envp) /* our variables may be what was too much */
             error = execute(path, argv + 1, envp);

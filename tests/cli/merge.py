@@ -3,6 +3,7 @@
 Usage: merge.py COLDBOOST
 """
 
+import base64
 import json
 import os
 import random
@@ -10,6 +11,7 @@ import re
 import struct
 import sys
 import tempfile
+import zlib
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "support"))
@@ -181,6 +183,64 @@ class Merge:
         self.checks.check(outcome.status == 1 and outcome.stdout == b"", "a folder as the output")
         self.checks.equal(set(os.listdir(self.folder)), before, "what failed merges leave behind")
 
+    @staticmethod
+    def frames(profile):
+        """The lines that tools/frames.h describes."""
+        name = f"{zlib.crc32(profile):08x}-{len(profile):x}"
+        pieces = [profile[at:at + 3000] for at in range(0, len(profile), 3000)]
+        for index, piece in enumerate(pieces, 1):
+            line = f"coldboost-profile/1 {name} {index}/{len(pieces)} {base64.b64encode(piece).decode()}"
+            yield f"{line} {zlib.crc32(line.encode()):08x}"
+
+    def log(self, *lines, name="function.log"):
+        with open(f"{self.folder}/{name}", "w", encoding="ascii") as out:
+            out.write("".join(line + "\n" for line in lines))
+        return f"{self.folder}/{name}"
+
+    def from_logs(self):
+        """What stands in a log is merged as if it were in files."""
+        large = Profile()  # takes several frames
+        large.section("/bin/a", [(large.file(f"/data/{i}", PATH, size=0, mtime_ns=0), 0, 0, i) for i in range(99)])
+        paths = [large.write(f"{self.folder}/large.cbp"), self.arbitrary("one"), self.arbitrary("two")]
+        profiles = []
+        for path in paths:
+            with open(path, "rb") as content:
+                profiles.append(content.read())
+        framed = [list(self.frames(profile)) for profile in profiles]
+        lines = ["START RequestId: 1", *sum(framed, []), "END"]
+        self.random.shuffle(lines)
+        expected = self.merge(*paths)
+        log = self.log(*lines)
+        self.checks.equal(self.merge("--from-log", log), expected, "three profiles in one log")
+        logs = [self.log(*lines, name=f"{i}.log") for i, lines in enumerate(framed)]
+        self.checks.equal(
+            self.merge(paths[0], "--from-log", logs[1], "--from-log", logs[2]), expected, "logs and a file")
+        with open(log, "rb") as content:
+            outcome = run([self.tool, "merge", "-o", f"{self.folder}/piped.cbp", "--from-log", "-"],
+                          self.environment, content.read(), cwd=self.folder)
+        with open(f"{self.folder}/piped.cbp", "rb") as content:
+            self.checks.equal((outcome.status, outcome.stderr, content.read()), (0, b"", expected), "standard input")
+        twice = self.log(*lines, *lines)
+        self.checks.equal(self.merge("--from-log", twice), expected, "a log twice")
+        self.checks.equal(self.said.stderr.count(b"more than once"), 3, "doubled frames are named")
+
+        lost = framed[0][0].replace(" ", "_", 1)
+        cases = {
+            "no frames": ([], [rb"function.log: there is no whole profile in it"]),
+            "a damaged one": ([lost, *framed[0][1:]], [rb"function.log: line 1: a frame is damaged", rb"no whole"]),
+            "a missing one": (framed[0][1:], [rb"function.log, profile \w+-\w+: frame 1 of \d+: missing", rb"no whole"]),
+        }
+        for name, (lines, said) in cases.items():
+            message = self.merge("--from-log", self.log(*lines), status=1)
+            for pattern in said:
+                self.checks.check(re.search(pattern, message), f"{name}: {message}")
+        # What is whole is written all the same, and the status says that there was more.
+        outcome = self.run("merge", "-o", "some.cbp", "--from-log", self.log(*framed[0][1:], *framed[1]))
+        self.checks.check(outcome.status == 1 and b"missing" in outcome.stderr, f"{outcome.stderr}")
+        with open(f"{self.folder}/some.cbp", "rb") as content:
+            self.checks.equal(content.read(), self.merge(paths[1]), "the profile that is whole")
+        self.checks.check(b"No such file" in self.merge("--from-log", "missing.log", status=1), "missing log")
+
     def output_may_be_an_input(self):
         first, second = self.arbitrary("first"), self.arbitrary("second")
         expected = self.merge(first, second)
@@ -253,6 +313,7 @@ def main():
         merge = Merge(os.path.realpath(folder), sys.argv[1])
         merge.properties()
         merge.refuses()
+        merge.from_logs()
         merge.output_may_be_an_input()
         merge.stale()
         merge.recorded()

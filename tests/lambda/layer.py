@@ -96,6 +96,25 @@ class Layer:
             names = [name for name in expected if not name.endswith(".cbp")]
             self.checks.equal(archive.namelist(), names, "names without a profile")
 
+    def recorder(self):
+        """Only where it is asked for."""
+        folder = self.parts()
+        self.refused(b"has no coldboost-record for", "--record", "--build", folder)
+        tools = os.path.dirname(self.tool)
+        recorder = write(f"{folder}/tools/coldboost-record", read(f"{tools}/coldboost-record"))
+        self.refused(b"has no libcoldboost-record.so for", "--record", "--build", folder)
+        library = write(f"{folder}/preload/libcoldboost-record.so", read(f"{tools}/../preload/libcoldboost-record.so"))
+        path = self.made("recorder.zip", "--record", "--build", folder)
+        with zipfile.ZipFile(path) as archive:
+            self.checks.equal(
+                archive.namelist()[-2:], ["coldboost/coldboost-record", "coldboost/libcoldboost-record.so"], "names")
+            for entry, source in zip(archive.infolist()[-2:], (recorder, library)):
+                self.checks.equal(entry.external_attr >> 16, 0o100755, f"mode of {entry.filename}")
+                self.checks.check(archive.read(entry) == read(source), f"content of {entry.filename}")
+        self.checks.check(read(self.made("here.zip", "--record")) == read(path), "this build's own: other bytes")
+        write(library, self.linked)
+        self.refused(b"libcoldboost-record.so: needs ", "--record", "--build", folder)
+
     def same_every_time(self):
         first = read(self.made("layer.zip", "-p", self.profile))
         os.utime(self.profile, (1, 1))
@@ -175,7 +194,7 @@ class Layer:
             self.refused(b"libcoldboost.so: ", "--build", self.parts(library=self.library[:size]))
         self.refused(b"libcoldboost.so: not a 64-bit", "--build", self.parts(library=self.wrapper))
         self.refused(b"coldboost-wrapper: not a 64-bit", "--build", self.parts(wrapper=self.library))
-        self.refused(b"no libcoldboost.so.*--build", "--build", "/nowhere")
+        self.refused(b"no coldboost-wrapper.*--build", "--build", "/nowhere")
         folder = self.parts()
         os.unlink(f"{folder}/tools/coldboost-wrapper")
         self.refused(b"no coldboost-wrapper.*--build", "--build", folder)
@@ -218,6 +237,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="coldboost-layer-") as folder:
         test = Layer(os.path.realpath(folder), *map(os.path.abspath, sys.argv[1:5]))
         test.contents()
+        test.recorder()
         test.same_every_time()
         test.several_profiles()
         test.other_architecture()

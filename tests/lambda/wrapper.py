@@ -185,6 +185,26 @@ class Wrapper:
             spared = run([shell, "-c", "env"], {**self.environment, **function, "LD_PRELOAD": self.object})
             self.equal(f"{shell}: environment of its children", plain, spared)
 
+    def recorder(self):
+        """COLDBOOST_RECORD makes it the recorder, where there is one."""
+        boost = {**self.boost, "COLDBOOST_RECORD": f"{self.folder}/here.cbp", "COLDBOOST_VERBOSE": "1"}
+        outcome = self.run(self.victim, "wait", environment=boost)
+        self.checks.check(DONE.search(outcome.stderr), f"a layer without recorder: {outcome.stderr}")
+        os.makedirs(f"{self.folder}/opt/coldboost")
+        with open(f"{self.folder}/opt/coldboost/coldboost-record", "w", encoding="utf-8") as out:
+            out.write("#!/bin/sh\nprintf '<%s>' \"$@\"\necho $COLDBOOST_RECORD ${LD_PRELOAD-none}\n")
+        outcome = self.run(self.victim, "a b", "", environment=boost)
+        self.checks.check(DONE.search(outcome.stderr), f"a recorder that cannot be executed: {outcome.stderr}")
+        os.chmod(f"{self.folder}/opt/coldboost/coldboost-record", 0o755)
+        outcome = self.run(self.victim, "a b", "", environment=boost)
+        self.checks.equal(
+            (outcome.stdout.decode(), outcome.stderr), (f"<{self.victim}><a b><>{self.folder}/here.cbp none\n", b""),
+            "what the recorder is given")
+        for switch in ({"COLDBOOST_RECORD": ""}, {"COLDBOOST": "off"}):
+            outcome = self.run(self.printer, "x", environment={**boost, **switch})
+            self.checks.check(outcome.stdout.startswith(b"[x]\n"), f"{switch}: {outcome.stdout}")
+        shutil.rmtree(f"{self.folder}/opt/coldboost")
+
     def missing(self):
         """Whatever is missing or broken, the program starts as without us, and nothing is said."""
         plain = run([self.printer, "x"], self.environment)
@@ -272,6 +292,7 @@ def main():
         test.records()
         test.variables()
         test.children_of_shells()
+        test.recorder()
         test.missing()
         test.errors()
         return test.checks.exit_code()

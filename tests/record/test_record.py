@@ -290,10 +290,25 @@ class RecordTest(unittest.TestCase):
                   'a.sendall(b"GET /2018-06-01/runtime/invocation/nix HTTP/1.1\\r\\n\\r\\n")\n'
                   'os.pread(fd, 1, 20 * 4096)\n'
                   'a.sendall(b"GET /2018-06-01/runtime/invocation/next HTTP/1.1\\r\\n\\r\\n")\n'
-                  'time.sleep(0.5)\n'
-                  'os.pread(fd, 1, 30 * 4096)\n')
+                  'os.pread(fd, 1, 30 * 4096)\n'
+                  f'print(os.path.exists({self.profile!r}))\n')
         profile = self.record(sys.executable, '-c', script, options=['--until', 'ready'])
         self.assertEqual(sorted(profile.files[self.data]), [10, 20])
+        self.assertEqual(self.out, 'True\n', 'goes on before the profile is written')
+
+    def test_log(self):
+        """What goes to the log is what would go to the file."""
+        self.record(self.victim_path, 'pread:10', options=['--log'])
+        self.assertFalse(os.path.exists(self.profile))
+        frames = [line for line in self.err.splitlines() if not line.startswith('coldboost: recorded ')]
+        self.assertTrue(frames and all(line.startswith('coldboost-profile/1 ') for line in frames), self.err)
+        subprocess.run([COLDBOOST, 'merge', '-o', self.profile, '--from-log', '-'], input=self.err.encode(),
+                       stdout=subprocess.PIPE, check=True)
+        self.assertEqual(sorted(read_profile(self.profile).files[self.data]), [10])
+        for log in '&-', '/dev/full':
+            lost = subprocess.run(['sh', '-c', f'exec "$@" 2>{log}', 'sh', COLDBOOST, 'record', '--log', '--', 'true'],
+                                  check=False)
+            self.assertEqual(lost.returncode, 1, log)
 
     def test_map_rewrites_whole_components(self):
         other = self.make_file('data2')

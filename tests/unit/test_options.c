@@ -30,6 +30,7 @@ Test(options, have_defaults)
         cr_assert_eq(options.budget_bytes, 0);
         cr_assert_null(options.profile);
         cr_assert_null(options.cpu);
+        cr_assert_null(options.record);
         cr_assert_null(options.started);
         cr_assert_eq(options.invalid, 0);
     }
@@ -51,6 +52,7 @@ Test(options, read_every_choice)
     cr_assert_str_eq(read_one("COLDBOOST_TELEMETRY=emf").telemetry, "emf");
     cr_assert_str_eq(read_one("COLDBOOST_PROFILE=/a=b").profile, "/a=b");
     cr_assert_str_eq(read_one("COLDBOOST_CPU=none").cpu, "none");
+    cr_assert_str_eq(read_one("COLDBOOST_RECORD=log").record, "log");
     cr_assert_str_eq(read_one("COLDBOOST_STARTED=12").started, "12");
 }
 
