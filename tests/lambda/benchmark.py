@@ -1,13 +1,16 @@
 """A Node function with the AWS SDK (S3 and DynamoDB clients), from the start of the runtime to its
-first response through the local Runtime API: cold, with LD_PRELOAD, behind the wrapper, and warm.
+first response through the local Runtime API: cold, with LD_PRELOAD, behind the wrapper, and warm; on
+the local disk, and on a slow store (tests/bench/slowfs). Then, warm, a bash bootstrap with 50
+short-lived children.
 
-Usage: benchmark.py COLDBOOST PACKAGES [ROUNDS]
+Usage: benchmark.py COLDBOOST PACKAGES [--slowfs PROGRAM] [--rounds N] [--only local|slow|children]
 
 Records once, unpacks the layer, then measures the variants interleaved with the page cache emptied
-before each but the warm one: as root, on a quiet machine. Then, warm, a bash bootstrap with 50
-short-lived children, with LD_PRELOAD and without.
+before each but the warm one: as root, on a quiet machine. The layer is as cold as the function.
 """
 
+import argparse
+import ctypes
 import json
 import os
 import shutil
@@ -21,12 +24,34 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "support"))
 sys.path.insert(0, HERE)
+from coldboost_support import Profile  # noqa: E402
 from runtime_api import RuntimeApi  # noqa: E402
 from runtimes import IN_LAMBDA, unpack  # noqa: E402
 
+CLONE_NEWNS = 0x20000
 VARIANTS = ("cold", "preload", "wrapper", "warm")
 EVENT = b'{"n":1}'
 CHILDREN = "for i in {1..50}; do /bin/true; done"
+
+
+class Store:
+    """The machine's files once more, as they come from a slow store; in a mount namespace of our own."""
+
+    def __init__(self, slowfs, folder):
+        self.slowfs, self.folder = slowfs, folder
+        os.mkdir(folder)
+        if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNS) != 0:
+            raise OSError(ctypes.get_errno(), "unshare")
+        subprocess.run(["mount", "--make-rprivate", "/"], check=True)
+        subprocess.run([slowfs, "/", folder], check=True)
+        for path in ("/proc", "/sys", "/dev"):
+            subprocess.run(["mount", "--rbind", path, folder + path], check=True)
+
+    def forget(self):
+        subprocess.run([self.slowfs, "--forget", self.folder], check=True)
+
+    def end(self):
+        subprocess.run(["umount", "--recursive", self.folder], check=True)
 
 
 class Benchmark:
@@ -39,13 +64,19 @@ class Benchmark:
         self.environment = {**IN_LAMBDA, "LAMBDA_TASK_ROOT": self.functions, "NODE_PATH": f"{packages}/node_modules"}
         self.profile = f"{folder}/node.cbp"
         self.opt = f"{folder}/opt"
+        self.store = None
+
+    def enter_store(self):
+        if self.store:
+            os.chroot(self.store.folder)
+        os.chdir(self.functions)
 
     def first_response_ms(self, command, environment, made=None):
         api = RuntimeApi()
         variables = {**environment, "AWS_LAMBDA_RUNTIME_API": api.address}
         from_ns = time.perf_counter_ns()
-        process = subprocess.Popen(command, env=variables, cwd=self.functions, stdout=subprocess.DEVNULL,
-                                   start_new_session=True)
+        process = subprocess.Popen(command, env=variables, stdout=subprocess.DEVNULL, start_new_session=True,
+                                   preexec_fn=self.enter_store)
         reply = api.invoke(EVENT, lambda: process.poll() is None)
         ms = (time.perf_counter_ns() - from_ns) / 1e6
         while made and process.poll() is None and not os.path.exists(made):
@@ -74,50 +105,73 @@ class Benchmark:
             command = [f"{self.opt}/coldboost-wrapper", *command]
         if variant != "warm":
             os.sync()
+            if self.store:
+                self.store.forget()
             with open("/proc/sys/vm/drop_caches", "w", encoding="ascii") as out:
                 out.write("3")
         return self.first_response_ms(command, environment)
 
-    def children_ms(self, **variables):
-        """Not with the function's profile: bash is not in it, as in any layer for a bash function."""
-        environment = {**self.environment, "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9", **variables}
-        from_ns = time.perf_counter_ns()
-        subprocess.run(["/bin/bash", "-c", CHILDREN], env=environment, check=True)
-        return (time.perf_counter_ns() - from_ns) / 1e6
-
-
-def ratio(times, variant, base):
-    return statistics.median(a / b for a, b in zip(times[variant], times[base]))
-
-
-def main():
-    tool, packages = map(os.path.abspath, sys.argv[1:3])
-    rounds = int(sys.argv[3]) if len(sys.argv) > 3 else 15
-    if os.getuid() != 0 or not os.path.exists(f"{packages}/node_modules/@aws-sdk/client-dynamodb"):
-        print("skipped: it takes root, and meson compile lambda-packages")
-        return 77
-    with tempfile.TemporaryDirectory(prefix="coldboost-lambda-", dir=os.getcwd()) as folder:
-        benchmark = Benchmark(os.path.realpath(folder), tool, packages)
-        benchmark.record()
+    def measure(self, rounds):
         times = {variant: [] for variant in VARIANTS}
         for _ in range(rounds):
             for variant in VARIANTS:
-                times[variant].append(benchmark.start(variant))
+                times[variant].append(self.start(variant))
         for variant in VARIANTS:
-            less = 100 * (1 - ratio(times, variant, "cold"))
-            print(f"{variant:8} {statistics.median(times[variant]):7.1f} ms  {less:5.1f} % less than cold")
-        settings = {
-            "without": {},
-            "preload": {"LD_PRELOAD": f"{benchmark.opt}/lib/libcoldboost.so",
-                        "COLDBOOST_PROFILE": f"{benchmark.opt}/coldboost/profile.cbp"},
-        }
+            ratios = [a / b for a, b in zip(times[variant], times["cold"])]
+            print(f"{variant:8} {statistics.median(times[variant]):7.1f} ms  "
+                  f"{100 * (1 - statistics.median(ratios)):5.1f} % less than cold", flush=True)
+
+    def children(self, rounds):
+        """A bootstrap script is in no profile, alone in one, or there with its children."""
+        bash, preload = os.path.realpath("/bin/bash"), f"{self.opt}/lib/libcoldboost.so"
+        settings = {"without": {}, "no profile": {"LD_PRELOAD": preload}}
+        for name, programs in (("its own", [bash]), ("with its children", [bash, os.path.realpath("/bin/true")])):
+            profile = Profile()
+            for program in programs:
+                profile.section(program, profile.whole_files([program]))
+            path = profile.write(f"{self.folder}/children{len(programs)}.cbp")
+            settings[name] = {"LD_PRELOAD": preload, "COLDBOOST_PROFILE": path}
+        environment = {**self.environment, "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9"}
         times = {name: [] for name in settings}
-        for _ in range(10 * rounds):
+        for _ in range(rounds):
             for name, variables in settings.items():
-                times[name].append(benchmark.children_ms(**variables))
-        more = 100 * (ratio(times, "preload", "without") - 1)
-        print(f"bash with 50 children: {statistics.median(times['without']):.1f} ms, "
-              f"preloaded {statistics.median(times['preload']):.1f} ms ({more:+.1f} %)")
+                from_ns = time.perf_counter_ns()
+                subprocess.run([bash, "-c", CHILDREN], env={**environment, **variables}, check=True)
+                times[name].append((time.perf_counter_ns() - from_ns) / 1e6)
+        for name in settings:
+            ratios = [a / b for a, b in zip(times[name], times["without"])]
+            print(f"{name:17} {statistics.median(times[name]):6.1f} ms  "
+                  f"{100 * (statistics.median(ratios) - 1):+5.1f} %", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("tool", type=os.path.abspath)
+    parser.add_argument("packages", type=os.path.abspath)
+    parser.add_argument("--slowfs", type=os.path.abspath)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--only", choices=("local", "slow", "children"))
+    arguments = parser.parse_args()
+    if os.getuid() != 0 or not os.path.exists(f"{arguments.packages}/node_modules/@aws-sdk/client-dynamodb"):
+        print("skipped: it takes root, and meson compile lambda-packages")
+        return 77
+    with tempfile.TemporaryDirectory(prefix="coldboost-lambda-", dir=os.getcwd()) as folder:
+        benchmark = Benchmark(os.path.realpath(folder), arguments.tool, arguments.packages)
+        benchmark.record()
+        if arguments.only in (None, "local"):
+            print("node with the AWS SDK, local disk:")
+            benchmark.measure(arguments.rounds)
+        if arguments.slowfs and arguments.only in (None, "slow"):
+            benchmark.store = Store(arguments.slowfs, f"{benchmark.folder}/store")
+            print("node with the AWS SDK, slow store:")
+            try:
+                benchmark.measure(arguments.rounds)
+            finally:
+                benchmark.store.end()
+                benchmark.store = None
+        if arguments.only in (None, "children"):
+            print("bash with 50 children, by the profile:")
+            benchmark.children(10 * arguments.rounds)
     return 0
 
 

@@ -101,6 +101,9 @@ class Layer:
         folder = self.parts()
         self.refused(b"has no coldboost-record for", "--record", "--build", folder)
         tools = os.path.dirname(self.tool)
+        if not os.path.exists(f"{tools}/coldboost-record"):
+            self.checks.skip("layer --record", "built without a static libelf")
+            return
         recorder = write(f"{folder}/tools/coldboost-record", read(f"{tools}/coldboost-record"))
         self.refused(b"has no libcoldboost-record.so for", "--record", "--build", folder)
         library = write(f"{folder}/preload/libcoldboost-record.so", read(f"{tools}/../preload/libcoldboost-record.so"))

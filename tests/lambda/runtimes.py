@@ -423,6 +423,9 @@ class Runtimes:
     def recorded_here(self):
         """Functions that record themselves into their log, as a user without rights who can write to
         nothing but /tmp; the next start is boosted by what is read back from the log of them all."""
+        if not os.path.exists(f"{os.path.dirname(self.tool)}/coldboost-record"):
+            self.checks.skip("functions record themselves", "built without a static libelf")
+            return
         layer = f"{self.folder}/opt-recorder"
         zipped = f"{self.folder}/recorder.zip"
         subprocess.run([self.tool, "layer", "--record", "-o", zipped], check=True)
