@@ -128,12 +128,12 @@ static const char *find_kind(const struct elf_facts *elf)
 
 void inspect_program(struct inspection *inspection, const char *open_path)
 {
-    struct inspected_object *object =
-        inspect_object(inspection, open_path, inspection->program, inspection->program, NULL, "");
     int fd = open(open_path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     struct stat status;
     if (fd < 0 || fstat(fd, &status) != 0)
         fail(EXIT_FAILED, "%s: %s", inspection->program, strerror(errno));
+    struct inspected_object *object =
+        inspect_object(inspection, open_path, inspection->program, inspection->program, NULL, "");
     if (object->error)
         fail(EXIT_FAILED, "%s", object->error);
     inspection->set_uid = (status.st_mode & S_ISUID) != 0;

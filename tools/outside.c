@@ -19,6 +19,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <linux/audit.h>
 #include <signal.h>
@@ -112,7 +113,7 @@ static uint32_t file_of_descriptor(const struct watcher *watcher, const struct t
 int64_t outside_position(const char *text)
 {
     int64_t position;
-    return sscanf(text, "pos: %jd", &position) == 1 ? position : -1;
+    return sscanf(text, "pos: %" SCNd64, &position) == 1 ? position : -1;
 }
 
 static int64_t position_of_descriptor(const struct thread *thread, int fd)
