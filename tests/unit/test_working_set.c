@@ -170,6 +170,9 @@ Test(working_set, look_ups_say_nothing_of_residency)
     cr_expect_not(working_set_is_resident(&set));
     ranges[RANGES - 1].page_count = 1;
     cr_expect(working_set_is_resident(&set));
+    name_of(FILES - 1)[0] = 'W'; /* nor does a file that is gone */
+    cr_expect_not(working_set_is_resident(&set));
+    name_of(FILES - 1)[0] = 'w';
 }
 
 Test(working_set, files_that_have_changed_are_left_out)
