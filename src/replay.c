@@ -14,6 +14,7 @@
 
 #include "budget.h"
 #include "environment.h"
+#include "mounts.h"
 #include "profile.h"
 #include "report.h"
 #include "sys.h"
@@ -39,6 +40,7 @@ struct replay {
     unsigned workers, started_workers, most_workers;
     uint64_t granted_bytes;
     struct working_set set;
+    struct mounts mounts;
     int worker_ids[MAX_WORKERS];
     char profile_path[PATH_BYTES];
     char executable[PATH_BYTES];
@@ -247,6 +249,11 @@ static void lead(struct replay *replay)
         return;
     }
     progress.ranges_total = set->section->range_count;
+    if (replay->mode != MODE_FORK) {
+        mounts_read(&replay->mounts);
+        set->mounts = &replay->mounts;
+        set->executable = replay->executable;
+    }
     if (!replay->force && working_set_is_resident(set)) {
         if (progress.start == COLDBOOST_START_COLD) {
             progress.start = COLDBOOST_START_WARM;

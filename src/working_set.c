@@ -53,10 +53,18 @@ static bool is_recorded_file(int fd, const struct profile_file *file,
     return bytes_equal(build_id, file->build_id, file->build_id_bytes);
 }
 
+static bool may_hang(const struct working_set *set, const struct profile_file *file)
+{
+    const char *path = set->profile.strings + file->path;
+    return set->mounts && mounts_may_hang(set->mounts, path, set->executable);
+}
+
 static int open_recorded_file(const struct working_set *set, const struct profile_file *file)
 {
     struct sys_status status;
     mode_t type = file->kind == PROFILE_FILE_DIRECTORY ? S_IFDIR : S_IFREG;
+    if (may_hang(set, file))
+        return -ESTALE;
     int fd = sys_open_type(set->profile.strings + file->path, type, &status);
     if (fd >= 0 && !is_recorded_file(fd, file, &status)) {
         sys_close(fd);
@@ -209,7 +217,8 @@ static uint32_t claim_run(struct working_set *set, uint32_t *first)
 static void look_up(const struct working_set *set, const struct profile_file *file)
 {
     if (file->kind != PROFILE_FILE_DIRECTORY) {
-        sys_look_up(set->profile.strings + file->path);
+        if (!may_hang(set, file))
+            sys_look_up(set->profile.strings + file->path);
         return;
     }
     int fd = open_recorded_file(set, file);

@@ -5,6 +5,7 @@
 #ifndef CB_WORKING_SET_H
 #define CB_WORKING_SET_H
 
+#include "mounts.h"
 #include "profile.h"
 
 #include <stdbool.h>
@@ -21,6 +22,9 @@ struct working_set {
     const struct profile_executable *section;
     struct working_set_counters *counters;
     uint64_t budget_bytes, deadline_ns; /* the latter on sys_monotonic_ns() */
+    /* Files that may hang are left alone; NULL: nothing is, nobody waits for us. */
+    const struct mounts *mounts;
+    const char *executable;
 
     uint32_t next_range; /* the first one that nobody has claimed */
     uint32_t next_chunk; /* the first range whose chunk no scout has touched */

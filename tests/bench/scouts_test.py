@@ -1,14 +1,15 @@
 """On a store that is slow to bring a chunk, the replay waits for many chunks at once, unless it was
-told how many workers to have.
+told how many workers to have. A store that the program is not on may hang, and is left alone.
 
 Usage: scouts_test.py SLOWFS OBJECT PROGRAM
 
-PROGRAM starts with a profile of one page in each of many files, which lie on slowfs. How many of
-their chunks were waited for at once is in slowfs's own statistics.
+PROGRAM starts with a profile of one page in each of many files, which lie on slowfs, as it does. How
+many of their chunks were waited for at once is in slowfs's own statistics.
 """
 
 import os
 import re
+import shutil
 import sys
 import tempfile
 
@@ -22,6 +23,7 @@ WORKERS = 3
 
 
 def start(checks, mount, folder, program, library, **settings):
+    """What the report says, chunks that were touched, and most at once."""
     profile = Profile()
     files = [profile.file(mount.path(str(i))) for i in range(CHUNKS)]
     lookup = profile.file(mount.path("missing"), kind=2, size=0, mtime_ns=0)
@@ -36,14 +38,22 @@ def start(checks, mount, folder, program, library, **settings):
         "COLDBOOST_VERBOSE": "1",
         **settings,
     }
-    outcome = run([program], environment)
+    run([program, "wait"], plain_environment("/"))
+    before = mount.counted()[0]
+    outcome = run([program, "wait"], environment)
     report = dict(re.findall(r"(\w+)=(\S+)", outcome.stderr.decode()))
     checks.equal(outcome.status, 0, f"{program} with {settings}")
     checks.equal(report.get("ranges"), f"{CHUNKS + 1}/{CHUNKS + 1}", f"ranges with {settings}")
     checks.equal(report.get("state"), "done", f"state with {settings}")
     chunks, _, _, most_at_once = mount.counted()
+    return report, chunks - before, most_at_once
+
+
+def own_store(checks, mount, folder, library, **settings):
+    report, chunks, at_once = start(checks, mount, folder, mount.path("program"), library, **settings)
+    checks.equal(report.get("stale_files"), "0", f"stale files with {settings}")
     checks.equal(chunks, CHUNKS, f"chunks with {settings}")
-    return most_at_once
+    return at_once
 
 
 def main():
@@ -57,12 +67,19 @@ def main():
         for i in range(CHUNKS):
             with open(f"{folder}/source/{i}", "wb") as out:
                 out.truncate(10 * PAGE_BYTES)
+        shutil.copy(program, f"{folder}/source/program")
         with Mount(slowfs, f"{folder}/source") as mount:
-            at_once = start(checks, mount, folder, program, library)
+            at_once = own_store(checks, mount, folder, library)
             checks.check(at_once > WORKERS, f"{at_once} chunks at once of a slow store")
         with Mount(slowfs, f"{folder}/source") as mount:
-            at_once = start(checks, mount, folder, program, library, COLDBOOST_WORKERS=str(WORKERS))
+            at_once = own_store(checks, mount, folder, library, COLDBOOST_WORKERS=str(WORKERS))
             checks.check(at_once <= WORKERS, f"{at_once} chunks at once by {WORKERS} workers")
+        with Mount(slowfs, f"{folder}/source") as mount:
+            for mode, expected in (("thread", 0), ("sync", 0), ("fork", CHUNKS)):
+                report, chunks, _ = start(checks, mount, folder, program, library, COLDBOOST_MODE=mode)
+                if mode != "fork":
+                    checks.equal(report.get("stale_files"), str(CHUNKS), f"another's store, {mode}")
+                checks.equal(chunks, expected, f"chunks of another's store, {mode}")
     return checks.exit_code()
 
 

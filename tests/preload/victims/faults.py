@@ -25,7 +25,7 @@ WHICH = {"all": ERRORS, "first": ("EINTR", "EIO"), "later": ("EINTR", "EIO")}
 # answers, and who is refused wait4() does not see a child that is left.
 CANNOT_FAIL = {"exit", "exit_group", "close", "wait4"}
 # What the kernel does not take back stays, and nobody can do anything about it: the one mapping of a
-# replay, which is 16 stacks of 32 KiB, its state of 9 KiB and a copy of the profile, here 3 KiB. More
+# replay, which is 16 stacks of 32 KiB, its state of 11 KiB and a copy of the profile, here 3 KiB. More
 # than that, or anything else that differs, would be a fault.
 MAPPING_KIB = 16 * 32 + 16
 FILES = 20
