@@ -14,6 +14,7 @@
 
 #include "budget.h"
 #include "environment.h"
+#include "last_thread.h"
 #include "mounts.h"
 #include "profile.h"
 #include "report.h"
@@ -301,11 +302,16 @@ static bool leave_descriptor_table(bool keep_stderr)
 static void run_leader_thread(void *argument)
 {
     struct replay *replay = argument;
+    struct first_thread ended = {.exit_status = 0};
     if (leave_descriptor_table(replay->keep_stderr)) {
         cb_syscall6(SYS_prctl, PR_SET_NAME, (long)"coldboost", 0, 0, 0, 0);
         lead(replay);
+        if (replay->mode == MODE_THREAD)
+            ended = first_thread_read();
     }
-    cb_unmap_and_exit_thread(replay, replay->mapped_bytes);
+    if (ended.signal)
+        sys_die_of(ended.signal);
+    cb_unmap_and_exit_thread(replay, replay->mapped_bytes, ended.exit_status);
 }
 
 static void run_leader_process(void *argument)

@@ -57,21 +57,23 @@ static inline long cb_clone(unsigned long flags, void *stack_top, int *tid, void
 }
 
 /*
- * Unmaps the memory that holds the caller's own stack and ends the calling thread, without
- * touching the stack in between.
+ * Unmaps the memory that holds the caller's own stack and ends the calling thread with a status,
+ * without touching the stack in between.
  */
-static inline _Noreturn void cb_unmap_and_exit_thread(void *address, unsigned long bytes)
+static inline _Noreturn void cb_unmap_and_exit_thread(void *address, unsigned long bytes,
+                                                      int status)
 {
+    register long x19 __asm__("x19") = status;
     register long x8 __asm__("x8") = SYS_munmap;
     register long x0 __asm__("x0") = (long)address;
     register long x1 __asm__("x1") = (long)bytes;
     __asm__ volatile("svc #0\n\t"
-                     "mov x0, #0\n\t"
+                     "mov x0, %[status]\n\t"
                      "mov x8, %[exit]\n\t"
                      "svc #0\n\t"
                      "brk #0"
                      : "+r"(x8), "+r"(x0)
-                     : "r"(x1), [exit] "i"(SYS_exit)
+                     : "r"(x1), [status] "r"(x19), [exit] "i"(SYS_exit)
                      : "memory");
     __builtin_unreachable();
 }

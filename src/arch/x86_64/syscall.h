@@ -51,18 +51,21 @@ static inline long cb_clone(unsigned long flags, void *stack_top, int *tid, void
 }
 
 /*
- * Unmaps the memory that holds the caller's own stack and ends the calling thread, without
- * touching the stack in between.
+ * Unmaps the memory that holds the caller's own stack and ends the calling thread with a status,
+ * without touching the stack in between.
  */
-static inline _Noreturn void cb_unmap_and_exit_thread(void *address, unsigned long bytes)
+static inline _Noreturn void cb_unmap_and_exit_thread(void *address, unsigned long bytes,
+                                                      int status)
 {
+    register int r12 __asm__("r12") = status;
     __asm__ volatile("syscall\n\t"
-                     "xor %%edi, %%edi\n\t"
+                     "mov %[status], %%edi\n\t"
                      "mov %[exit], %%eax\n\t"
                      "syscall\n\t"
                      "hlt"
                      :
-                     : "a"((long)SYS_munmap), "D"(address), "S"(bytes), [exit] "i"(SYS_exit)
+                     : "a"((long)SYS_munmap), "D"(address),
+                       "S"(bytes), [status] "r"(r12), [exit] "i"(SYS_exit)
                      : "rcx", "r11", "memory");
     __builtin_unreachable();
 }

@@ -50,7 +50,6 @@ LIBC = ctypes.CDLL(None)
 # as it does or not with the timing; in every other mode nothing may.
 SINGLE_THREAD = "the kernel allows it to a process of one thread, and it does not go by libc's name"
 ALL_THREADS = "a filter that kills is put on all threads"
-LAST_THREAD = "its only thread ends, not the process: the last one to end gives the status"
 KNOWN = {
     "unshare user": {"thread": SINGLE_THREAD},
     "unshare user before main": {"thread": SINGLE_THREAD},
@@ -60,9 +59,6 @@ KNOWN = {
     "seccomp kills all threads": {"thread": ALL_THREADS},
     "seccomp kills each thread": {"thread": ALL_THREADS},
     "seccomp traps all threads": {"thread": ALL_THREADS},
-    "seccomp strict": {"thread": LAST_THREAD},
-    "seccomp strict is broken": {"thread": LAST_THREAD},
-    "seccomp kills its thread": {"thread": LAST_THREAD},
     "time of children": {"fork": "the first of two forks is waited for"},
     "valgrind, looks around": {"fork": "valgrind looks at the replay's process, too"},
     "valgrind, wait for anybody": {"fork": "valgrind looks at the replay's process, too"},
