@@ -103,12 +103,15 @@ bool working_set_is_resident(const struct working_set *set)
     return seen > 0;
 }
 
-/* Reads what it lists; the entries are then in memory for the program's own look-ups. */
-static void list_directory(int fd)
+/* Reads what it lists; the entries are then in memory for the program's own look-ups. 0 or -errno.
+ */
+static long list_directory(int fd)
 {
     uint64_t buffer[512];
-    while (sys_getdents(fd, buffer, sizeof buffer) > 0) {
+    long n;
+    while ((n = sys_getdents(fd, buffer, sizeof buffer)) > 0) {
     }
+    return n;
 }
 
 /* Reads by copying, where the file system does not do readahead. */
@@ -126,10 +129,10 @@ static void read_through(int fd, uint64_t offset, uint64_t end)
 
 /* So that little is on its way at a time: a longer queue would make the program's own first reads
  * wait behind what it needs last. */
-static void await_page(int fd, uint64_t page)
+static long await_page(int fd, uint64_t page)
 {
     char byte;
-    sys_pread(fd, &byte, 1, page * PROFILE_PAGE_BYTES);
+    return sys_pread(fd, &byte, 1, page * PROFILE_PAGE_BYTES);
 }
 
 static void page_in(struct working_set *set, int fd, uint64_t first_page, uint64_t page_count)
@@ -214,6 +217,11 @@ static uint32_t claim_run(struct working_set *set, uint32_t *first)
     }
 }
 
+static void count_stale(const struct working_set *set)
+{
+    __atomic_add_fetch(&set->counters->stale_files, 1, __ATOMIC_RELAXED);
+}
+
 static void look_up(const struct working_set *set, const struct profile_file *file)
 {
     if (file->kind != PROFILE_FILE_DIRECTORY) {
@@ -222,12 +230,10 @@ static void look_up(const struct working_set *set, const struct profile_file *fi
         return;
     }
     int fd = open_recorded_file(set, file);
-    if (fd < 0) {
-        __atomic_add_fetch(&set->counters->stale_files, 1, __ATOMIC_RELAXED);
-        return;
-    }
-    list_directory(fd);
-    sys_close(fd);
+    if (fd < 0 || list_directory(fd) < 0)
+        count_stale(set);
+    if (fd >= 0)
+        sys_close(fd);
 }
 
 static void page_in_run(struct working_set *set, uint32_t first, uint32_t end)
@@ -235,7 +241,7 @@ static void page_in_run(struct working_set *set, uint32_t first, uint32_t end)
     const struct profile_file *file = &set->profile.files[section_range(set, first)->file];
     int fd = open_recorded_file(set, file);
     if (fd < 0) {
-        __atomic_add_fetch(&set->counters->stale_files, 1, __ATOMIC_RELAXED);
+        count_stale(set);
         return;
     }
     uint64_t last_page = 0;
@@ -252,7 +258,8 @@ static void page_in_run(struct working_set *set, uint32_t first, uint32_t end)
         page_in(set, fd, page, page_end - page);
         last_page = page_end - 1;
     }
-    await_page(fd, last_page);
+    if (await_page(fd, last_page) < 0)
+        count_stale(set);
     sys_close(fd);
 }
 

@@ -12,8 +12,9 @@
 #include <stdint.h>
 
 struct working_set_counters {
-    uint32_t ranges, stale_files;
-    uint64_t bytes; /* asked for */
+    uint32_t ranges;
+    uint32_t stale_files; /* left out: they have changed, may hang, or could not be read */
+    uint64_t bytes;       /* asked for */
 };
 
 /* Zero, then filled out up to the blank line, and sorted; the rest belongs to working_set.c. */

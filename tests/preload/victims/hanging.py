@@ -1,5 +1,5 @@
 """A file system that never answers: the replay leaves it alone where it could keep the program from
-ending, and the program ends as it does without us.
+ending, and the program ends as it does without us. One that fails is reported.
 
 Usage: hanging.py OBJECT VICTIM
 
@@ -8,6 +8,7 @@ read is what hangs. The kernel does not let go of a thread whose request a FUSE 
 """
 
 import ctypes
+import errno
 import os
 import select
 import shutil
@@ -35,9 +36,11 @@ PATIENCE_S = 10
 class HangingStore:
     """A mount, for a with statement. `taken` counts the requests that hang."""
 
-    def __init__(self, folder, answered):
+    def __init__(self, folder, answered, error=0):
+        """error: what the others get for an answer, where they get one."""
         self.folder = folder
         self.answered = answered
+        self.error = error
         self.taken = 0
 
     def __enter__(self):
@@ -80,6 +83,8 @@ class HangingStore:
             self.answer(unique, struct.pack("<QII", 0, 0, 0) + self.attributes(node))
         elif number == OPEN and number in self.answered:
             self.answer(unique, struct.pack("<QII", 1, 0, 0))
+        elif self.error and number != FORGET:
+            os.write(self.device, struct.pack("<IiQ", 16, -self.error, unique))
         else:
             self.taken += number != FORGET
 
@@ -147,7 +152,17 @@ class Hanging:
         print(f"{hang} hangs, {mode}, {verb}: {taken} requests that hang")
         self.checks.check(taken == 0 or mode == "fork", f"{hang}, {mode}: {taken} requests")
 
+    def unreadable(self):
+        """A store that fails instead: the report says so."""
+        settings = {"LD_PRELOAD": self.object, "COLDBOOST_PROFILE": self.profile, "COLDBOOST_MODE": "fork"}
+        for fails, answered in HANGS.items():
+            with HangingStore(self.store, answered, errno.EIO):
+                outcome = self.outcome(self.start("looks around", COLDBOOST_VERBOSE="1", **settings))
+            said = outcome.stderr.decode() if outcome else ""
+            self.checks.check(f" stale_files={FILES} " in said, f"{fails} fails: {said}")
+
     def work(self):
+        self.unreadable()
         for hang in HANGS:
             for mode in ("thread", "sync", "fork"):
                 self.compare(hang, mode, "looks around")
