@@ -3,12 +3,12 @@
  * seccomp filter hands every call whose instruction lies in [BEGIN, END) to this process, which
  * answers; all other calls of the program are its own business.
  *
- * Usage: refuse BEGIN END list COMMAND…              prints the number of each call to stderr
- *        refuse BEGIN END NUMBER ERRNO WHICH COMMAND…
+ * Usage: refuse BEGIN END NUMBER:ERRNO:WHICH,… COMMAND…
  *
- * WHICH is `all`, `first` or `later`: those occurrences of call NUMBER fail. Addresses are
- * hexadecimal and the same in every run, as randomisation is off. Exits as the program does (128 +
- * signal); 77: this kernel has no such filter.
+ * WHICH is `all`, `first` or `later`: those occurrences of call NUMBER fail. `list` prints the
+ * number of each call that is made to stderr. Addresses are hexadecimal and the same in every run,
+ * as randomisation is off. REFUSE_NAME in the environment is NAME in the program's, only there.
+ * Exits as the program does (128 + signal); 77: this kernel has no such filter.
  */
 #include <errno.h>
 #include <linux/filter.h>
@@ -31,6 +31,13 @@
 enum { CALLS = 512, NO_FILTER = 77 };
 
 static uint64_t begin, end;
+
+/* What becomes of each call, by its number. */
+static struct {
+    int error;
+    char which; /* 'a', 'f' or 'l'; 0: it is made */
+    bool seen;
+} calls[CALLS];
 
 /* The object lies within 4 GiB: the upper halves of both ends are the same. */
 static int install_listener(void)
@@ -87,11 +94,31 @@ static int receive_descriptor(int socket)
     return fd;
 }
 
-/* Answers until nobody is left who could call. */
-static void answer(int listener, int number, int error, const char *which)
+static bool read_refusals(char *text)
 {
-    static bool listed[CALLS];
-    unsigned seen = 0;
+    int number, error;
+    char which[6];
+    for (char *word; (word = strtok_r(text, ",", &text));) {
+        if (strcmp(word, "list") == 0)
+            continue;
+        if (sscanf(word, "%d:%d:%5s", &number, &error, which) != 3 || number < 0 || number >= CALLS)
+            return false;
+        calls[number].error = error;
+        calls[number].which = which[0];
+    }
+    return true;
+}
+
+static bool is_refused(int number)
+{
+    bool is_first = !calls[number].seen;
+    calls[number].seen = true;
+    return calls[number].which == 'a' || calls[number].which == (is_first ? 'f' : 'l');
+}
+
+/* Answers until nobody is left who could call. */
+static void answer(int listener, bool list)
+{
     struct pollfd ready = {.fd = listener, .events = POLLIN};
     while (poll(&ready, 1, -1) > 0 && (ready.revents & POLLIN)) {
         struct seccomp_notif request;
@@ -101,15 +128,12 @@ static void answer(int listener, int number, int error, const char *which)
         struct seccomp_notif_resp response = {.id = request.id,
                                               .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE};
         int call = request.data.nr;
-        if (number < 0 && call < CALLS && !listed[call]) {
-            listed[call] = true;
-            fprintf(stderr, "call %d\n", call);
-        }
-        if (call == number) {
-            bool is_first = seen++ == 0;
-            if (strcmp(which, "all") == 0 || is_first == (strcmp(which, "first") == 0)) {
+        if (call >= 0 && call < CALLS) {
+            if (list && !calls[call].seen)
+                fprintf(stderr, "call %d\n", call);
+            if (is_refused(call)) {
                 response.flags = 0;
-                response.error = -error;
+                response.error = -calls[call].error;
             }
         }
         ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &response);
@@ -119,10 +143,9 @@ static void answer(int listener, int number, int error, const char *which)
 int main(int argc, char **argv)
 {
     int sockets[2];
-    bool list = argc > 4 && strcmp(argv[3], "list") == 0;
-    char **command = argv + (list ? 4 : 6);
-    const char *preload = getenv("REFUSE_LD_PRELOAD");
-    if (argc < 5 || (!list && argc < 7) ||
+    bool list = argc > 3 && strncmp(argv[3], "list", 4) == 0;
+    char **command = argv + 4;
+    if (argc < 5 || !read_refusals(argv[3]) ||
         socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) != 0)
         return 99;
     begin = strtoull(argv[1], NULL, 16);
@@ -130,9 +153,9 @@ int main(int argc, char **argv)
     pid_t child = fork();
     if (child == 0) {
         personality(ADDR_NO_RANDOMIZE);
-        if (preload)
-            setenv("LD_PRELOAD", preload, 1);
-        unsetenv("REFUSE_LD_PRELOAD");
+        for (char **variable = environ; *variable; variable++)
+            if (strncmp(*variable, "REFUSE_", 7) == 0)
+                *variable += 7;
         int listener = begin == end ? -1 : install_listener();
         send_descriptor(sockets[1], listener);
         if (listener >= 0)
@@ -148,7 +171,7 @@ int main(int argc, char **argv)
         return NO_FILTER;
     }
     if (listener >= 0)
-        answer(listener, list ? -1 : atoi(argv[3]), list ? 0 : atoi(argv[4]), list ? "" : argv[5]);
+        answer(listener, list);
     int status = 0;
     while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
     }
