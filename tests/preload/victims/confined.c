@@ -33,23 +33,29 @@ static void strict_breaks(void)
 }
 
 /* Everything a replay may ask for, and that a program may well do without. */
-static int filter_replay_calls(unsigned action, unsigned flags)
+static const unsigned replay_calls[] = {SYS_readahead, SYS_madvise, SYS_preadv2,
+                                        436 /* close_range */, SYS_sysinfo};
+static const unsigned thread_calls[] = {SYS_clone, 435 /* clone3 */};
+
+static int filter_calls(const unsigned *calls, unsigned count, unsigned action, unsigned flags)
 {
-    static const unsigned calls[] = {SYS_readahead, SYS_madvise, SYS_preadv2, 436 /* close_range */,
-                                     SYS_sysinfo};
-    enum { CALLS = sizeof calls / sizeof *calls };
-    struct sock_filter filter[CALLS + 4];
+    struct sock_filter filter[16];
     unsigned n = 0;
     filter[n++] =
         (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
-    for (unsigned i = 0; i < CALLS; i++)
+    for (unsigned i = 0; i < count; i++)
         filter[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, calls[i],
-                                                   (unsigned char)(CALLS - i), 0);
+                                                   (unsigned char)(count - i), 0);
     filter[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
     filter[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, action);
     struct sock_fprog program = {(unsigned short)n, filter};
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
+}
+
+static int filter_replay_calls(unsigned action, unsigned flags)
+{
+    return filter_calls(replay_calls, sizeof replay_calls / sizeof *replay_calls, action, flags);
 }
 
 static void filter_kills(void)
@@ -99,6 +105,43 @@ static void filter_traps_everybody(void)
 {
     if (filter_replay_calls(SECCOMP_RET_TRAP, SECCOMP_FILTER_FLAG_TSYNC) != 0)
         cannot("no filter");
+}
+
+/* Filters hold from before exec on: those of containers refuse. */
+static void filtered(int failed)
+{
+    if (failed)
+        cannot("no filter");
+    become("look");
+    printf("exec: errno %d\n", errno);
+}
+
+static void filter_is_there_already(void)
+{
+    filtered(filter_replay_calls(SECCOMP_RET_ERRNO | EPERM, 0));
+}
+
+static void filter_knows_no_call(void)
+{
+    filtered(filter_replay_calls(SECCOMP_RET_ERRNO | ENOSYS, 0));
+}
+
+/* Neither thread nor child, of anybody. */
+static void filter_refuses_clone(void)
+{
+    if (filter_calls(thread_calls, 2, SECCOMP_RET_ERRNO | EPERM, 0) != 0)
+        cannot("no filter");
+    become("returns at once");
+}
+
+static void filter_kills_clone(void)
+{
+    if (filter_calls(thread_calls, 2, SECCOMP_RET_KILL_PROCESS, 0) != 0)
+        cannot("no filter");
+    printf("no more threads\n");
+    fflush(stdout);
+    sleep_ms(5);
+    _exit(3);
 }
 
 static void close_everything(void)
@@ -235,6 +278,10 @@ const struct victim confined_victims[] = {
     {"seccomp kills all threads", filter_kills_everybody, 0},
     {"seccomp kills each thread", filter_kills_each_thread, 0},
     {"seccomp traps all threads", filter_traps_everybody, 0},
+    {"seccomp refuses from the start", filter_is_there_already, ENDS},
+    {"seccomp is older than the calls", filter_knows_no_call, ENDS},
+    {"seccomp refuses clone from the start", filter_refuses_clone, ENDS},
+    {"seccomp kills clone", filter_kills_clone, ENDS},
     {"close everything", close_everything, 0},
     {"close stdin and stderr", close_standard, 0},
     {"descriptors in a row", descriptors_in_a_row, 0},

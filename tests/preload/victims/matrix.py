@@ -20,6 +20,7 @@ import resource
 import shutil
 import signal
 import stat
+import struct
 import subprocess
 import sys
 import tempfile
@@ -42,6 +43,7 @@ PATIENCE_S = 60
 # How many times each. The emulator knows no child that sends no signal at its end.
 MODES = {"thread": 1, "sync": 1} if emulator() else {"thread": 2, "fork": 1, "sync": 1}
 NOBODY = 65534
+CAPABILITY_2_EFFECTIVE, CAPABILITY_RAW = 0x02000001, 1 << 13  # of linux/capability.h
 BEFORE_MAIN = 1
 PR_SET_CHILD_SUBREAPER = 36
 LIBC = ctypes.CDLL(None)
@@ -103,6 +105,7 @@ CIRCUMSTANCES = {
     "64 KiB of stack": {"before": limit(resource.RLIMIT_STACK, 64 << 10)},
     "no file may be written": {"before": limit(resource.RLIMIT_FSIZE, 0)},
     "bound at once": {"variables": {"LD_BIND_NOW": "1"}},
+    "somebody else's auditor": {"variables": {"LD_AUDIT": "PLUGIN"}},
 }
 
 
@@ -184,11 +187,12 @@ class Matrix:
     def start(self, bench, command, mode, variables=None, prefix=(), before=None, first="", last="", output=None,
               memory_varies=False, **more):
         """first and last: what else is preloaded, before and after us."""
-        environment = {**self.environment, **(variables or {}), **bench.settings(mode)}
+        plugin = bench.program("plugin.so")
+        environment = {**self.environment, **(variables or {}), **bench.settings(mode), "VICTIM_PLUGIN": plugin}
+        environment = {name: value.replace("PLUGIN", plugin) for name, value in environment.items()}
         preloads = [path for path in (first, environment.get("LD_PRELOAD", ""), last) if path]
         if preloads:
             environment["LD_PRELOAD"] = ":".join(preloads)
-        environment["VICTIM_PLUGIN"] = bench.program("plugin.so")
         command = [word.replace("OURS", environment.get("LD_PRELOAD", "")) for word in command]
         if prefix and not emulator():
             # Only the program is preloaded into, not what makes the circumstances.
@@ -310,7 +314,9 @@ class Matrix:
         if emulator():
             return
         if os.getuid() == 0:
-            yield "kinds", "set-uid", libc, {"command_of": self.set_uid, "user": NOBODY - 1, "group": NOBODY}
+            somebody = {"user": NOBODY - 1, "group": NOBODY, "extra_groups": []}
+            yield "kinds", "set-uid", libc, {"command_of": self.set_uid, **somebody}
+            yield "kinds", "file capabilities", libc, {"command_of": self.with_capability, **somebody}
             how = {"before": limit(resource.RLIMIT_NPROC, 0), "user": NOBODY, "group": NOBODY,
                    "extra_groups": []}
             yield "kinds", "a user without processes", libc, {"command_of": self.victim("looks around"), **how}
@@ -323,6 +329,15 @@ class Matrix:
         shutil.copy(bench.program("victims"), path)
         os.chown(path, NOBODY, NOBODY)
         os.chmod(path, stat.S_ISUID | 0o755)
+        return [path, "looks around"]
+
+    @staticmethod
+    def with_capability(bench):
+        """To whom the loader is as careful: the program may use raw sockets."""
+        path = f"{bench.folder}/capability"
+        shutil.copy(bench.program("victims"), path)
+        os.chmod(path, 0o755)
+        os.setxattr(path, "security.capability", struct.pack("<5I", CAPABILITY_2_EFFECTIVE, CAPABILITY_RAW, 0, 0, 0))
         return [path, "looks around"]
 
     def own_names(self, libc):

@@ -351,6 +351,27 @@ static void many_children(void)
     printf("sum: %d\n", sum);
 }
 
+/* Somebody looks at this process from outside: every thread is stopped and goes on. */
+static void attach(const char *format)
+{
+    char order[256];
+    if (getenv("VICTIM_EMULATOR"))
+        cannot("the emulator's process would be looked at");
+    snprintf(order, sizeof order, format, (int)getpid());
+    unsetenv("LD_PRELOAD");
+    printf("attached: %d\n", system(order));
+}
+
+static void gdb_attaches(void)
+{
+    attach("exec gdb -q -batch -nx -p %d -ex 'thread apply all bt 1' -ex detach >/dev/null 2>&1");
+}
+
+static void strace_attaches(void)
+{
+    attach("exec timeout 0.05 strace -f -qq -o /dev/null -p %d");
+}
+
 const struct victim process_victims[] = {
     {"fork", fork_one, 0},
     {"vfork", vfork_one, 0},
@@ -378,6 +399,8 @@ const struct victim process_victims[] = {
     {"stop and continue", stopped_and_continued, 0},
     {"daemon", becomes_daemon, 0},
     {"pipe ends", pipe_ends, 0},
+    {"gdb attaches", gdb_attaches, 0},
+    {"strace attaches", strace_attaches, 0},
     {"becomes subreaper", becomes_subreaper, 0},
     {"process group", process_group, 0},
     {"time of children", time_of_children, 0},
