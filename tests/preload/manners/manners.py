@@ -184,6 +184,10 @@ class Manners:
         self.frozen("leaves", ["go", "leave"])
         self.frozen("crashes", ["go", "crash"])
         self.frozen("returns", ["go", "errno"])
+        if shutil.which("gdb"):
+            self.frozen("gdb attaches", ["go", "gdb", "errno", "close", "hold"])
+        else:
+            self.checks.skip("gdb attaches", "gdb is not installed")
         self.frozen("main thread leaves", ["go", "main-leaves"])
         self.frozen("returns before the report", ["go", "errno"], COLDBOOST_VERBOSE="1")
 

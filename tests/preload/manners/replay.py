@@ -16,6 +16,7 @@ import socket
 import stat
 import sys
 import tempfile
+import threading
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -221,6 +222,47 @@ class Replay:
             read = [os.path.basename(path) for path in unchanged if resident_pages(path)]
             self.checks.equal(read, [], f"stale files that were read, {mode}")
 
+    def changing(self):
+        """Files that are cut, emptied, grown again and replaced while they are read, and the profile with
+        them: nothing is read through a mapping, so nobody gets a SIGBUS."""
+        paths = self.make_files(12, 256)
+        size = os.path.getsize(paths[0])
+        profile = Profile()
+        entries = [(profile.file(path, mtime_ns=0), 0, 256, epoch) for epoch, path in enumerate(paths)]
+        profile.section(os.path.realpath(self.victim), entries)
+        name = profile.write(f"{self.folder}/changing.cbp")
+        content = profile.encode()
+        over = threading.Event()
+        changes = 0
+
+        def change():
+            nonlocal changes
+            while not over.is_set():
+                path = paths[changes % len(paths)]
+                os.truncate(path, (0, 1, size // 2)[changes % 3])
+                os.truncate(path, size)
+                os.rename(path, f"{path}.away")
+                (os.mkfifo, os.mkdir, lambda p: os.symlink(p, p))[changes % 3](path)
+                (os.rmdir if changes % 3 == 1 else os.remove)(path)
+                os.rename(f"{path}.away", path)
+                os.truncate(name, changes % len(content))
+                with open(name, "r+b") as out:
+                    out.write(content)
+                changes += 1
+
+        states = set()
+        changer = threading.Thread(target=change)
+        changer.start()
+        try:
+            for i in range(45):
+                mode = ("thread", "fork", "sync")[i % 3]
+                states.add(self.start(name, COLDBOOST="force", COLDBOOST_MODE=mode).get("state"))
+        finally:
+            over.set()
+            changer.join()
+        self.checks.check(changes > 100, f"only {changes} changes")
+        self.checks.check("done" in states, f"no replay was done: {states}")
+
     def build_id(self):
         """Another mtime with the recorded build-id is the recorded file: a layer unpacked anew."""
         same, other = self.make_files(2, 16)
@@ -328,6 +370,7 @@ def main():
             replay.small_gaps_and_large_ranges,
             replay.warm,
             replay.stale,
+            replay.changing,
             replay.build_id,
             replay.directories,
             replay.lookups,
