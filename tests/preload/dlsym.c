@@ -2,8 +2,10 @@
  * dlsym.c: a program that knows nothing of coldboost but the names. It looks them up at run time,
  * as a user's program would, and checks each against an independent definition.
  *
- * Usage: dlsym present|absent [emulated]. Prints what is wrong and exits with 1, otherwise nothing
- * and 0.
+ * Usage: dlsym present|absent [emulated]
+ *        dlsym long CALLS          calls of every name, in each of 8 threads
+ *
+ * Prints what is wrong and exits with 1, otherwise nothing and 0.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -249,12 +251,114 @@ static void check_components(void)
     CHECK(preload_components(NULL, 0, 0) == 0, "no components");
 }
 
+/* Pieces of some data with what the definitions say of them. */
+enum { PIECES = 61, DATA_BYTES = 5000 };
+static uint8_t data[DATA_BYTES];
+static struct piece {
+    size_t offset, half, size;
+    uint32_t crc, crc_of_first, crc_of_second, crc32c, crc32c_of_first, crc32c_of_second;
+} pieces[PIECES];
+
+static void make_pieces(void)
+{
+    const uint32_t ieee = 0xEDB88320, castagnoli = 0x82F63B78;
+    for (size_t i = 0; i < DATA_BYTES; i++)
+        data[i] = (uint8_t)(i * i >> 3 ^ i);
+    for (size_t i = 0; i < PIECES; i++) {
+        struct piece *piece = &pieces[i];
+        piece->offset = i * 7 % 64;
+        piece->size = i < PIECES - 1 ? i * i % 700 : 4096;
+        piece->half = piece->size / 3;
+        const uint8_t *p = data + piece->offset, *middle = p + piece->half;
+        size_t rest = piece->size - piece->half;
+        piece->crc = reference(ieee, 0, p, piece->size);
+        piece->crc_of_first = reference(ieee, 0, p, piece->half);
+        piece->crc_of_second = reference(ieee, 0, middle, rest);
+        piece->crc32c = reference(castagnoli, 0, p, piece->size);
+        piece->crc32c_of_first = reference(castagnoli, 0, p, piece->half);
+        piece->crc32c_of_second = reference(castagnoli, 0, middle, rest);
+    }
+}
+
+static int count_call(void *count)
+{
+    return ++*(int *)count % 3 == 0 ? 7 : 0;
+}
+
+/* One call of every name; the number of those that answered wrongly. */
+static unsigned call_all(const struct piece *piece, uint8_t *copy)
+{
+    const uint8_t *p = data + piece->offset, *middle = p + piece->half;
+    size_t n = piece->size, rest = n - piece->half;
+    unsigned wrong = 0, first = (unsigned)is_cold_start() + (unsigned)is_cold_start_asm();
+    __atomic_add_fetch(&winners, first, __ATOMIC_RELAXED);
+    prefetch_critical_memory(p, n);
+    optimized_spin_wait(1);
+    spin_wait_ns(20);
+    memset(copy, 0x5a, n + 1);
+    wrong += fast_memcpy(copy, p, n) != copy || memcmp(copy, p, n) != 0 || copy[n] != 0x5a;
+    wrong += hardware_crc32(p, n) != piece->crc;
+    wrong += zlib_crc32(piece->crc_of_first, middle, (unsigned)rest) != piece->crc;
+    wrong += zlib_crc32_z(piece->crc_of_first, middle, rest) != piece->crc;
+    wrong += telemetry_checksum(p, n) != piece->crc;
+    wrong += crc32_update(piece->crc_of_first, middle, rest) != piece->crc;
+    wrong += crc32_combine(piece->crc_of_first, piece->crc_of_second, rest) != piece->crc;
+    wrong += crc32c(p, n) != piece->crc32c;
+    wrong += crc32c_update(piece->crc32c_of_first, middle, rest) != piece->crc32c;
+    wrong += crc32c_combine(piece->crc32c_of_first, piece->crc32c_of_second, rest) != piece->crc32c;
+    wrong += page_in(p, n) != 0;
+    int count = 0;
+    struct component list[] = {{"low", 1, 1, count_call, &count, p, n, 0, 0},
+                               {"large", 2, 9, count_call, &count, NULL, 0, 0, 0},
+                               {"high", 3, 1, count_call, &count, NULL, 0, 0, 0}};
+    wrong += preload_components(list, 3, 5) != 2 || count != 2 || list[1].state != 3;
+    int kind = critical_init();
+    wrong += kind < 1 || kind > 2;
+    wrong += version()[0] < '0';
+    return wrong;
+}
+
+static unsigned long calls_each, wrong_calls;
+
+static void *call_long(void *index)
+{
+    static _Thread_local uint8_t copy[DATA_BYTES];
+    unsigned long wrong = 0;
+    pthread_barrier_wait(&start);
+    for (unsigned long i = 0; i < calls_each; i++)
+        wrong += call_all(&pieces[(i + (uintptr_t)index) % PIECES], copy);
+    __atomic_add_fetch(&wrong_calls, wrong, __ATOMIC_RELAXED);
+    return NULL;
+}
+
+static void check_long(unsigned long calls)
+{
+    pthread_t threads[RACERS];
+    make_pieces();
+    calls_each = calls;
+    pthread_barrier_init(&start, NULL, RACERS);
+    errno = 77;
+    for (uintptr_t i = 0; i < RACERS; i++)
+        if (pthread_create(&threads[i], NULL, call_long, (void *)i) != 0)
+            abort();
+    for (int i = 0; i < RACERS; i++)
+        pthread_join(threads[i], NULL);
+    CHECK(wrong_calls == 0, "%lu calls answered wrongly", wrong_calls);
+    CHECK(winners == 1, "%u callers were told that they came first", winners);
+    CHECK(errno == 77, "errno was changed to %d", errno);
+}
+
 int main(int argc, char **argv)
 {
-    bool present = argc > 1 && strcmp(argv[1], "present") == 0;
+    bool is_long = argc > 2 && strcmp(argv[1], "long") == 0;
+    bool present = is_long || (argc > 1 && strcmp(argv[1], "present") == 0);
     look_up(present);
     if (failures || !present)
         return failures != 0;
+    if (is_long) {
+        check_long(strtoul(argv[2], NULL, 10));
+        return failures != 0;
+    }
     check_cold_start();
     check_checksums();
     check_copies();
