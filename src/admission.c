@@ -50,6 +50,17 @@ struct admission admit(const char *executable, enum role role, enum policy polic
     return admission;
 }
 
+void handover_write(const struct handover *handover, char text[HANDOVER_BYTES])
+{
+    const uint64_t numbers[] = {handover->process_id, handover->started_ns, handover->start,
+                                handover->arm, handover->executable_hash};
+    size_t length = 0;
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        length = text_append(text, HANDOVER_BYTES, length, i ? ":" : "");
+        length = text_append_number(text, HANDOVER_BYTES, length, numbers[i]);
+    }
+}
+
 bool handover_parse(const char *text, struct handover *out)
 {
     uint64_t *const numbers[] = {&out->process_id, &out->started_ns, &out->start, &out->arm,

@@ -41,6 +41,10 @@ struct handover {
     uint64_t process_id, started_ns, start, arm, executable_hash;
 };
 
+#define HANDOVER_BYTES 80
+
+void handover_write(const struct handover *handover, char text[HANDOVER_BYTES]);
+
 /* Fills out; numbers that are missing are 0. Returns whether it is meant for this process. */
 bool handover_parse(const char *text, struct handover *out);
 

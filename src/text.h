@@ -35,6 +35,16 @@ static inline size_t text_append(char *buffer, size_t capacity, size_t at, const
     return at;
 }
 
+static inline size_t text_append_number(char *buffer, size_t capacity, size_t at, uint64_t number)
+{
+    char digits[21], *first = digits + sizeof digits - 1;
+    *first = '\0';
+    do
+        *--first = (char)('0' + number % 10);
+    while (number /= 10);
+    return text_append(buffer, capacity, at, first);
+}
+
 static inline bool bytes_equal(const void *a, const void *b, size_t n)
 {
     const uint8_t *x = a, *y = b;

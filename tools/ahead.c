@@ -3,24 +3,12 @@
  */
 #include "ahead.h"
 
-#include "environment.h"
-#include "profile.h"
-#include "replay.h"
+#include "options.h"
 #include "sys.h"
 #include "text.h"
 
 #define MAX_INTERPRETERS 5   /* scripts whose interpreter is a script: the kernel's own limit */
 #define HEAD_BYTES       256 /* so much of a "#!" line the kernel reads */
-
-static size_t append_number(char *buffer, size_t capacity, size_t at, uint64_t number)
-{
-    char digits[21], *first = digits + sizeof digits - 1;
-    *first = '\0';
-    do
-        *--first = (char)('0' + number % 10);
-    while (number /= 10);
-    return text_append(buffer, capacity, at, first);
-}
 
 /* A directory may be "executed" too. */
 static bool is_program(const char *path)
@@ -60,9 +48,9 @@ bool ahead_resolve(const char *path, char resolved[AHEAD_PATH_BYTES])
     int fd = sys_open(path, O_PATH);
     if (fd < 0)
         return false;
-    char link[AHEAD_ID_BYTES + sizeof "/proc/self/fd/"];
-    append_number(link, sizeof link, text_append(link, sizeof link, 0, "/proc/self/fd/"),
-                  (uint64_t)fd);
+    char link[sizeof "/proc/self/fd/" + 20];
+    text_append_number(link, sizeof link, text_append(link, sizeof link, 0, "/proc/self/fd/"),
+                       (uint64_t)fd);
     long length = sys_readlink(link, resolved, AHEAD_PATH_BYTES - 1);
     sys_close(fd);
     if (length <= 0)
@@ -111,53 +99,6 @@ bool ahead_find_executable(const char *path, char executable[AHEAD_PATH_BYTES])
         if (!path)
             return true;
     }
-}
-
-int ahead_start(const char *profile, const char *executable, const char *label,
-                const struct options *options, char *const *envp, char id[AHEAD_ID_BYTES])
-{
-    /* A thread would not outlive exec. */
-    if (replay_would_be_adopted())
-        return -ECHILD;
-    enum role role = environment_role(envp, executable);
-    enum init_type init_type = environment_init_type(envp);
-    struct telemetry_process process = {
-        .target = options->telemetry,
-        .envp = envp,
-        .executable = executable,
-        .role = role,
-        .init_type = init_type,
-        .holdout = options->holdout,
-        .started_ns = sys_monotonic_ns(),
-    };
-    telemetry_begin(&process);
-    struct replay_request request = {
-        .profile = profile,
-        .executable = executable,
-        .label = label,
-        .role = role,
-        .policy = lambda_policy(role, init_type),
-        .ahead = true,
-        .holdout = options->holdout,
-        .mode = MODE_FORK,
-        .workers = options->workers,
-        .budget_bytes = options->budget_bytes,
-        .granted_bytes = environment_memory_bytes(envp),
-        .force = options->enabled == SWITCH_FORCE,
-        .report = options->verbose,
-    };
-    struct admission admission;
-    int started = replay_start(&request, &admission);
-    if (started > 0) {
-        const uint64_t numbers[] = {(uint64_t)sys_getpid(), process.started_ns, admission.start,
-                                    admission.arm, profile_hash(executable)};
-        size_t length = 0;
-        for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-            length = text_append(id, AHEAD_ID_BYTES, length, i ? ":" : "");
-            length = append_number(id, AHEAD_ID_BYTES, length, numbers[i]);
-        }
-    }
-    return started;
 }
 
 static size_t text_bytes(const char *text)

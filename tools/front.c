@@ -8,6 +8,7 @@
  * arguments, environment and descriptors, and it alone decides and says what is wrong.
  */
 #include "ahead.h"
+#include "early.h"
 #include "entry.h"
 #include "environment.h"
 #include "options.h"
@@ -116,8 +117,8 @@ static void run(char **arguments, char *const *envp)
     if (!path || !sys_may_execute(path) || !ahead_find_executable(path, executable) ||
         !is_ordinary(executable) || !find_profile(named, envp, profile) || !find_object(object))
         return;
-    char id[AHEAD_ID_BYTES] = "";
-    int started = ahead_start(profile, executable, "run", &options, envp, id);
+    char id[HANDOVER_BYTES] = "";
+    int started = early_start(profile, executable, "run", &options, envp, id);
     if (started <= 0 && started != -ECHILD)
         return;
     char *const *extended = ahead_extend(envp, profile, object, id);

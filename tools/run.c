@@ -8,6 +8,7 @@
  */
 #include "ahead.h"
 #include "command.h"
+#include "early.h"
 #include "launch.h"
 
 #include <errno.h>
@@ -48,8 +49,8 @@ static int print_run_help(void)
 static void begin_replay(const struct program *program, const char *profile,
                          const struct options *options)
 {
-    char id[AHEAD_ID_BYTES];
-    int started = ahead_start(profile, program->executable, "run", options, environ, id);
+    char id[HANDOVER_BYTES];
+    int started = early_start(profile, program->executable, "run", options, environ, id);
     if (started > 0) {
         setenv("COLDBOOST_STARTED", id, 1);
     } else if (started == 0) {

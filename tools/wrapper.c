@@ -10,6 +10,7 @@
  * With COLDBOOST_RECORD it becomes the recorder instead, where the layer has one.
  */
 #include "ahead.h"
+#include "early.h"
 #include "entry.h"
 #include "environment.h"
 #include "options.h"
@@ -42,7 +43,7 @@ static void find_part(const char *name, char path[AHEAD_PATH_BYTES])
 static char *const *boost(const char *path, char **argv, char *const *envp)
 {
     static char executable[AHEAD_PATH_BYTES], object[AHEAD_PATH_BYTES];
-    static char profile_buffer[AHEAD_PATH_BYTES], id[AHEAD_ID_BYTES];
+    static char profile_buffer[AHEAD_PATH_BYTES], id[HANDOVER_BYTES];
     struct options options;
     options_read(envp, &options);
     if (options.enabled == SWITCH_OFF)
@@ -55,7 +56,7 @@ static char *const *boost(const char *path, char **argv, char *const *envp)
                               ? options.profile
                               : environment_profile(envp, profile_buffer, sizeof profile_buffer);
     if (profile && ahead_find_executable(path, executable))
-        ahead_start(profile, executable, NULL, &options, envp, id);
+        early_start(profile, executable, NULL, &options, envp, id);
     find_part("/lib/libcoldboost.so", object);
     char *const *extended = ahead_extend(envp, "", object, id);
     return extended ? extended : envp;

@@ -1,0 +1,52 @@
+/*
+ * early.c: begins the replay before the program is there: before exec, or before the loader has
+ * mapped its libraries.
+ */
+#include "early.h"
+
+#include "environment.h"
+#include "profile.h"
+#include "replay.h"
+#include "sys.h"
+
+int early_start(const char *profile, const char *executable, const char *label,
+                const struct options *options, char *const *envp, char handover[HANDOVER_BYTES])
+{
+    /* A thread would not outlive exec. */
+    if (replay_would_be_adopted())
+        return -ECHILD;
+    enum role role = environment_role(envp, executable);
+    enum init_type init_type = environment_init_type(envp);
+    struct telemetry_process process = {
+        .target = options->telemetry,
+        .envp = envp,
+        .executable = executable,
+        .role = role,
+        .init_type = init_type,
+        .holdout = options->holdout,
+        .started_ns = sys_monotonic_ns(),
+    };
+    telemetry_begin(&process);
+    struct replay_request request = {
+        .profile = profile,
+        .executable = executable,
+        .label = label,
+        .role = role,
+        .policy = lambda_policy(role, init_type),
+        .ahead = true,
+        .holdout = options->holdout,
+        .mode = MODE_FORK,
+        .workers = options->workers,
+        .budget_bytes = options->budget_bytes,
+        .granted_bytes = environment_memory_bytes(envp),
+        .force = options->enabled == SWITCH_FORCE,
+        .report = options->verbose,
+    };
+    struct admission admission;
+    int started = replay_start(&request, &admission);
+    if (started > 0)
+        handover_write(&(struct handover){(uint64_t)sys_getpid(), process.started_ns,
+                                          admission.start, admission.arm, profile_hash(executable)},
+                       handover);
+    return started;
+}

@@ -1,0 +1,22 @@
+/*
+ * early.h: the start of a replay for a program that does not run yet.
+ *
+ * For coldboost run, coldboost-wrapper and the auditor. Works without libc: no output, no errno,
+ * nothing allocated, nothing left open.
+ */
+#ifndef CB_EARLY_H
+#define CB_EARLY_H
+
+#include "admission.h"
+#include "options.h"
+
+/*
+ * Begins the replay, in a process of its own, for the program that this process is about to be.
+ * Returns as replay_start() does, or -ECHILD where the program would find the replay among its
+ * children; the constructor then does all of it. After a 1 or 2 the constructor wants the handover.
+ * The label stands in the report instead of the role, unless it is NULL.
+ */
+int early_start(const char *profile, const char *executable, const char *label,
+                const struct options *options, char *const *envp, char handover[HANDOVER_BYTES]);
+
+#endif
