@@ -13,6 +13,7 @@
 #include "coldboost.h"
 
 #include "admission.h"
+#include "audit.h"
 #include "blind.h"
 #include "children.h"
 #include "cpu.h"
@@ -38,23 +39,12 @@ extern const char *gnu_get_libc_version(void) __attribute__((weak));
 static struct options options;
 
 /* glibc hands (argc, argv, envp) to constructors and may not have set environ yet; musl hands over
- * nothing and has set it. */
+ * nothing and has set it. NULL: there is no libc in this namespace, which is an auditor's. */
 static char **find_environment(char **from_arguments)
 {
     if (gnu_get_libc_version)
         return from_arguments;
     return &environ ? environ : NULL;
-}
-
-/* The auxiliary vector stands behind the environment that the kernel made. */
-static unsigned long auxiliary(char *const *envp, unsigned long type)
-{
-    while (*envp)
-        envp++;
-    for (const ElfW(auxv_t) *entry = (const void *)(envp + 1); entry->a_type != AT_NULL; entry++)
-        if (entry->a_type == type)
-            return entry->a_un.a_val;
-    return 0;
 }
 
 /* The path of the program, as /proc/self/exe names it; "" if there is no /proc. */
@@ -157,7 +147,11 @@ __attribute__((constructor)) static void construct(int argc, char **argv, char *
 {
     (void)argc, (void)argv;
     char **envp = find_environment(arguments_envp);
-    if (!envp || (gnu_get_libc_version && auxiliary(envp, AT_SECURE)))
+    if (!envp) {
+        audit_expect(arguments_envp);
+        return;
+    }
+    if (gnu_get_libc_version && environment_auxiliary(envp, AT_SECURE))
         return;
     options_read(envp, &options);
     zlib_set_up(options.crc32);
@@ -174,7 +168,8 @@ __attribute__((constructor)) static void construct(int argc, char **argv, char *
     enum role role = environment_role(envp, NULL);
     enum init_type init_type = environment_init_type(envp);
     struct handover handover;
-    bool started_ahead = handover_parse(options.started, &handover) &&
+    const char *by_auditor = audit_take_handover(envp);
+    bool started_ahead = handover_parse(by_auditor ? by_auditor : options.started, &handover) &&
                          handover.executable_hash == profile_hash(own_executable());
     if (options.telemetry) {
         struct telemetry_process process = {

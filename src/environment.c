@@ -11,6 +11,8 @@
 #include "sys.h"
 #include "text.h"
 
+#include <elf.h>
+#include <link.h>
 #include <stddef.h>
 
 /* Kept short of the first-level cache, where the program's own first data must fit too. */
@@ -98,6 +100,16 @@ enum coldboost_start coldboost_critical_init(void)
                                     __ATOMIC_RELAXED, __ATOMIC_RELAXED);
     }
     return __atomic_load_n(&start_kind, __ATOMIC_RELAXED);
+}
+
+unsigned long environment_auxiliary(char *const *envp, unsigned long type)
+{
+    while (*envp)
+        envp++;
+    for (const ElfW(auxv_t) *entry = (const void *)(envp + 1); entry->a_type != AT_NULL; entry++)
+        if (entry->a_type == type)
+            return entry->a_un.a_val;
+    return 0;
 }
 
 /* What each process does of a replay: one row a role, one column an init type. The row of a process

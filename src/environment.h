@@ -47,6 +47,12 @@ const char *role_name(unsigned role);
 const char *init_type_name(unsigned init_type);
 const char *policy_name(enum policy policy);
 
+/*
+ * An entry of the auxiliary vector, which stands behind the block that the kernel made: for no
+ * other. 0 if there is none of the type.
+ */
+unsigned long environment_auxiliary(char *const *envp, unsigned long type);
+
 /* What Lambda grants the function, in bytes; 0 outside Lambda. */
 uint64_t environment_memory_bytes(char *const *envp);
 

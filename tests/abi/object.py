@@ -19,6 +19,7 @@ EXPORTS = {
     "hardware_crc32",
     "crc32",
     "crc32_z",
+    "la_version",
 }
 EXPORT_PREFIX = "coldboost_"
 MAX_STRIPPED_BYTES = 96 * 1024

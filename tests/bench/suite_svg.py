@@ -4,6 +4,7 @@ from xml.sax.saxutils import escape
 
 BARS = [
     ('preload', 'LD_PRELOAD', '#1f77b4'),
+    ('audit', 'LD_AUDIT', '#17637f'),
     ('run', 'coldboost run', '#0b3c5d'),
     ('vmtouch', 'vmtouch -t, then start', '#e08214'),
     ('cat', 'cat files, then start', '#fdb863'),

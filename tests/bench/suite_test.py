@@ -16,15 +16,15 @@ import xml.etree.ElementTree
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 from coldboost_support import Checks  # noqa: E402
 
-COLD = {"cold", "preload", "run", "blind", "vmtouch", "cat", "elf", "floor", "ctor"}
-WARM = {"warm", "w+pre", "empty", "wctor"}
+COLD = {"cold", "preload", "audit", "run", "blind", "vmtouch", "cat", "elf", "floor", "ctor"}
+WARM = {"warm", "w+pre", "w+aud", "empty", "wctor"}
 
 
 def program(**samples):
     """As a measured program of 200 ms cold and 100 ms warm, but for what is named."""
-    defaults = {"cold": [200, 220, 180], "preload": [130, 140, 120], "run": [110, 120, 100],
+    defaults = {"cold": [200, 220, 180], "preload": [130, 140, 120], "audit": [110, 120, 100], "run": [110, 120, 100],
                 "blind": [198, 217, 178], "vmtouch": [240, 250, 230], "cat": [260, 250, 230],
-                "elf": [210, 250, 230], "warm": [100, 101, 99], "w+pre": [100, 101, 99],
+                "elf": [210, 250, 230], "warm": [100, 101, 99], "w+pre": [100, 101, 99], "w+aud": [100, 101, 99],
                 "empty": [100, 101, 99], "floor": [50, 51, 49], "ctor": [10, 11, 9],
                 "wctor": [5, 6, 4]}
     defaults.update({name.replace("_", "+"): values for name, values in samples.items()})
@@ -83,8 +83,10 @@ def test_promises(checks, suite):
         ("local", {"run": [150, 150, 150]}, "local, run: no program under 0.6"),
         ("local", {"run": [250, 250, 250]}, "local, run against vmtouch: faster on every program"),
         ("local", {"blind": [206, 227, 186]}, "local, blind: no program over 1.02 of cold"),
+        ("local", {"audit": [150, 150, 150]}, "local, audit: no program under 0.6"),
+        ("local", {"w_aud": [103, 104, 102]}, "local, w+aud: <= 1.02 of warm, programs of 50 ms and more"),
         ("local", {"w_pre": [103, 104, 102]},
-         "local, warm: <= 1.02 of warm, programs of 50 ms and more"),
+         "local, w+pre: <= 1.02 of warm, programs of 50 ms and more"),
         ("slow", {"preload": [110, 120, 100]}, "slow, preload: median cold time cut >= 50%"),
         ("slow", {"blind": [201, 221, 181]}, "slow, blind: gains"),
         ("local_1cpu", {"preload": [201, 221, 181]}, "local-1cpu, preload: a gain on every program"),
@@ -101,7 +103,7 @@ def test_promises(checks, suite):
     true = {"command": ["true"], "files": 1, "bytes": 1, "whole_bytes": 1, "kept_bytes": 0,
             "samples_ms": {"warm": [1.0], "w+pre": [1.2], "empty": [1.0]}}
     shown, _ = show(checks, suite, document(local={"true": true}), status=1)
-    checks.equal(missed(shown), ["local, warm: true <= 1.10 of an empty object"], "a slow true")
+    checks.equal(missed(shown), ["local, w+pre: true <= 1.10 of an empty object"], "a slow true")
 
 
 def test_merge(checks, suite):

@@ -367,14 +367,16 @@ def hostile_profiles(profile, programs):
     yield "devices as files", strange.encode()
 
 
-def configurations(folder, profile, programs):
-    """Name and variables of every way to preload."""
+def configurations(folder, profile, programs, object_path):
+    """Name and variables of every way to preload; None: it is not set."""
     good = profile.write(f"{folder}/good.cbp")
     yield "no profile", {}
     yield "profile", {"COLDBOOST_PROFILE": good}
     forced = {"COLDBOOST_PROFILE": good, "COLDBOOST": "force"}
     for mode in ("thread", "fork", "sync"):
         yield f"forced, {mode}", {**forced, "COLDBOOST_MODE": mode}
+    yield "forced, auditor", {**forced, "LD_AUDIT": object_path, "LD_PRELOAD": None}
+    yield "forced, auditor and preloaded", {**forced, "LD_AUDIT": object_path}
     yield "off", {"COLDBOOST_PROFILE": good, "COLDBOOST": "off"}
     yield "forced without a profile", {"COLDBOOST": "force"}
     yield "1 worker", {**forced, "COLDBOOST_WORKERS": "1"}
@@ -449,7 +451,9 @@ def compare(checks, case, base, data, object_path, settings_of):
     if not checks.check(not noise, f"{case.name} differs from itself without us: {noise}"):
         return
     for name, settings in settings_of:
-        boosted = run_case(case, base, {"LD_PRELOAD": object_path, **settings}, data)
+        variables = {"LD_PRELOAD": object_path, **settings}
+        given = {name: value for name, value in variables.items() if value is not None}
+        boosted = run_case(case, base, given, data)
         found = "; ".join(plain.differences(boosted))
         checks.check(not found, f"{case.name}, {name}: {found}")
 
@@ -481,7 +485,7 @@ def main():
                 runnable.append(case)
         programs = programs_involved(runnable, environment["PATH"])
         profile = make_profile(programs, data)
-        settings_of = list(configurations(base, profile, programs))
+        settings_of = list(configurations(base, profile, programs, object_path))
         always, others, step = settings_of, [], 1
         if sys.argv[3:] == ["--dealt"]:
             always, others, step = settings_of[:5], settings_of[5:], len(runnable)

@@ -40,8 +40,9 @@ from coldboost_support import (  # noqa: E402
 
 FILES, FILE_PAGES = 240, 16
 PATIENCE_S = 60
-# How many times each. The emulator knows no child that sends no signal at its end.
-MODES = {"thread": 1, "sync": 1} if emulator() else {"thread": 2, "fork": 1, "sync": 1}
+# How many times each. The emulator knows no child that sends no signal at its end. "auditor" is both
+# preloaded and an auditor, and has the replay in a process of its own as "fork" has.
+MODES = {"thread": 1, "sync": 1} if emulator() else {"thread": 2, "fork": 1, "sync": 1, "auditor": 1}
 NOBODY = 65534
 CAPABILITY_2_EFFECTIVE, CAPABILITY_RAW = 0x02000001, 1 << 13  # of linux/capability.h
 BEFORE_MAIN = 1
@@ -52,6 +53,8 @@ LIBC = ctypes.CDLL(None)
 # as it does or not with the timing; in every other mode nothing may.
 SINGLE_THREAD = "the kernel allows it to a process of one thread, and it does not go by libc's name"
 ALL_THREADS = "a filter that kills is put on all threads"
+FORKS = "the first of two forks is waited for"
+FOLLOWED = "valgrind looks at the replay's process, and for an auditor at what the loader frees, too"
 KNOWN = {
     "unshare user": {"thread": SINGLE_THREAD},
     "unshare user before main": {"thread": SINGLE_THREAD},
@@ -61,9 +64,9 @@ KNOWN = {
     "seccomp kills all threads": {"thread": ALL_THREADS},
     "seccomp kills each thread": {"thread": ALL_THREADS},
     "seccomp traps all threads": {"thread": ALL_THREADS},
-    "time of children": {"fork": "the first of two forks is waited for"},
-    "valgrind, looks around": {"fork": "valgrind looks at the replay's process, too"},
-    "valgrind, wait for anybody": {"fork": "valgrind looks at the replay's process, too"},
+    "time of children": {"fork": FORKS, "auditor": FORKS},
+    "valgrind, looks around": {"fork": FOLLOWED, "auditor": FOLLOWED},
+    "valgrind, wait for anybody": {"fork": FOLLOWED, "auditor": FOLLOWED},
 }
 
 
@@ -154,12 +157,10 @@ class Bench:
     def settings(self, mode):
         if mode is None:
             return {}
-        return {
-            "LD_PRELOAD": self.object,
-            "COLDBOOST": "force",
-            "COLDBOOST_PROFILE": self.profile,
-            "COLDBOOST_MODE": mode,
-        }
+        settings = {"LD_PRELOAD": self.object, "COLDBOOST": "force", "COLDBOOST_PROFILE": self.profile}
+        if mode == "auditor":
+            return {**settings, "LD_AUDIT": self.object}
+        return {**settings, "COLDBOOST_MODE": mode}
 
 
 class Matrix:
@@ -240,6 +241,8 @@ class Matrix:
             verdict, why = "ok", ""
             known = KNOWN.get(name, {}) if theme != "by name" else {}
             for mode, count in (modes or MODES).items():
+                if mode == "auditor" and libc != "glibc":
+                    continue  # others know none
                 for _ in range(count * times):
                     boosted = self.start(bench, command, mode, **how)
                     found = differences(plain, boosted)
@@ -389,17 +392,20 @@ class Matrix:
             "jemalloc": glob.glob("/usr/lib/*/libjemalloc.so.2"),
             "faketime": glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1"),
         }
-        clock = {"FAKETIME": "@2000-01-01 00:00:00 x5", "FAKETIME_NO_CACHE": "1"}
+        variables_of = {
+            "faketime": {"FAKETIME": "@2000-01-01 00:00:00 x5", "FAKETIME_NO_CACHE": "1"},
+            # Whoever the auditor is, glibc has too little room left for jemalloc's thread-local data.
+            "jemalloc": {"GLIBC_TUNABLES": "glibc.rtld.optional_static_tls=8192"},
+        }
         few = ["looks around", "start from many threads", "dlopen storm in threads", "clocks run forward",
                "threads before main", "exec"]
         for name, paths in found.items():
             if not paths:
                 self.note("other preloads", name, "glibc", "skip", f"lib{name} is not installed")
                 continue
-            variables = clock if name == "faketime" else {}
             for what in few:
                 for place in ("first", "last"):
-                    how = {"command_of": self.victim(what), "variables": variables, place: paths[0],
+                    how = {"command_of": self.victim(what), "variables": variables_of[name], place: paths[0],
                            "memory_varies": True}
                     yield "other preloads", f"{name} {place}, {what}", "glibc", how
         if not shutil.which("fakeroot"):

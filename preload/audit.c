@@ -1,0 +1,128 @@
+/*
+ * audit.c: libcoldboost.so as an auditor: LD_AUDIT=…/libcoldboost.so.
+ *
+ * glibc loads an auditor into a namespace of its own before it has looked for a single library of
+ * the program, which is where LD_PRELOAD comes too late: ffmpeg's constructors run 0.2 s after
+ * exec, when hundreds of libraries have been mapped and relocated from a cold disk. Here the replay
+ * begins first, in a process of its own as for coldboost run. Then la_version() says 0: the loader
+ * unmaps us, forgets that there was an auditor, and binds the program as without one. Nothing is
+ * left in the process. See rtld-audit(7). musl knows no auditors and ignores the variable.
+ *
+ * The object may be preloaded as well, for its functions. Its constructor must then know what has
+ * been decided here, and there is no room for another variable in the block that the kernel made.
+ * So the pointer to "LD_AUDIT=…" is exchanged for one to a copy, in front of which the handover
+ * stands; the constructor puts the first pointer back. The program never sees either.
+ */
+#include "audit.h"
+
+#include "early.h"
+#include "environment.h"
+#include "profile.h"
+#include "sys.h"
+#include "text.h"
+
+#include <elf.h>
+
+#define PATH_BYTES 4096
+#define NOTE_MAGIC UINT64_C(0xe3b91d5c04f7a268)
+
+/* At the beginning of a page, and the text of the variable directly behind it. */
+struct note {
+    uint64_t magic;
+    const char *replaced;
+    char handover[HANDOVER_BYTES];
+};
+
+static char *const *environment;
+
+void audit_expect(char *const *envp)
+{
+    environment = envp;
+}
+
+/* The place of LD_AUDIT in the block, or NULL. */
+static const char **find_variable(char *const *envp)
+{
+    for (; *envp; envp++)
+        if (text_after(*envp, "LD_AUDIT="))
+            return (const char **)(uintptr_t)envp;
+    return NULL;
+}
+
+/* By the name under which it is installed; where it has another, nothing is handed over, and the
+ * constructor looks for itself what is in memory. */
+static bool is_preloaded(char *const *envp)
+{
+    const char *list = environment_get(envp, "LD_PRELOAD");
+    for (; list && *list; list++)
+        if (text_after(list, "libcoldboost.so"))
+            return true;
+    return false;
+}
+
+static void leave_handover(char *const *envp, const char *handover)
+{
+    const char **variable = find_variable(envp);
+    size_t bytes = sizeof(struct note) + 1;
+    for (const char *c = variable ? *variable : ""; *c; c++)
+        bytes++;
+    long memory = variable ? sys_map(bytes) : -ENOENT;
+    if (memory < 0 && memory > -4096)
+        return;
+    struct note *note = (struct note *)memory;
+    note->magic = NOTE_MAGIC;
+    note->replaced = *variable;
+    text_append(note->handover, sizeof note->handover, 0, handover);
+    text_append((char *)(note + 1), bytes - sizeof *note, 0, *variable);
+    *variable = (const char *)(note + 1);
+}
+
+const char *audit_take_handover(char *const *envp)
+{
+    static char handover[HANDOVER_BYTES];
+    const char **variable = find_variable(envp);
+    if (!variable || (uintptr_t)*variable % 4096 != sizeof(struct note))
+        return NULL;
+    /* Any variable may happen to stand there; what is in front of it is then memory, too: the
+     * block, or the arguments. */
+    struct note *note = (struct note *)((uintptr_t)*variable - sizeof(struct note));
+    if (note->magic != NOTE_MAGIC)
+        return NULL;
+    size_t bytes = sizeof *note + 1;
+    for (const char *c = *variable; *c; c++)
+        bytes++;
+    text_append(handover, sizeof handover, 0, note->handover);
+    *variable = note->replaced;
+    sys_unmap(note, bytes);
+    return handover;
+}
+
+static void start_replay(char *const *envp)
+{
+    static char executable[PATH_BYTES], buffer[PATH_BYTES];
+    char text[HANDOVER_BYTES] = "";
+    struct options options;
+    struct handover handover;
+    options_read(envp, &options);
+    const char *profile =
+        options.profile ? options.profile : environment_profile(envp, buffer, sizeof buffer);
+    if (options.enabled == SWITCH_OFF || !profile ||
+        sys_readlink("/proc/self/exe", executable, sizeof executable - 1) <= 0)
+        return;
+    bool started_ahead = handover_parse(options.started, &handover) &&
+                         handover.executable_hash == profile_hash(executable);
+    if (!started_ahead && early_start(profile, executable, "audit", &options, envp, text) > 0 &&
+        is_preloaded(envp))
+        leave_handover(envp, text);
+}
+
+/* Called by the loader when our constructor has run: there, the program's name is not yet known. */
+__attribute__((visibility("default"))) unsigned la_version(unsigned version);
+
+unsigned la_version(unsigned version)
+{
+    (void)version;
+    if (environment && !environment_auxiliary(environment, AT_SECURE))
+        start_replay(environment);
+    return 0;
+}
