@@ -1,9 +1,9 @@
 /*
- * children.c: takes our own entry out of LD_PRELOAD.
+ * children.c: takes our own entry out of LD_PRELOAD and LD_AUDIT.
  *
  * A bootstrap script starts dozens of programs that live for a millisecond, and to load an object
  * costs each of them 4 % of that, whatever it does. Runs in the constructor, before the shell's own
- * libc has read its environment: no libc, and nothing but that one variable is touched.
+ * libc has read its environment: no libc, and nothing but those two variables is touched.
  */
 #include "children.h"
 
@@ -25,10 +25,15 @@ static bool has_others(const char *profile, const char *shell)
     return n > 0 && profile_peek_others((const uint8_t *)page, (size_t)n, shell) == 1;
 }
 
-/* As the loaders of glibc and musl have it. */
-static bool separates(char c)
+/* The lists, and what stands between their entries as the loaders of glibc and musl have it. */
+static const struct list {
+    const char *name;
+    char separators[2];
+} lists[] = {{"LD_PRELOAD=", {' ', ':'}}, {"LD_AUDIT=", {':', ':'}}};
+
+static bool separates(const struct list *list, char c)
 {
-    return c == ' ' || c == ':';
+    return c == list->separators[0] || c == list->separators[1];
 }
 
 /* Whether the last part of the path from `begin` to `end` is the object's name. */
@@ -40,21 +45,21 @@ static bool is_object(const char *begin, const char *end)
 }
 
 /* Returns whether anything is left. What follows the list is zeroed: /proc/PID/environ shows it. */
-static bool take_out(char *list)
+static bool take_out(const struct list *list, char *value)
 {
-    char *to = list;
-    for (char *from = list; *from;) {
+    char *to = value;
+    for (char *from = value; *from;) {
         char *begin = from, *end;
-        while (separates(*begin))
+        while (separates(list, *begin))
             begin++;
-        for (end = begin; *end && !separates(*end); end++) {
+        for (end = begin; *end && !separates(list, *end); end++) {
         }
         if (!is_object(begin, end))
-            for (char *at = to == list ? begin : from; at < end; at++)
+            for (char *at = to == value ? begin : from; at < end; at++)
                 *to++ = *at;
         from = end;
     }
-    bool left = to != list;
+    bool left = to != value;
     while (*to)
         *to++ = '\0';
     return left;
@@ -66,8 +71,12 @@ void children_spare(char **envp, const char *profile, const char *shell)
         return;
     char **to = envp;
     for (; *envp; envp++) {
-        const char *value = text_after(*envp, "LD_PRELOAD=");
-        if (!value || take_out(*envp + (value - *envp)))
+        bool stays = true;
+        for (const struct list *list = lists; list < lists + sizeof lists / sizeof *lists; list++) {
+            const char *value = text_after(*envp, list->name);
+            stays = stays && (!value || take_out(list, *envp + (value - *envp)));
+        }
+        if (stays)
             *to++ = *envp;
     }
     while (*to)

@@ -191,18 +191,26 @@ Test(environment, takes_us_out_of_the_preloaded_objects)
         {"/a.so", "/a.so"},
         {"notlibcoldboost.so:/libcoldboost.so.1", "notlibcoldboost.so:/libcoldboost.so.1"},
         {"/libcoldboost.so/a.so:coldboost.so", "/libcoldboost.so/a.so:coldboost.so"},
+        {"LD_AUDIT=/a.so:/opt/lib/libcoldboost.so", "/a.so"},
+        {"LD_AUDIT=/opt/lib/libcoldboost.so", ""},
+        /* A blank separates objects to preload, and is part of an auditor's path. */
+        {"LD_AUDIT=/a folder/libcoldboost.so:/b.so", "/b.so"},
+        {"LD_AUDIT=libcoldboost.so /b.so", "libcoldboost.so /b.so"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        char preload[96] = "LD_PRELOAD=", first[] = "FIRST=libcoldboost.so",
-             other[] = "XLD_PRELOAD=libcoldboost.so", last[] = "LD_PRELOADED=libcoldboost.so";
-        char *block[] = {first, preload, other, last, NULL, first};
-        strcat(preload, cases[i].before);
+        bool is_audit = strncmp(cases[i].before, "LD_AUDIT=", strlen("LD_AUDIT=")) == 0;
+        const char *name = is_audit ? "LD_AUDIT=" : "LD_PRELOAD=";
+        char list[96], first[] = "FIRST=libcoldboost.so", other[] = "XLD_PRELOAD=libcoldboost.so",
+                       last[] = "LD_PRELOADED=libcoldboost.so";
+        char *block[] = {first, list, other, last, NULL, first};
+        strcpy(list, is_audit ? "" : name);
+        strcat(list, cases[i].before);
         children_spare(block, NULL, "/bin/bash");
         size_t at = 0;
         cr_assert_eq(block[at++], first);
         if (*cases[i].after) {
-            cr_assert_eq(block[at++], preload);
-            cr_assert_str_eq(preload + strlen("LD_PRELOAD="), cases[i].after, "%zu", i);
+            cr_assert_eq(block[at++], list);
+            cr_assert_str_eq(list + strlen(name), cases[i].after, "%zu", i);
         }
         cr_assert_eq(block[at++], other);
         cr_assert_eq(block[at++], last);
