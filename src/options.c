@@ -43,7 +43,7 @@ const struct option_row option_table[] = {
      16,
      FIELD(workers),
      {NULL},
-     "3; 16 where storage is slow",
+     "8; 16 where storage is slow",
      "replay threads, 1 to 16"},
     {"_TELEMETRY",
      OPTION_TEXT,

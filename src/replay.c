@@ -27,7 +27,7 @@
 
 #define PATH_BYTES      4096
 #define STACK_BYTES     (32u << 10)
-#define DEFAULT_WORKERS 3
+#define DEFAULT_WORKERS 8
 #define MAX_WORKERS     16
 #define PEEK_BYTES      4096
 /* A start that takes longer than this has other troubles than cold files. */

@@ -19,8 +19,9 @@
 /* readahead() reads at most the device's read-ahead window or its largest request, whichever is
  * larger, and forgets the rest of the call; the default window is this. */
 #define CHUNK_BYTES (128u << 10)
-/* A gap up to this is read along: cheaper than a request of its own. */
-#define MERGE_GAP_PAGES 8
+/* A gap up to this is read along: a request of its own costs about as much as 16 KiB of a disk that
+ * is kept busy. */
+#define MERGE_GAP_PAGES 3
 /* Within so many pages, look-ups come first and pages by file and offset instead of first touch. */
 #define WINDOW_PAGES 512
 /* A run is cut here: what the program asks for itself waits behind the runs that are on their way,

@@ -175,11 +175,11 @@ Test(working_set, scouts_touch_the_first_page_of_what_nobody_has_come_to)
 
 Test(working_set, ranges_near_each_other_are_read_as_one)
 {
-    ranges[1].first_page = 10; /* behind a gap of 8 pages */
+    ranges[1].first_page = 5; /* behind a gap of 3 pages */
     section.range_count = 2;
     read_all(NULL);
-    cr_expect_eq(counters.bytes, 14 * PROFILE_PAGE_BYTES);
-    ranges[1].first_page = 11;
+    cr_expect_eq(counters.bytes, 9 * PROFILE_PAGE_BYTES);
+    ranges[1].first_page = 6;
     counters.bytes = set.next_range = 0;
     read_all(NULL);
     cr_expect_eq(counters.bytes, 6 * PROFILE_PAGE_BYTES);
