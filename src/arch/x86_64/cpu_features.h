@@ -47,22 +47,22 @@ static inline uint32_t cpu_saved_registers(void)
     return low;
 }
 
+/* Three cpuid, each of which a virtual machine may trap for some 10 µs: __get_cpuid() takes two. */
 static inline uint32_t cpu_detect(void)
 {
-    uint32_t a, b, c, d, features = 0;
-    if (!__get_cpuid(0, &a, &b, &c, &d))
-        return 0;
+    uint32_t leaves, a, b, c, d, features = 0;
+    __cpuid(0, leaves, b, c, d);
     bool intel = b == signature_INTEL_ebx;
-    if (!__get_cpuid(1, &a, &b, &c, &d))
-        return 0;
+    __cpuid(1, a, b, c, d);
     if (c & bit_SSE4_2)
         features |= CPU_SSE42;
     if (c & bit_PCLMUL)
         features |= CPU_PCLMUL;
     bool ymm_exist = (c & bit_OSXSAVE) && (c & bit_AVX);
     uint32_t saved = ymm_exist ? cpu_saved_registers() : 0;
-    if ((saved & XCR0_XMM_YMM) != XCR0_XMM_YMM || !__get_cpuid_count(7, 0, &a, &b, &c, &d))
+    if ((saved & XCR0_XMM_YMM) != XCR0_XMM_YMM || leaves < 7)
         return features;
+    __cpuid_count(7, 0, a, b, c, d);
     if (b & bit_AVX2)
         features |= CPU_AVX2;
     if (c & bit_VPCLMULQDQ)
