@@ -111,7 +111,7 @@ static void start_replay(char *const *envp)
         return;
     bool started_ahead = handover_parse(options.started, &handover) &&
                          handover.executable_hash == profile_hash(executable);
-    if (!started_ahead && early_start(profile, executable, "audit", &options, envp, text) > 0 &&
+    if (!started_ahead && early_start(profile, executable, NULL, &options, envp, text) > 0 &&
         is_preloaded(envp))
         leave_handover(envp, text);
 }

@@ -1,7 +1,7 @@
 """A Node function with the AWS SDK (S3 and DynamoDB clients), from the start of the runtime to its
-first response through the local Runtime API: cold, with LD_PRELOAD, behind the wrapper, and warm; on
-the local disk, and on a slow store (tests/bench/slowfs). Then, warm, a bash bootstrap with 50
-short-lived children.
+first response through the local Runtime API: cold, with LD_PRELOAD, with LD_AUDIT too, behind the
+wrapper, and warm; on the local disk, and on a slow store (tests/bench/slowfs). Then, warm, a bash
+bootstrap with 50 short-lived children.
 
 Usage: benchmark.py COLDBOOST PACKAGES [--slowfs PROGRAM] [--rounds N] [--only local|slow|children]
 
@@ -29,7 +29,7 @@ from runtime_api import RuntimeApi  # noqa: E402
 from runtimes import IN_LAMBDA, unpack  # noqa: E402
 
 CLONE_NEWNS = 0x20000
-VARIANTS = ("cold", "preload", "wrapper", "warm")
+VARIANTS = ("cold", "preload", "audit", "wrapper", "warm")
 EVENT = b'{"n":1}'
 CHILDREN = "for i in {1..50}; do /bin/true; done"
 
@@ -97,10 +97,12 @@ class Benchmark:
 
     def start(self, variant):
         environment, command = dict(self.environment), self.command
-        if variant in ("preload", "wrapper"):
+        if variant in ("preload", "audit", "wrapper"):
             environment["COLDBOOST_PROFILE"] = f"{self.opt}/coldboost/profile.cbp"
         if variant == "preload":
             environment["LD_PRELOAD"] = f"{self.opt}/lib/libcoldboost.so"
+        elif variant == "audit":
+            environment["LD_AUDIT"] = environment["LD_PRELOAD"] = f"{self.opt}/lib/libcoldboost.so"
         elif variant == "wrapper":
             command = [f"{self.opt}/coldboost-wrapper", *command]
         if variant != "warm":

@@ -1,4 +1,4 @@
-"""Real runtimes against the local Runtime API: with nothing, with LD_PRELOAD, behind the wrapper,
+"""Real runtimes against the local Runtime API: with nothing, preloaded, audited, behind the wrapper,
 cold and warm, and where a sandbox is odd. The layer is what coldboost layer makes, unpacked at /opt.
 
 Usage: runtimes.py COLDBOOST FOREIGN_OBJECT PACKAGES [C_RUNTIME]
@@ -104,6 +104,8 @@ class Start:
         command = list(client.command)
         if variant == "preload":
             self.environment["LD_PRELOAD"] = PRELOAD
+        elif variant == "audit":
+            self.environment["LD_AUDIT"] = self.environment["LD_PRELOAD"] = PRELOAD
         elif variant == "wrapper":
             self.environment["AWS_LAMBDA_EXEC_WRAPPER"] = WRAPPER
             command.insert(0, WRAPPER)
@@ -233,7 +235,7 @@ class Runtimes:
     def has_record(self, name, start, variant, state, kind=rb"\w+"):
         """Exactly one replay, of the runtime, in the mode of its variant, as far as it had to go."""
         lines = start.record()
-        mode = b"fork" if variant == "wrapper" else b"thread"
+        mode = b"thread" if variant == "preload" else b"fork"
         done = len(start.client.files) if state == b"done" else 0
         role = b"shell" if os.path.basename(start.client.executable) == "bash" else b"runtime"
         pattern = (rb"coldboost: role=%b start=%b plan=profile mode=%b ranges=%d/%d bytes=\d+ "
@@ -241,12 +243,12 @@ class Runtimes:
         self.checks.check(
             len(lines) == 1 and re.fullmatch(pattern, lines[0]), f"{name}: record {lines}, not {pattern}")
         started = start.stderr().count(b"plan=started")
-        self.checks.equal(started, int(variant == "wrapper"), f"{name}: starts that the wrapper began")
+        self.checks.equal(started, int(variant != "preload"), f"{name}: starts that were begun ahead")
 
     def every_client(self):
         for client in self.clients.values():
             self.layer(client)
-            for variant in ("nothing", "preload", "wrapper"):
+            for variant in ("nothing", "preload", "audit", "wrapper"):
                 name = f"{client.name}, {variant}"
                 forget(client.files)
                 start = self.start(client, variant, COLDBOOST_VERBOSE="1")

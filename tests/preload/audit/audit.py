@@ -69,7 +69,7 @@ class Audit:
         self.checks.equal(none, [], "nobody of us")
         seen, reports = self.start(audit=self.object)
         self.checks.equal(len(reports), 1, f"reports: {reports}")
-        self.checks.equal(reports[0].get("role"), "audit", "who replays")
+        self.checks.equal(reports[0].get("mode"), "fork", "who replays")
         self.checks.equal(reports[0].get("ranges"), f"{FILES}/{FILES}", "ranges")
         self.checks.equal(seen.pop("LD_AUDIT"), self.object, "LD_AUDIT")
         plain.pop("LD_AUDIT")
@@ -80,8 +80,8 @@ class Audit:
     def with_preload(self):
         """The functions are there, and the constructor replays nothing for the second time."""
         seen, reports = self.start(audit=self.object, preload=self.object)
-        roles = sorted((report.get("role"), report.get("plan")) for report in reports)
-        self.checks.equal(roles, [("audit", "profile"), ("other", "started")], "reports")
+        plans = sorted(report.get("plan") for report in reports)
+        self.checks.equal(plans, ["profile", "started"], "reports")
         self.checks.equal((seen["functions"], seen["in_place"], seen["LD_AUDIT"]), ("1", "1", self.object), "seen")
         without, _ = self.start(preload=self.object, COLDBOOST="off")
         more = int(seen["KiB"]) - int(without["KiB"])
@@ -91,7 +91,7 @@ class Audit:
         """Ours is one of several, and what stands around it stays."""
         for audit in (f"{self.empty}:{self.object}", f"{self.object}:{self.empty}"):
             seen, reports = self.start(audit=audit, preload=self.object)
-            replayed = [report for report in reports if report.get("role") == "audit"]
+            replayed = [report for report in reports if report.get("mode") == "fork"]
             self.checks.equal((len(replayed), seen["LD_AUDIT"], seen["in_place"]), (1, audit, "1"), f"{audit}: {reports}")
 
     def once(self):
@@ -102,7 +102,7 @@ class Audit:
         self.checks.equal(plans, [("other", "started"), ("run", "profile")], "coldboost run with an auditor")
         self.checks.equal(seen["functions"], "1", "preloaded by coldboost run")
         _, reports = self.start([self.audited, "again"], audit=self.object)
-        self.checks.equal([report.get("role") for report in reports], ["audit", "audit"], "two programs of a process")
+        self.checks.equal([report.get("mode") for report in reports], ["fork", "fork"], "two programs of a process")
 
     def not_asked(self):
         for settings in ({"COLDBOOST": "off"}, {"COLDBOOST_PROFILE": f"{self.folder}/missing.cbp"},
@@ -115,7 +115,7 @@ class Audit:
         for percent, arm in ((100, "holdout"), (0, "boosted")):
             settings = {"COLDBOOST_HOLDOUT": str(percent), "COLDBOOST_TELEMETRY": f"{self.folder}/telemetry"}
             _, reports = self.start(audit=self.object, preload=self.object, **settings)
-            replayed = [report for report in reports if report.get("role") == "audit"]
+            replayed = [report for report in reports if report.get("mode") == "fork"]
             self.checks.equal(len(replayed), 0 if percent else 1, f"replays of {arm}: {reports}")
             text = ""
             for _ in range(PATIENCE_S * 10):  # the replay writes its record beside the program
