@@ -1,14 +1,14 @@
 """Real programs behave the same with libcoldboost.so in front of them as without.
 
-Usage: programs.py OBJECT GROUP [--dealt]
+Usage: programs.py OBJECT GROUP [--dealt N]
 
 Every case of the group runs once as it is and once in each configuration: preloaded without a
 profile, with one that names all the programs involved, with damaged ones, with every option. What
 can be seen from outside (output, errors, exit status or signal, files left behind) must not differ
 in a single byte.
 
---dealt: for an object built otherwise of the same sources. Each case runs without a profile and with
-one in each mode, and every other configuration in one case of the group, in turn.
+--dealt N: each case runs without a profile, with one in each mode and with the auditor, and of the
+other configurations every Nth, in turn, so that each runs in every Nth case, and in one at least.
 """
 
 import concurrent.futures
@@ -367,6 +367,9 @@ def hostile_profiles(profile, programs):
     yield "devices as files", strange.encode()
 
 
+ALWAYS = 7  # so many of the first ones run in each case
+
+
 def configurations(folder, profile, programs, object_path):
     """Name and variables of every way to preload; None: it is not set."""
     good = profile.write(f"{folder}/good.cbp")
@@ -487,8 +490,9 @@ def main():
         profile = make_profile(programs, data)
         settings_of = list(configurations(base, profile, programs, object_path))
         always, others, step = settings_of, [], 1
-        if sys.argv[3:] == ["--dealt"]:
-            always, others, step = settings_of[:5], settings_of[5:], len(runnable)
+        if sys.argv[3:4] == ["--dealt"]:
+            always, others = settings_of[:ALWAYS], settings_of[ALWAYS:]
+            step = min(int(sys.argv[4]), len(runnable))
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
             jobs = [
                 pool.submit(compare, checks, case, base, data, object_path, always + others[at::step])
