@@ -1,12 +1,10 @@
 #include "environment.h"
 
-#include "budget.h"
 #include "children.h"
 
 #include <criterion/criterion.h>
 #include <spawn.h>
 #include <string.h>
-#include <sys/sysinfo.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -161,18 +159,6 @@ Test(environment, an_empty_block_can_be_prefetched)
     char *const envp[] = {NULL};
     environment_set(envp);
     cr_assert_eq(coldboost_critical_init(), COLDBOOST_START_COLD);
-}
-
-Test(budget, is_half_of_what_there_is)
-{
-    struct sysinfo info;
-    sysinfo(&info);
-    uint64_t total = (uint64_t)info.totalram * info.mem_unit;
-    uint64_t budget = budget_by_memory(0);
-    cr_assert_gt(budget, 0);
-    cr_assert_leq(budget, total / 2);
-    cr_assert_eq(budget_by_memory(1 << 20), 1 << 19);
-    cr_assert_leq(budget_by_memory(UINT64_MAX), total / 2);
 }
 
 Test(environment, takes_us_out_of_the_preloaded_objects)
