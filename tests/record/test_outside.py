@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Records what cannot be preloaded: static programs, Go programs, and what these start.
 
-Usage: test_outside.py COLDBOOST VICTIM OBJECT STATIC_VICTIM [TEST...]
+Usage: test_outside.py COLDBOOST VICTIM OBJECT CALLER STATIC_VICTIM [TEST...]
 """
 import ctypes
 import mmap
@@ -20,7 +20,7 @@ from coldboost_support import copy_tool  # noqa: E402
 import test_record
 from test_record import COLDBOOST, LIBC, PATIENCE, VICTIM, read_profile
 
-STATIC = os.path.abspath(sys.argv[4])
+STATIC = os.path.abspath(sys.argv[5])
 NOBODY = 65534
 
 
@@ -40,6 +40,9 @@ class OutsideTest(test_record.RecordTest):
     """The same tests with a static program, and those that only concern it."""
     victim_path = STATIC
     # It has no loader.
+    test_every_wrapped_function = None
+    test_every_way_into_another_image = None
+    test_every_way_to_ask_for_an_invocation = None
     test_loaded_objects = None
     test_what_libc_reads_for_a_call = None
     test_dlopen_still_looks_at_its_caller = None
@@ -335,4 +338,4 @@ class OutsideTest(test_record.RecordTest):
 
 
 if __name__ == '__main__':
-    unittest.main(argv=[sys.argv[0], *sys.argv[5:]])
+    unittest.main(argv=[sys.argv[0], *sys.argv[6:]])

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Records a victim program and checks that the profile names exactly what it touched.
 
-Usage: test_record.py COLDBOOST VICTIM OBJECT [TEST...]
+Usage: test_record.py COLDBOOST VICTIM OBJECT CALLER [TEST...]
 """
 import collections
 import ctypes
@@ -16,7 +16,7 @@ import tempfile
 import time
 import unittest
 
-COLDBOOST, VICTIM, OBJECT = (os.path.abspath(path) for path in sys.argv[1:4])
+COLDBOOST, VICTIM, OBJECT, CALLER = (os.path.abspath(path) for path in sys.argv[1:5])
 PAGE = 4096
 PAGES = 512
 PATIENCE = 600  # seconds: for a machine that is busy, or stopped for a while
@@ -154,6 +154,38 @@ class RecordTest(unittest.TestCase):
         self.assertEqual(sorted(profile.files[self.data]),
                          [10, 11, 20, 30, 40, 50, 52, 60, 62, 70, 80, 90])
         self.assertEqual(profile.executables, [self.victim_path])
+
+    def wanted(self):
+        """What the caller says the profile must have: {kind: set}."""
+        kinds = {'page': set(), 'path': set(), 'folder': set()}
+        for line in self.out.splitlines():
+            kind, _, value = line.partition(' ')
+            kinds[kind].add(int(value) if kind == 'page' else value)
+        return kinds
+
+    def test_every_wrapped_function(self):
+        """Under each of its names, with and without a next definition."""
+        for name in 'getdents64', 'opendir', 'fdopendir':
+            os.mkdir(f'{self.data}.{name}')
+        time.sleep(0.02)
+        profile = self.record(CALLER, self.data)
+        wanted = self.wanted()
+        self.assertEqual(profile.files[self.data], wanted['page'])
+        self.assertEqual(profile.directories, wanted['folder'])
+        ours = {path for path in profile.paths
+                if path.startswith(self.data + '.') or path.startswith(('/xx', '/missing-an'))}
+        self.assertEqual(ours - wanted['folder'], wanted['path'] | {path for path in ours if 'hidden' in path})
+        self.assertGreater(len(wanted['path']), 30)
+
+    def test_every_way_into_another_image(self):
+        profile = self.record(CALLER, self.data, 'exec')
+        self.assertEqual(profile.files[self.data], self.wanted()['page'])
+
+    def test_every_way_to_ask_for_an_invocation(self):
+        for name in 'write', 'writev', 'send', 'sendto', 'sendmsg':
+            with self.subTest(name):
+                profile = self.record(CALLER, self.data, 'send', name, options=['--until', 'ready'])
+                self.assertEqual(profile.files[self.data], {10, 20})
 
     def test_stdio_reads_from_where_it_was_sought_to(self):
         profile = self.victim('stdio:100', 'stream:200')
@@ -646,4 +678,4 @@ class RecordTest(unittest.TestCase):
 
 
 if __name__ == '__main__':
-    unittest.main(argv=[sys.argv[0], *sys.argv[4:]])
+    unittest.main(argv=[sys.argv[0], *sys.argv[5:]])
