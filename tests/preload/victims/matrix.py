@@ -221,6 +221,8 @@ class Matrix:
         """The loader complains where it cannot preload, which is its own business; heaps of several
         threads, and of those who replace malloc, are of another size each time; so are addresses."""
         outcome.stderr = re.sub(rb"(?m)^ERROR: ld.so: object.*\n", b"", outcome.stderr)
+        # strace, of a thread that it has attached to within a system call.
+        outcome.stderr = re.sub(rb"(?m)^strace: pid \d+: entering, ptrace_syscall_info.*\n", b"", outcome.stderr)
         outcome.stderr = re.sub(rb"==\d+==|0x[0-9a-f]+|(?<=/proc/)\d+", b"#", outcome.stderr)
         if memory_varies:
             outcome.stdout = re.sub(rb"(?m)^(leftovers: \d+ tasks), \d+ KiB$", rb"\1", outcome.stdout)
@@ -393,7 +395,9 @@ class Matrix:
             "faketime": glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1"),
         }
         variables_of = {
-            "faketime": {"FAKETIME": "@2000-01-01 00:00:00 x5", "FAKETIME_NO_CACHE": "1"},
+            # Its shared memory has the process's number for a name, and what was killed leaves it behind.
+            "faketime": {"FAKETIME": "@2000-01-01 00:00:00 x5", "FAKETIME_NO_CACHE": "1",
+                         "FAKETIME_DISABLE_SHM": "1"},
             # Whoever the auditor is, glibc has too little room left for jemalloc's thread-local data.
             "jemalloc": {"GLIBC_TUNABLES": "glibc.rtld.optional_static_tls=8192"},
         }
