@@ -22,7 +22,7 @@ EXPORTS = {
     "la_version",
 }
 EXPORT_PREFIX = "coldboost_"
-MAX_STRIPPED_BYTES = 96 * 1024
+MAX_STRIPPED_BYTES = 104 * 1024
 
 # Words of the property note that say "valid target of an indirect branch everywhere".
 BRANCH_PROTECTION = {"x86_64": ("IBT", "SHSTK"), "aarch64": ("BTI",)}
