@@ -68,7 +68,7 @@ static bool executable_is_valid(const struct profile *profile,
            executable->range_count <= ranges - executable->first_range;
 }
 
-int profile_view(const uint8_t *bytes, size_t size, struct profile *out)
+int profile_parse(const uint8_t *bytes, size_t size, struct profile *out)
 {
     const struct profile_header *header = (const void *)bytes;
     int error = check_header(header, size);
@@ -76,6 +76,8 @@ int profile_view(const uint8_t *bytes, size_t size, struct profile *out)
         return error;
     if (size != header->size && size != header->size + header->extra_bytes)
         return -EMSGSIZE;
+    if (hardware_crc32(bytes + CRC_START, header->size - CRC_START) != header->crc32)
+        return -EBADMSG;
 
     struct profile profile = {.header = header};
     profile.executables = (const void *)(header + 1);
@@ -95,18 +97,6 @@ int profile_view(const uint8_t *bytes, size_t size, struct profile *out)
             return -EINVAL;
     *out = profile;
     return 0;
-}
-
-int profile_parse(const uint8_t *bytes, size_t size, struct profile *out)
-{
-    const struct profile_header *header = (const void *)bytes;
-    int error = check_header(header, size);
-    if (error)
-        return error;
-    bool whole = header->size <= size;
-    if (whole && hardware_crc32(bytes + CRC_START, header->size - CRC_START) != header->crc32)
-        return -EBADMSG;
-    return profile_view(bytes, size, out);
 }
 
 const struct profile_executable *profile_find(const struct profile *profile, const char *path)

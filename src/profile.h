@@ -105,12 +105,6 @@ uint64_t profile_hash(const char *path);
 int profile_parse(const uint8_t *bytes, size_t size, struct profile *out);
 
 /*
- * The same without the checksum: safe to use, but what it says may be damage. To choose a kernel
- * for the checksum costs a short program more than all that it wants to know of a profile.
- */
-int profile_view(const uint8_t *bytes, size_t size, struct profile *out);
-
-/*
  * The section of the executable at `path` in a validated profile, or NULL.
  */
 const struct profile_executable *profile_find(const struct profile *profile, const char *path);

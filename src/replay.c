@@ -137,20 +137,9 @@ static void count_storage_bytes(uint64_t before)
     __atomic_add_fetch(&progress.storage_bytes, storage_bytes() - before, __ATOMIC_RELAXED);
 }
 
-static uint8_t *stacks(struct replay *replay)
+/* Reads the whole profile behind the stacks and settles on a section. */
+static int load_profile(struct replay *replay, uint8_t *bytes)
 {
-    return (uint8_t *)replay + ((sizeof *replay + 63) & ~(size_t)63);
-}
-
-static uint8_t *profile_bytes(struct replay *replay)
-{
-    return stacks(replay) + replay->most_workers * STACK_BYTES;
-}
-
-/* Reads the whole profile behind the stacks and settles on a section. At once: without waiting. */
-static int load_profile(struct replay *replay, bool at_once)
-{
-    uint8_t *bytes = profile_bytes(replay);
     struct sys_status status;
     int fd = sys_open_type(replay->profile_path, S_IFREG, &status);
     if (fd < 0)
@@ -158,19 +147,22 @@ static int load_profile(struct replay *replay, bool at_once)
     size_t have = 0;
     long n = 1;
     while (have < replay->profile_capacity && n > 0) {
-        n = (at_once ? sys_pread_nowait : sys_pread)(fd, bytes + have,
-                                                     replay->profile_capacity - have, have);
+        n = sys_pread(fd, bytes + have, replay->profile_capacity - have, have);
         have += n > 0 ? (size_t)n : 0;
     }
     sys_close(fd);
     if (n < 0)
         return (int)n;
-    int error = (at_once ? profile_view : profile_parse)(bytes, have, &replay->set.profile);
+    int error = profile_parse(bytes, have, &replay->set.profile);
     if (error)
         return error;
     replay->set.section = profile_find(&replay->set.profile, replay->executable);
-    progress.ranges_total = replay->set.section ? replay->set.section->range_count : 0;
     return replay->set.section ? 0 : -ENOENT;
+}
+
+static uint8_t *stacks(struct replay *replay)
+{
+    return (uint8_t *)replay + ((sizeof *replay + 63) & ~(size_t)63);
 }
 
 static void start_scouts(struct replay *replay);
@@ -248,50 +240,34 @@ static void join_workers(struct replay *replay)
 }
 #endif
 
-static void report_warm(void)
-{
-    if (progress.start == COLDBOOST_START_COLD) {
-        progress.start = COLDBOOST_START_WARM;
-        environment_set_start(COLDBOOST_START_WARM);
-    }
-    make_report(STATE_SKIPPED, 0);
-}
-
-/*
- * Looked up before a thread is started for it, and without waiting for anything: the end of a short
- * program would have to wait for the thread.
- */
-static bool is_warm_at_once(struct replay *replay)
-{
-    struct working_set *set = &replay->set;
-    set->at_once = true;
-    bool warm = load_profile(replay, true) == 0 && working_set_is_resident(set);
-    set->at_once = false;
-    return warm;
-}
-
 static void lead(struct replay *replay)
 {
     struct working_set *set = &replay->set;
-    int error = load_profile(replay, false);
+    uint8_t *bytes = stacks(replay) + replay->most_workers * STACK_BYTES;
+    int error = load_profile(replay, bytes);
     if (error) {
         make_report(STATE_BAD_PROFILE, 0);
         return;
     }
+    progress.ranges_total = set->section->range_count;
     if (replay->mode != MODE_FORK) {
         mounts_read(&replay->mounts);
         set->mounts = &replay->mounts;
         set->executable = replay->executable;
     }
-    if (!replay->force && !set->is_known_cold && working_set_is_resident(set)) {
-        report_warm();
+    if (!replay->force && working_set_is_resident(set)) {
+        if (progress.start == COLDBOOST_START_COLD) {
+            progress.start = COLDBOOST_START_WARM;
+            environment_set_start(COLDBOOST_START_WARM);
+        }
+        make_report(STATE_SKIPPED, 0);
         return;
     }
     if (!set->budget_bytes)
         set->budget_bytes = budget_by_memory(replay->granted_bytes);
     size_t offset =
         (size_t)((const uint8_t *)set->profile.ranges - (const uint8_t *)set->profile.header);
-    working_set_sort(set, (struct profile_range *)(void *)(profile_bytes(replay) + offset));
+    working_set_sort(set, (struct profile_range *)(void *)(bytes + offset));
     uint64_t before = storage_bytes();
     start_workers(replay);
     work(replay);
@@ -493,14 +469,9 @@ int replay_start(const struct replay_request *request, struct admission *admissi
     progress.started_ns = sys_monotonic_ns();
     __atomic_store_n(&progress.wanted, progress.verbose || progress.telemetry, __ATOMIC_RELEASE);
 
-    if (mode != MODE_SYNC && !replay->force && is_warm_at_once(replay)) {
-        report_warm();
-        admission->start = (enum coldboost_start)progress.start;
-    } else if (mode != MODE_SYNC) {
+    if (mode != MODE_SYNC)
         return launch(replay);
-    } else {
-        lead(replay);
-    }
+    lead(replay);
     sys_unmap(replay, replay->mapped_bytes);
     return 1;
 }

@@ -21,9 +21,6 @@
 #ifndef RWF_NOWAIT
 #define RWF_NOWAIT 0x00000008
 #endif
-#ifndef SYS_openat2
-#define SYS_openat2 437
-#endif
 #ifndef SYS_close_range
 #define SYS_close_range 436
 #endif
@@ -48,13 +45,10 @@ struct sys_status {
     uint8_t before_mtime[64];
     int64_t mtime_seconds;
     uint32_t mtime_nanoseconds;
-    uint8_t before_device[12];
-    uint32_t device_major;
-    uint8_t after_device[116];
+    uint8_t after_mtime[132];
 };
 static_assert(sizeof(struct sys_status) == 256, "as the kernel fills it");
 static_assert(offsetof(struct sys_status, mtime_seconds) == 112, "as the kernel fills it");
-static_assert(offsetof(struct sys_status, device_major) == 136, "as the kernel fills it");
 
 static inline int sys_open(const char *path, int flags)
 {
@@ -73,14 +67,12 @@ static inline void sys_close(int fd)
     cb_syscall6(SYS_close, fd, 0, 0, 0, 0, 0);
 }
 
-#define SYS_STATUS_MASK (0x1 | 0x2 | 0x40 | 0x200) /* STATX_TYPE, _MODE, _MTIME, _SIZE */
-#define SYS_READ_FLAGS  (O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
-
 /* The file at fd if path is "", else the one at path; never follows a final symbolic link. */
 static inline int sys_stat(int fd, const char *path, struct sys_status *out)
 {
     int flags = AT_SYMLINK_NOFOLLOW | (*path ? 0 : AT_EMPTY_PATH);
-    return (int)cb_syscall6(SYS_statx, fd, (long)path, flags, SYS_STATUS_MASK, (long)out, 0);
+    unsigned mask = 0x1 | 0x2 | 0x40 | 0x200; /* STATX_TYPE, _MODE, _MTIME, _SIZE */
+    return (int)cb_syscall6(SYS_statx, fd, (long)path, flags, mask, (long)out, 0);
 }
 
 /* Opens a regular file or directory, whatever stands at the path now; -errno if it is neither. */
@@ -91,7 +83,8 @@ static inline int sys_open_type(const char *path, mode_t type, struct sys_status
         return error;
     if ((status->mode & S_IFMT) != type)
         return -EINVAL;
-    return sys_open(path, type == S_IFDIR ? SYS_READ_FLAGS | O_DIRECTORY : SYS_READ_FLAGS);
+    int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
+    return sys_open(path, type == S_IFDIR ? flags | O_DIRECTORY : flags);
 }
 
 /* Follows symbolic links, as the program will; asks no server. */
@@ -100,28 +93,6 @@ static inline void sys_look_up(const char *path)
     struct sys_status status;
     int flags = AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC;
     cb_syscall6(SYS_statx, AT_FDCWD, (long)path, flags, 0x1, (long)&status, 0); /* STATX_TYPE */
-}
-
-/*
- * As sys_open_type(), but waits for nothing: -EAGAIN where the path cannot be resolved from memory
- * (nor before Linux 5.12), or leads to no disk: a file system that is a network's, a program's or
- * made of others has no device.
- */
-static inline int sys_open_at_once(const char *path, mode_t type, struct sys_status *status)
-{
-    struct {
-        uint64_t flags, mode, resolve;
-    } how = {O_PATH | O_NOFOLLOW | O_CLOEXEC, 0, 0x20}; /* RESOLVE_CACHED */
-    int fd = (int)cb_syscall6(SYS_openat2, AT_FDCWD, (long)path, (long)&how, sizeof how, 0, 0);
-    if (fd < 0)
-        return -EAGAIN;
-    status->device_major = 0;
-    cb_syscall6(SYS_statx, fd, (long)"", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, SYS_STATUS_MASK,
-                (long)status, 0);
-    sys_close(fd);
-    if (!status->device_major)
-        return -EAGAIN;
-    return (status->mode & S_IFMT) == type ? sys_open(path, SYS_READ_FLAGS) : -EINVAL;
 }
 
 static inline long sys_pread(int fd, void *buffer, size_t bytes, uint64_t offset)

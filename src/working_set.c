@@ -36,8 +36,6 @@
 #define STORE_CHUNK_PAGES 128
 /* Pages that the warm check looks at, spread over the section. */
 #define WARM_SAMPLES 16
-/* The same where the program waits for the answer. */
-#define WARM_SAMPLES_AT_ONCE 6
 
 static bool is_recorded_file(int fd, const struct profile_file *file,
                              const struct sys_status *status)
@@ -68,8 +66,7 @@ static int open_recorded_file(const struct working_set *set, const struct profil
     mode_t type = file->kind == PROFILE_FILE_DIRECTORY ? S_IFDIR : S_IFREG;
     if (may_hang(set, file))
         return -ESTALE;
-    int fd = (set->at_once ? sys_open_at_once : sys_open_type)(set->profile.strings + file->path,
-                                                               type, &status);
+    int fd = sys_open_type(set->profile.strings + file->path, type, &status);
     if (fd >= 0 && !is_recorded_file(fd, file, &status)) {
         sys_close(fd);
         fd = -ESTALE;
@@ -82,11 +79,10 @@ static const struct profile_range *section_range(const struct working_set *set, 
     return &set->profile.ranges[set->section->first_range + index];
 }
 
-bool working_set_is_resident(struct working_set *set)
+bool working_set_is_resident(const struct working_set *set)
 {
     uint32_t count = set->section->range_count;
-    uint32_t most = set->at_once ? WARM_SAMPLES_AT_ONCE : WARM_SAMPLES;
-    uint32_t samples = count < most ? count : most;
+    uint32_t samples = count < WARM_SAMPLES ? count : WARM_SAMPLES;
     uint32_t seen = 0;
     for (uint32_t i = samples; i-- > 0;) {
         uint32_t at = (uint32_t)((uint64_t)i * count / samples);
@@ -97,16 +93,12 @@ bool working_set_is_resident(struct working_set *set)
         const struct profile_range *range = section_range(set, at);
         const struct profile_file *file = &set->profile.files[range->file];
         int fd = open_recorded_file(set, file);
-        if (fd == -EAGAIN)
-            return false;
         if (fd < 0)
             continue;
         bool resident = file_page_is_resident(fd, (uint64_t)range->first_page * PROFILE_PAGE_BYTES);
         sys_close(fd);
-        if (!resident) {
-            set->is_known_cold = true;
+        if (!resident)
             return false;
-        }
         seen++;
     }
     return seen > 0;

@@ -26,9 +26,7 @@ struct working_set {
     /* Files that may hang are left alone; NULL: nothing is, nobody waits for us. */
     const struct mounts *mounts;
     const char *executable;
-    bool at_once; /* what has to be waited for is not looked at, and counts as absent */
 
-    bool is_known_cold;
     uint32_t next_range; /* the first one that nobody has claimed */
     uint32_t next_chunk; /* the first range whose chunk no scout has touched */
     uint32_t runs, slow_runs;
@@ -39,10 +37,9 @@ unsigned working_set_budget_hits(const struct working_set *set);
 
 /*
  * Whether the set is in memory, by a few samples. The last ranges first: what a start touches late
- * is the least likely to be in memory by accident. Newer kernels read a page when they are asked
- * for it: once one was absent, that is known, and asking again would find it.
+ * is the least likely to be in memory by accident.
  */
-bool working_set_is_resident(struct working_set *set);
+bool working_set_is_resident(const struct working_set *set);
 
 /*
  * Puts the section's ranges, which are at the same place in `ranges`, into the order of reading.

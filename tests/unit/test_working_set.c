@@ -194,22 +194,6 @@ Test(working_set, is_resident_when_its_samples_are)
     cr_expect_not(working_set_is_resident(&set), "nothing is known of an empty set");
 }
 
-Test(working_set, is_asked_at_once)
-{
-    set.at_once = true;
-    EXPECT_SOON(working_set_is_resident(&set), read_all(NULL));
-    evict_all();
-    set.is_known_cold = false;
-    cr_expect_not(working_set_is_resident(&set));
-    cr_expect(set.is_known_cold, "a page was absent");
-    set.is_known_cold = false;
-    set.profile.strings = "/proc/self/maps"; /* on no device */
-    for (uint32_t i = 0; i < FILES; i++)
-        files[i].path = 0;
-    cr_expect_not(working_set_is_resident(&set));
-    cr_expect_not(set.is_known_cold, "nobody has looked");
-}
-
 Test(working_set, look_ups_say_nothing_of_residency)
 {
     for (uint32_t i = 0; i < RANGES; i++)
