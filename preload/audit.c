@@ -63,11 +63,13 @@ static bool is_preloaded(char *const *envp)
 static void leave_handover(char *const *envp, const char *handover)
 {
     const char **variable = find_variable(envp);
+    if (!variable)
+        return;
     size_t bytes = sizeof(struct note) + 1;
-    for (const char *c = variable ? *variable : ""; *c; c++)
+    for (const char *c = *variable; *c; c++)
         bytes++;
-    long memory = variable ? sys_map(bytes) : -ENOENT;
-    if (memory < 0 && memory > -4096)
+    unsigned long memory = (unsigned long)sys_map(bytes);
+    if (memory > -4096ul) /* -errno */
         return;
     struct note *note = (struct note *)memory;
     note->magic = NOTE_MAGIC;
