@@ -33,6 +33,11 @@ struct note {
     char handover[HANDOVER_BYTES];
 };
 
+static size_t note_bytes(const char *variable)
+{
+    return sizeof(struct note) + text_length(variable) + 1;
+}
+
 static char *const *environment;
 
 void audit_expect(char *const *envp)
@@ -65,9 +70,7 @@ static void leave_handover(char *const *envp, const char *handover)
     const char **variable = find_variable(envp);
     if (!variable)
         return;
-    size_t bytes = sizeof(struct note) + 1;
-    for (const char *c = *variable; *c; c++)
-        bytes++;
+    size_t bytes = note_bytes(*variable);
     unsigned long memory = (unsigned long)sys_map(bytes);
     if (memory > -4096ul) /* -errno */
         return;
@@ -90,9 +93,7 @@ const char *audit_take_handover(char *const *envp)
     struct note *note = (struct note *)((uintptr_t)*variable - sizeof(struct note));
     if (note->magic != NOTE_MAGIC)
         return NULL;
-    size_t bytes = sizeof *note + 1;
-    for (const char *c = *variable; *c; c++)
-        bytes++;
+    size_t bytes = note_bytes(*variable);
     text_append(handover, sizeof handover, 0, note->handover);
     *variable = note->replaced;
     sys_unmap(note, bytes);

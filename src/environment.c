@@ -55,14 +55,6 @@ void environment_set_start(enum coldboost_start start)
     __atomic_store_n(&start_kind, start, __ATOMIC_RELAXED);
 }
 
-static size_t length(const char *text)
-{
-    size_t n = 0;
-    while (text[n])
-        n++;
-    return n;
-}
-
 static void prefetch_block(char *const *envp)
 {
     size_t count = 0, bytes = 0;
@@ -92,7 +84,7 @@ enum coldboost_start coldboost_critical_init(void)
                 for (size_t i = 0; i < sizeof read_at_start / sizeof *read_at_start; i++) {
                     const char *value = environment_get(envp, read_at_start[i]);
                     if (value)
-                        prefetch_critical_memory(value, length(value));
+                        prefetch_critical_memory(value, text_length(value));
                 }
         }
         enum coldboost_start unset = 0;

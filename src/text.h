@@ -23,6 +23,14 @@ static inline bool text_equal(const char *a, const char *b)
     return rest && !*rest;
 }
 
+static inline size_t text_length(const char *text)
+{
+    size_t n = 0;
+    while (text[n])
+        n++;
+    return n;
+}
+
 /*
  * Appends to the string of length `at` in a buffer and returns the new length; what does not fit is
  * cut. The result is always terminated.

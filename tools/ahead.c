@@ -101,14 +101,6 @@ bool ahead_find_executable(const char *path, char executable[AHEAD_PATH_BYTES])
     }
 }
 
-static size_t text_bytes(const char *text)
-{
-    size_t n = 0;
-    while (text[n])
-        n++;
-    return n + 1;
-}
-
 /* Writes NAME=VALUE[:MORE] to `text`, replaces or adds it in an environment that has room, and
  * returns where the next text goes. Changes nothing for the value "". */
 static char *set(const char **envp, char *text, const char *name, const char *value,
@@ -134,8 +126,8 @@ char *const *ahead_extend(char *const *envp, const char *profile, const char *ob
 {
     static const char names[] = "COLDBOOST_PROFILE=LD_PRELOAD=:COLDBOOST_STARTED=";
     const char *others = environment_get(envp, "LD_PRELOAD");
-    size_t count = 0, text = sizeof names + text_bytes(profile) + text_bytes(object) +
-                             text_bytes(id) + (others ? text_bytes(others) : 0);
+    size_t count = 0, text = sizeof names + text_length(profile) + 1 + text_length(object) + 1 +
+                             text_length(id) + 1 + (others ? text_length(others) + 1 : 0);
     while (envp[count])
         count++;
     const size_t added = 3;

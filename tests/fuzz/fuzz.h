@@ -8,6 +8,7 @@
 #ifndef CB_FUZZ_H
 #define CB_FUZZ_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -87,6 +88,16 @@ static inline void silence_stdout(void)
     if (!done)
         MUST(freopen("/dev/null", "w", stdout));
     done = true;
+}
+
+/* As warn() of the tools, and as much work, but it says nothing. */
+__attribute__((format(printf, 1, 2))) static inline void pretended_warn(const char *format, ...)
+{
+    char text[512];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
 }
 
 #endif

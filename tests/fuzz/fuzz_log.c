@@ -3,8 +3,6 @@
  */
 #include "fuzz.h"
 
-#include <stdarg.h>
-
 static char *written; /* by frames_write() */
 static size_t written_bytes;
 
@@ -16,15 +14,6 @@ static long pretended_write(int fd, const void *text, size_t size)
     memcpy(written + written_bytes, text, size);
     written_bytes += size;
     return (long)size;
-}
-
-__attribute__((format(printf, 1, 2))) static void pretended_warn(const char *format, ...)
-{
-    char text[512];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
 }
 
 /* After the headers, one of which has a write of its own. */

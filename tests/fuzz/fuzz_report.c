@@ -6,8 +6,6 @@
 #include "command.h"
 #include "telemetry.h"
 
-#include <stdarg.h>
-
 static struct input file;
 
 static uint8_t *pretended_read_file(const char *path, size_t max_bytes, size_t *size)
@@ -16,15 +14,6 @@ static uint8_t *pretended_read_file(const char *path, size_t max_bytes, size_t *
     struct input again = file;
     *size = file.left;
     return take_copy(&again, *size);
-}
-
-__attribute__((format(printf, 1, 2))) static void pretended_warn(const char *format, ...)
-{
-    char text[512];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
 }
 
 #define read_file pretended_read_file
