@@ -10,6 +10,7 @@
 #include "bench.h"
 
 #include "command.h"
+#include "inspect_elf.h"
 #include "io_floor.h"
 #include "json.h"
 #include "launch.h"
@@ -40,10 +41,12 @@ static const char help[] =
     "[ARGUMENT]…\n"
     "\n"
     "Starts COMMAND again and again, from spawn to exit, with its input and output at\n"
-    "/dev/null, in five variants, every variant once in each of N rounds:\n"
+    "/dev/null, in six variants, every variant once in each of N rounds:\n"
     "\n"
     "  cold          nothing of it in memory, as it is\n"
     "  LD_PRELOAD    the same with libcoldboost.so preloaded\n"
+    "  LD_AUDIT      the same with libcoldboost.so as an auditor, which glibc loads before all\n"
+    "                libraries of COMMAND\n"
     "  coldboost run the same through 'coldboost run'\n"
     "  warm          everything in memory, as it is\n"
     "  warm+preload  the same with libcoldboost.so preloaded: what the boost costs\n"
@@ -52,6 +55,9 @@ static const char help[] =
     "threads do nothing else, and in any case the time until LD_PRELOAD gets control. The\n"
     "efficiency is the share of what there is to win that was won:\n"
     "(cold - boosted) / (cold - max(warm, I/O floor)). Intervals hold a figure with 95 %.\n"
+    "The last line says in which way COMMAND is best started, and how. LD_AUDIT is left out\n"
+    "where it does nothing (without a profile, or for a program of musl), and where COMMAND\n"
+    "fails with it.\n"
     "\n"
     "As root, 'cold' means that the kernel's page cache, directory entries and inodes are\n"
     "dropped before each start. Otherwise exactly the profile's files are evicted (those that\n"
@@ -69,25 +75,25 @@ static const char help[] =
 
 struct bench {
     struct program program;
-    char *profile; /* or NULL */
     uint8_t *profile_bytes;
     struct profile parsed;
     const struct profile_executable *section;
     struct io_floor *floor; /* NULL without a profile */
-    char *self, *object;
+    char *self;
     struct bench_result result;
 };
 
 static void load_profile(struct bench *bench)
 {
+    const char *path = bench->result.profile;
     size_t size;
-    bench->profile_bytes = read_file(bench->profile, PROFILE_MAX_BYTES, &size);
+    bench->profile_bytes = read_file(path, PROFILE_MAX_BYTES, &size);
     if (profile_parse(bench->profile_bytes, size, &bench->parsed) != 0)
-        fail(EXIT_FAILED, "%s: not a usable profile; 'coldboost show' says why", bench->profile);
+        fail(EXIT_FAILED, "%s: not a usable profile; 'coldboost show' says why", path);
     bench->section = profile_find(&bench->parsed, bench->program.executable);
     if (!bench->section)
-        fail(EXIT_FAILED, "%s knows nothing of %s; record it again with this command",
-             bench->profile, bench->program.executable);
+        fail(EXIT_FAILED, "%s knows nothing of %s; record it again with this command", path,
+             bench->program.executable);
     bench->floor = io_floor_new(&bench->parsed, bench->section);
 }
 
@@ -130,17 +136,18 @@ static char **step_environment(const struct bench *bench, enum bench_step step)
     while (environ[count])
         count++;
     char **result = xmalloc((count + 4) * sizeof *result);
-    bool preloaded = step == PRELOAD || step == WARM_PRELOAD || step == CONSTRUCTOR;
-    const char *others = getenv("LD_PRELOAD");
+    const char *variable = bench_kind(step)->variable;
+    const char *others = variable ? getenv(variable) : NULL;
+    size_t length = variable ? strlen(variable) : 0;
     for (size_t i = 0; i < count; i++)
         if (strncmp(environ[i], "COLDBOOST_PROFILE=", 18) != 0 &&
-            !(preloaded && strncmp(environ[i], "LD_PRELOAD=", 11) == 0))
+            !(variable && strncmp(environ[i], variable, length) == 0 && environ[i][length] == '='))
             result[kept++] = environ[i];
-    if (preloaded)
-        result[kept++] = xasprintf("LD_PRELOAD=%s%s%s", bench->object, others && *others ? ":" : "",
-                                   others ? others : "");
-    if ((preloaded || step == RUN) && bench->profile)
-        result[kept++] = xasprintf("COLDBOOST_PROFILE=%s", bench->profile);
+    if (variable)
+        result[kept++] = xasprintf("%s=%s%s%s", variable, bench->result.object,
+                                   others && *others ? ":" : "", others ? others : "");
+    if ((variable || step == RUN) && bench->result.profile)
+        result[kept++] = xasprintf("COLDBOOST_PROFILE=%s", bench->result.profile);
     result[kept] = NULL;
     return result;
 }
@@ -164,22 +171,32 @@ static void end_by_signal(int number)
     raise(number);
 }
 
-/* Waits for a start to end; fails if it did not end well. */
-static void await(const struct bench *bench, pid_t child, const char *name)
+/* Waits for a start to end. NULL, or how it ended if not well. */
+static char *await(pid_t child)
 {
     int status;
     while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
     }
     running = 0;
-    if (status != 0)
-        fail(EXIT_FAILED, "%s ended with %s %d (%s): nothing was measured",
-             bench->result.command[0], WIFEXITED(status) ? "exit status" : "signal",
-             WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status), name);
+    if (status == 0)
+        return NULL;
+    return xasprintf("ended with %s %d", WIFEXITED(status) ? "exit status" : "signal",
+                     WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
 }
 
-/* Milliseconds from spawn to exit. The watch, if there is one, begins when all is cold. */
-static double time_start(const struct bench *bench, enum bench_step variant,
-                         struct timeline_watch *watch)
+static void expect_success(const struct bench *bench, enum bench_step step, const char *end)
+{
+    if (end)
+        fail(EXIT_FAILED, "%s %s (%s): nothing was measured", bench->result.command[0], end,
+             bench_kind(step)->name);
+}
+
+/*
+ * Starts the program; *ms: from spawn to exit. NULL, or how it ended if not well. The watch, if
+ * there is one, begins when all is cold.
+ */
+static char *start_program(const struct bench *bench, enum bench_step variant,
+                           struct timeline_watch *watch, double *ms)
 {
     static char run[] = "run", end_of_options[] = "--";
     char *const *command = bench->result.command;
@@ -201,7 +218,7 @@ static double time_start(const struct bench *bench, enum bench_step variant,
     posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
     posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
 
-    if (variant == COLD || variant == PRELOAD || variant == RUN)
+    if (bench_kind(variant)->cold)
         make_cold(bench);
     if (watch)
         timeline_begin(watch);
@@ -212,11 +229,19 @@ static double time_start(const struct bench *bench, enum bench_step variant,
     if (error)
         fail(EXIT_CANNOT_EXECUTE, "%s: %s", bench->program.path, strerror(error));
     running = child;
-    await(bench, child, bench_name(variant));
-    double ms = now_ms() - begin;
+    char *end = await(child);
+    *ms = now_ms() - begin;
     posix_spawn_file_actions_destroy(&actions);
     free(envp);
     free(argv);
+    return end;
+}
+
+static double time_start(const struct bench *bench, enum bench_step variant,
+                         struct timeline_watch *watch)
+{
+    double ms;
+    expect_success(bench, variant, start_program(bench, variant, watch, &ms));
     return ms;
 }
 
@@ -270,7 +295,7 @@ static double time_constructor(const struct bench *bench)
     struct pollfd wait[] = {{.fd = ends[0], .events = POLLIN}, {.fd = process, .events = POLLIN}};
     while (n > 0 && poll(wait, 2, -1) > 0 && !wait[1].revents)
         n = read(ends[0], text, sizeof text);
-    await(bench, child, "constructor");
+    expect_success(bench, CONSTRUCTOR, await(child));
     if (process >= 0)
         close(process);
     close(ends[0]);
@@ -304,28 +329,68 @@ static void show_progress(size_t done, size_t total)
             done == total ? "\r\033[K" : "");
 }
 
+static bool is_of_musl(const char *executable)
+{
+    struct elf_facts facts;
+    int fd = open(executable, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return false;
+    bool found = !elf_facts_read(fd, &facts) && strcmp(elf_facts_libc(&facts), "musl") == 0;
+    elf_facts_release(&facts);
+    close(fd);
+    return found;
+}
+
+/*
+ * Why there is nothing to measure of an auditor, or NULL. Starts the program, which may not bear
+ * one: glibc then keeps less room for thread-local data.
+ */
+static const char *find_audit_obstacle(const struct bench *bench)
+{
+    double ms;
+    if (!bench->result.profile)
+        return "it does nothing without a profile";
+    if (is_of_musl(bench->program.executable))
+        return "musl's loader ignores it";
+    char *end = start_program(bench, AUDIT, NULL, &ms);
+    char *obstacle = end ? xasprintf("with it %s %s", bench->result.command[0], end) : NULL;
+    free(end);
+    return obstacle;
+}
+
 static void measure(struct bench *bench)
 {
+    struct bench_result *result = &bench->result;
+    time_start(bench, WARM, NULL); /* fails early, and finishes what a first start writes */
+    result->audit_obstacle = find_audit_obstacle(bench);
+    sync();
+    enum bench_step cold[STEP_COUNT], warm[STEP_COUNT];
+    size_t cold_count = 0, warm_count = 0;
+    for (enum bench_step step = 0; step < STEP_COUNT; step++) {
+        if ((step == IO_FLOOR && !bench->floor) || (step == AUDIT && result->audit_obstacle))
+            continue;
+        result->ms[step] = xmalloc(result->rounds * sizeof *result->ms[step]);
+        if (!bench_kind(step)->cold)
+            warm[warm_count++] = step;
+        else if (step != IO_FLOOR)
+            cold[cold_count++] = step;
+    }
     /* The cold ones change places from round to round, and so do the warm ones after them. The I/O
      * floor is never the last of the cold ones: it leaves less in memory than a start does. */
-    static const enum bench_step cold[] = {COLD, PRELOAD, RUN, CONSTRUCTOR},
-                                 warm[] = {WARM, WARM_PRELOAD};
-    time_start(bench, WARM, NULL); /* fails early, and finishes what a first start writes */
-    sync();
-    size_t done = 0, total = bench->result.rounds * (bench->floor ? STEP_COUNT : STEP_COUNT - 1);
-    for (size_t round = 0; round < bench->result.rounds; round++) {
+    size_t done = 0, total = result->rounds * (cold_count + warm_count + (bench->floor ? 1 : 0));
+    for (size_t round = 0; round < result->rounds; round++) {
         enum bench_step order[STEP_COUNT];
         size_t n = 0;
-        for (size_t i = 0; i < 4; i++) {
-            if (bench->floor && i == round % 4)
+        for (size_t i = 0; i < cold_count; i++) {
+            if (bench->floor && i == round % cold_count)
                 order[n++] = IO_FLOOR;
-            order[n++] = cold[(i + round) % 4];
+            order[n++] = cold[(i + round) % cold_count];
         }
-        for (size_t i = 0; i < 2; i++)
-            order[n++] = warm[(i + round) % 2];
+        for (size_t i = 0; i < warm_count; i++)
+            order[n++] = warm[(i + round) % warm_count];
         for (size_t i = 0; i < n; i++) {
             show_progress(done++, total);
-            bench->result.ms[order[i]][round] = time_step(bench, order[i]);
+            result->ms[order[i]][round] = time_step(bench, order[i]);
         }
     }
     show_progress(done, total);
@@ -334,7 +399,7 @@ static void measure(struct bench *bench)
 /* Two more starts, which nobody times. */
 static void draw(const struct bench *bench, const struct plotter *plotter, const char *path)
 {
-    if (!bench->profile) {
+    if (!bench->result.profile) {
         plotter->bench(path, &bench->result, NULL, NULL);
         return;
     }
@@ -401,18 +466,15 @@ int command_bench(int argc, char **argv)
     bench.program = find_program(result->command[0]);
     if (bench.program.obstacle)
         fail(EXIT_CANNOT_EXECUTE, "%s", bench.program.obstacle);
-    bench.profile = find_profile(named);
-    if (bench.profile)
+    result->profile = find_profile(named);
+    if (result->profile)
         load_profile(&bench);
     result->dropped_everything = drop_caches();
-    if (!result->dropped_everything && !bench.profile)
+    if (!result->dropped_everything && !result->profile)
         fail(EXIT_FAILED, "without root a profile is needed: only its files can be evicted; give "
                           "one with -p");
     bench.self = find_component("coldboost");
-    bench.object = find_component("libcoldboost.so");
-    for (int step = 0; step < STEP_COUNT; step++)
-        if (step != IO_FLOOR || bench.floor)
-            result->ms[step] = xmalloc(result->rounds * sizeof *result->ms[step]);
+    result->object = find_component("libcoldboost.so");
     static const int ending[] = {SIGINT, SIGTERM, SIGHUP};
     for (size_t i = 0; i < sizeof ending / sizeof *ending; i++)
         signal(ending[i], end_by_signal);

@@ -8,12 +8,14 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* What a round measures: the variants, then the limits of any boost. */
 enum bench_step {
     COLD,
-    PRELOAD,
-    RUN,
+    PRELOAD, /* the first of the ways to boost a start */
+    AUDIT,
+    RUN, /* the last */
     WARM,
     WARM_PRELOAD,
     VARIANT_COUNT,
@@ -24,30 +26,53 @@ enum bench_step {
 
 struct bench_result {
     char **command;
+    char *object, *profile; /* libcoldboost.so; the profile, or NULL */
     size_t rounds;
     bool dropped_everything;
-    double *ms[STEP_COUNT]; /* [round]; NULL or NAN where it could not be measured */
+    const char *audit_obstacle; /* why AUDIT is not measured, or NULL */
+    double *ms[STEP_COUNT];     /* [round]; NULL or NAN where it could not be measured */
     /* What follows is made of these by bench_estimate(). */
     struct estimate time[STEP_COUNT];
     struct estimate ratio[VARIANT_COUNT];      /* to cold */
-    struct estimate efficiency[VARIANT_COUNT]; /* of PRELOAD and RUN */
+    struct estimate efficiency[VARIANT_COUNT]; /* of the ways to boost a start */
     struct estimate warm_ratio;                /* WARM_PRELOAD to WARM */
+    enum bench_step best;                      /* way to start it; COLD: as it is */
+    struct estimate to_best[VARIANT_COUNT];    /* a way's time to the best one's */
     char *verdict;                             /* one sentence */
 };
 
-/* For people. */
-static inline const char *bench_name(enum bench_step variant)
+struct bench_kind {
+    const char *name;     /* for people */
+    const char *key;      /* in JSON */
+    const char *variable; /* that names libcoldboost.so to the loader, or NULL */
+    bool cold;            /* begins with nothing in memory */
+    uint32_t colour;      /* in the plot, 0xRRGGBB */
+};
+
+static inline const struct bench_kind *bench_kind(enum bench_step step)
 {
-    static const char *const names[VARIANT_COUNT] = {
-        [COLD] = "cold", [PRELOAD] = "LD_PRELOAD",        [RUN] = "coldboost run",
-        [WARM] = "warm", [WARM_PRELOAD] = "warm+preload",
+    static const struct bench_kind kinds[STEP_COUNT] = {
+        [COLD] = {"cold", "cold", NULL, true, 0x8c95a0},
+        [PRELOAD] = {"LD_PRELOAD", "preload", "LD_PRELOAD", true, 0x5fa3d9},
+        [AUDIT] = {"LD_AUDIT", "audit", "LD_AUDIT", true, 0x2f8f9d},
+        [RUN] = {"coldboost run", "run", NULL, true, 0x1f66ad},
+        [WARM] = {"warm", "warm", NULL, false, 0xe3b45c},
+        [WARM_PRELOAD] = {"warm+preload", "warm_preload", "LD_PRELOAD", false, 0xc98a1b},
+        [CONSTRUCTOR] = {"constructor", "constructor_ms", "LD_PRELOAD", true, 0xb9a3cf},
+        [IO_FLOOR] = {"I/O floor", "io_floor_ms", NULL, true, 0x7fae8e},
     };
-    return names[variant];
+    return &kinds[step];
+}
+
+/* One of the ways to boost a start, which have an efficiency. */
+static inline bool bench_is_boosted(enum bench_step step)
+{
+    return step >= PRELOAD && step <= RUN;
 }
 
 void bench_estimate(struct bench_result *result);
 
-/* The verdict that the ratios give; the caller's to free. */
+/* The verdict that the other figures give; the caller's to free. */
 char *bench_verdict(const struct bench_result *result);
 
 void bench_print_table(const struct bench_result *result);

@@ -10,10 +10,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const char *const keys[VARIANT_COUNT] = {
-    [COLD] = "cold", [PRELOAD] = "preload",           [RUN] = "run",
-    [WARM] = "warm", [WARM_PRELOAD] = "warm_preload",
-};
+static bool shows_gain(const struct bench_result *result, enum bench_step way)
+{
+    return result->ratio[way].high < 1; /* not if it is NAN */
+}
+
+/* Of the ways that show a gain the one with the least ratio to cold; COLD if none does. */
+static enum bench_step find_best(const struct bench_result *result)
+{
+    enum bench_step best = COLD;
+    for (enum bench_step way = PRELOAD; way <= RUN; way++)
+        if (shows_gain(result, way) &&
+            (best == COLD || result->ratio[way].value < result->ratio[best].value))
+            best = way;
+    return best;
+}
 
 void bench_estimate(struct bench_result *result)
 {
@@ -22,29 +33,56 @@ void bench_estimate(struct bench_result *result)
     size_t n = result->rounds;
     for (int step = 0; step < STEP_COUNT; step++)
         result->time[step] = ms[step] ? estimate_median(ms[step], n) : undefined;
-    for (int v = 0; v < VARIANT_COUNT; v++)
-        result->ratio[v] = estimate_ratio(ms[v], ms[COLD], n);
-    for (int v = 0; v < VARIANT_COUNT; v++)
+    for (enum bench_step v = 0; v < VARIANT_COUNT; v++)
+        result->ratio[v] = ms[v] ? estimate_ratio(ms[v], ms[COLD], n) : undefined;
+    for (enum bench_step v = 0; v < VARIANT_COUNT; v++)
         result->efficiency[v] =
-            v == PRELOAD || v == RUN
+            ms[v] && bench_is_boosted(v)
                 ? estimate_efficiency(ms[COLD], ms[v], ms[WARM], ms[IO_FLOOR], n)
                 : undefined;
     result->warm_ratio = estimate_ratio(ms[WARM_PRELOAD], ms[WARM], n);
+    result->best = find_best(result);
+    for (enum bench_step v = 0; v < VARIANT_COUNT; v++)
+        result->to_best[v] = ms[v] ? estimate_ratio(ms[v], ms[result->best], n) : undefined;
     result->verdict = bench_verdict(result);
 }
 
-/* "START takes 12.3 % less time (10.1 to 14.2 %)", or that nothing can be shown. */
-static char *describe(const char *start, struct estimate ratio, const char *nothing)
+/* "so it is best started with coldboost run -p PROFILE", or what else makes it start that way. */
+static void advise(FILE *out, const struct bench_result *result)
+{
+    const char *variable = bench_kind(result->best)->variable;
+    fputs("so it is best started ", out);
+    if (result->best == COLD) {
+        fputs("as it is", out);
+        return;
+    }
+    if (variable)
+        fprintf(out, "with %s=%s", variable, result->object);
+    else
+        fputs("with coldboost run", out);
+    if (result->profile)
+        fprintf(out, "%s%s", variable ? " COLDBOOST_PROFILE=" : " -p ", result->profile);
+    bool tied = false;
+    for (enum bench_step way = PRELOAD; way <= RUN; way++)
+        if (way != result->best && shows_gain(result, way) && result->to_best[way].low <= 1) {
+            fprintf(out, "%s%s", tied ? " or " : "; these rounds cannot tell ",
+                    bench_kind(way)->name);
+            tied = true;
+        }
+    fputs(tied ? " from that" : "", out);
+}
+
+/* " takes 12.3 % less time (10.1 to 14.2 %)", or that nothing can be shown. */
+static void describe(FILE *out, struct estimate ratio, const char *nothing)
 {
     double value = 100 * (ratio.value - 1), low = 100 * (ratio.low - 1),
            high = 100 * (ratio.high - 1);
     if (high < 0)
-        return xasprintf("%s takes %.1f %% less time (%.1f to %.1f %%)", start, -value, -high,
-                         -low);
-    if (low > 0)
-        return xasprintf("%s takes %.1f %% more time (%.1f to %.1f %%)", start, value, low, high);
-    return xasprintf("%s has no %s that this run can show (%+.1f to %+.1f %%)", start, nothing, low,
-                     high);
+        fprintf(out, " takes %.1f %% less time (%.1f to %.1f %%)", -value, -high, -low);
+    else if (low > 0)
+        fprintf(out, " takes %.1f %% more time (%.1f to %.1f %%)", value, low, high);
+    else
+        fprintf(out, " has no %s that this run can show (%+.1f to %+.1f %%)", nothing, low, high);
 }
 
 char *bench_verdict(const struct bench_result *result)
@@ -52,13 +90,25 @@ char *bench_verdict(const struct bench_result *result)
     if (result->rounds < STATISTICS_MIN_ROUNDS)
         return xasprintf("Too few rounds for a verdict: give -n %d or more.",
                          STATISTICS_MIN_ROUNDS);
-    char *run = describe("With coldboost run a cold start", result->ratio[RUN], "gain");
-    char *preload = describe("with LD_PRELOAD it", result->ratio[PRELOAD], "gain");
-    char *warm = describe("a warm start, preloaded,", result->warm_ratio, "cost");
-    char *verdict = xasprintf("%s; %s; %s.", run, preload, warm);
-    free(run);
-    free(preload);
-    free(warm);
+    char *verdict;
+    size_t size;
+    FILE *out = open_memstream(&verdict, &size);
+    if (!out)
+        fail(EXIT_FAILED, "out of memory");
+    for (enum bench_step way = PRELOAD; way <= RUN; way++) {
+        if (isnan(result->ratio[way].value))
+            continue;
+        fprintf(out, way == PRELOAD ? "With %s a cold start" : "with %s it", bench_kind(way)->name);
+        describe(out, result->ratio[way], "gain");
+        fputs("; ", out);
+    }
+    fputs("a warm start, preloaded,", out);
+    describe(out, result->warm_ratio, "cost");
+    fputs("; ", out);
+    advise(out, result);
+    fputs(".", out);
+    if (fclose(out) != 0)
+        fail(EXIT_FAILED, "out of memory");
     return verdict;
 }
 
@@ -75,7 +125,11 @@ void bench_print_table(const struct bench_result *result)
     printf("  %-14s %9s   %-20s %8s   %s\n", "start", "median", "95 % interval", "vs cold",
            "efficiency");
     for (enum bench_step v = 0; v < VARIANT_COUNT; v++) {
-        print_row(bench_name(v), result->time[v]);
+        if (!result->ms[v]) {
+            printf("  %-14s left out: %s\n", bench_kind(v)->name, result->audit_obstacle);
+            continue;
+        }
+        print_row(bench_kind(v)->name, result->time[v]);
         if (v != COLD)
             printf("   %+6.1f %%", 100 * (result->ratio[v].value - 1));
         if (isfinite(result->efficiency[v].value))
@@ -85,11 +139,11 @@ void bench_print_table(const struct bench_result *result)
     }
     putchar('\n');
     if (isfinite(result->time[IO_FLOOR].value)) {
-        print_row("I/O floor", result->time[IO_FLOOR]);
+        print_row(bench_kind(IO_FLOOR)->name, result->time[IO_FLOOR]);
         puts("   the profile's pages from the device, nothing else");
     }
     if (isfinite(result->time[CONSTRUCTOR].value)) {
-        print_row("constructor", result->time[CONSTRUCTOR]);
+        print_row(bench_kind(CONSTRUCTOR)->name, result->time[CONSTRUCTOR]);
         puts("   until LD_PRELOAD gets control of a cold start");
     }
     printf("\n%s\n", result->verdict);
@@ -132,8 +186,9 @@ static void print_times(struct estimate ms, const char *unit, const double *samp
     putchar(']');
 }
 
-static void print_limit(const char *name, const struct bench_result *result, enum bench_step step)
+static void print_limit(const struct bench_result *result, enum bench_step step)
 {
+    const char *name = bench_kind(step)->key;
     if (!isfinite(result->time[step].value)) {
         printf(",\"%s\":null", name);
         return;
@@ -152,17 +207,27 @@ void bench_print_json(const struct bench_result *result)
     }
     printf("],\"rounds\":%zu,\"cold_by\":\"%s\"", result->rounds,
            result->dropped_everything ? "drop_caches" : "evicted_profile");
-    print_limit("io_floor_ms", result, IO_FLOOR);
-    print_limit("constructor_ms", result, CONSTRUCTOR);
+    print_limit(result, IO_FLOOR);
+    print_limit(result, CONSTRUCTOR);
+    fputs(",\"audit_obstacle\":", stdout);
+    if (result->audit_obstacle)
+        print_json_string(stdout, result->audit_obstacle);
+    else
+        fputs("null", stdout);
     fputs(",\"variants\":{", stdout);
     for (enum bench_step v = 0; v < VARIANT_COUNT; v++) {
-        printf("%s\"%s\":{", v ? "," : "", keys[v]);
+        printf("%s\"%s\":", v ? "," : "", bench_kind(v)->key);
+        if (!result->ms[v]) {
+            fputs("null", stdout);
+            continue;
+        }
+        putchar('{');
         print_times(result->time[v], "_ms", result->ms[v], result->rounds);
         if (v != COLD) {
             putchar(',');
             print_estimate("ratio", result->ratio[v]);
         }
-        if (v == PRELOAD || v == RUN) {
+        if (bench_is_boosted(v)) {
             putchar(',');
             print_estimate("efficiency", result->efficiency[v]);
         }

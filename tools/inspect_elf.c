@@ -72,6 +72,25 @@ uint64_t elf_facts_offset(const struct elf_facts *facts, uint64_t address)
     return segment ? segment->p_offset + (address - segment->p_vaddr) : UINT64_MAX;
 }
 
+static bool has_prefix(const char *path, const char *prefix)
+{
+    const char *name = strrchr(path, '/');
+    return strncmp(name ? name + 1 : path, prefix, strlen(prefix)) == 0;
+}
+
+const char *elf_facts_libc(const struct elf_facts *facts)
+{
+    if (facts->interpreter)
+        return has_prefix(facts->interpreter, "ld-musl") ? "musl" : "glibc";
+    for (size_t i = 0; i < facts->needed_count; i++) {
+        if (has_prefix(facts->needed[i], "libc.musl") || strcmp(facts->needed[i], "libc.so") == 0)
+            return "musl";
+        if (strcmp(facts->needed[i], "libc.so.6") == 0)
+            return "glibc";
+    }
+    return facts->glibc_major ? "glibc" : "none";
+}
+
 /* As the loader sees it: what stands in the file at an address. */
 static bool read_address(const struct reader *reader, uint64_t address, void *out, size_t bytes)
 {

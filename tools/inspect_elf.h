@@ -51,6 +51,9 @@ struct elf_facts {
 const char *elf_facts_read(int fd, struct elf_facts *out);
 void elf_facts_release(struct elf_facts *facts);
 
+/* "glibc", "musl" or "none": whose loader or library it asks for. */
+const char *elf_facts_libc(const struct elf_facts *facts);
+
 /* The offset in the file of an address in it, or UINT64_MAX. */
 uint64_t elf_facts_offset(const struct elf_facts *facts, uint64_t address);
 

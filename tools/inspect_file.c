@@ -97,25 +97,6 @@ static uint64_t file_capabilities(int fd)
     return high << 32 | low;
 }
 
-static bool has_prefix(const char *path, const char *prefix)
-{
-    const char *name = strrchr(path, '/');
-    return strncmp(name ? name + 1 : path, prefix, strlen(prefix)) == 0;
-}
-
-static const char *find_libc(const struct elf_facts *elf)
-{
-    if (elf->interpreter)
-        return has_prefix(elf->interpreter, "ld-musl") ? "musl" : "glibc";
-    for (size_t i = 0; i < elf->needed_count; i++) {
-        if (has_prefix(elf->needed[i], "libc.musl") || strcmp(elf->needed[i], "libc.so") == 0)
-            return "musl";
-        if (strcmp(elf->needed[i], "libc.so.6") == 0)
-            return "glibc";
-    }
-    return elf->glibc_major ? "glibc" : "none";
-}
-
 static const char *find_kind(const struct elf_facts *elf)
 {
     if (elf->type == ET_EXEC)
@@ -140,7 +121,7 @@ void inspect_program(struct inspection *inspection, const char *open_path)
     inspection->set_gid = (status.st_mode & S_ISGID) != 0;
     inspection->capabilities = file_capabilities(fd);
     inspection->kind = find_kind(&object->elf);
-    inspection->libc = find_libc(&object->elf);
+    inspection->libc = elf_facts_libc(&object->elf);
     if (strcmp(inspection->kind, "shared library") == 0) {
         inspection->obstacle = xasprintf("%s is a shared library", inspection->program);
         inspection->remedy = "inspect the program that loads it";

@@ -14,8 +14,8 @@
 #define WIDTH  1000.0
 #define MARGIN 24.0
 
-/* The bars */
-#define BARS_TOP   150.0
+/* The bars, below a verdict of up to six lines */
+#define BARS_TOP   201.0
 #define BARS_LEFT  134.0
 #define BARS_RIGHT 600.0
 #define BAR_STEP   25.0
@@ -28,11 +28,6 @@
 #define PANEL_LEFT  270.0
 #define PANEL_GAP   26.0
 #define PANEL_WIDTH ((WIDTH - MARGIN - PANEL_LEFT - PANEL_GAP) / 2)
-
-static const uint32_t colours[STEP_COUNT] = {
-    [COLD] = 0x8c95a0,         [PRELOAD] = 0x5fa3d9,     [RUN] = 0x1f66ad,      [WARM] = 0xe3b45c,
-    [WARM_PRELOAD] = 0xc98a1b, [CONSTRUCTOR] = 0xb9a3cf, [IO_FLOOR] = 0x7fae8e,
-};
 
 /* ---- title -------------------------------------------------------------------------------------
  */
@@ -107,7 +102,7 @@ static void draw_bar(struct canvas *canvas, const struct bench_result *result, e
 {
     struct estimate ms = result->time[step];
     double middle = y + BAR_HEIGHT / 2;
-    canvas_colour(canvas, colours[step]);
+    canvas_colour(canvas, bench_kind(step)->colour);
     canvas_rectangle(canvas, BARS_LEFT, y, ms.value * points_a_ms, BAR_HEIGHT);
     canvas_colour(canvas, CANVAS_TEXT);
     for (size_t i = 0; i < result->rounds; i++) {
@@ -139,13 +134,6 @@ static void draw_figures(struct canvas *canvas, const struct bench_result *resul
                      result->efficiency[step].high);
 }
 
-static const char *step_name(enum bench_step step)
-{
-    return step == CONSTRUCTOR ? "until constructor"
-           : step == IO_FLOOR  ? "I/O floor"
-                               : bench_name(step);
-}
-
 /* Returns where it ends. */
 static double draw_starts(struct canvas *canvas, const struct bench_result *result)
 {
@@ -170,7 +158,7 @@ static double draw_starts(struct canvas *canvas, const struct bench_result *resu
         draw_bar(canvas, result, step, y, points_a_ms);
         canvas_colour(canvas, CANVAS_TEXT);
         canvas_text(canvas, BARS_LEFT - 10, y + 12, ANCHOR_RIGHT, BARS_LEFT - MARGIN,
-                    step_name(step));
+                    step == CONSTRUCTOR ? "until constructor" : bench_kind(step)->name);
         draw_figures(canvas, result, step, y + 12);
         y += BAR_STEP;
     }
@@ -278,12 +266,12 @@ static void draw_timelines(struct canvas *canvas, double top, const struct profi
             canvas_rectangle(canvas, x, y + i * ROW_STEP, end_x - x, ROW_HEIGHT);
         canvas_letters(canvas, 10, 0);
         draw_grid(canvas, x, x + PANEL_WIDTH, y, bottom + 2, end_ms);
-        canvas_colour(canvas, colours[starts[panel]]);
+        canvas_colour(canvas, bench_kind(starts[panel])->colour);
         draw_panel(canvas, timeline, rows, count, shown, row_of, x, y, end_ms);
         canvas_colour(canvas, CANVAS_TEXT);
         canvas_line(canvas, end_x, y - 4, end_x, bottom + 2, 1.4);
         canvas_letters(canvas, 11, 1);
-        canvas_text(canvas, x, y - 8, ANCHOR_LEFT, PANEL_WIDTH, bench_name(starts[panel]));
+        canvas_text(canvas, x, y - 8, ANCHOR_LEFT, PANEL_WIDTH, bench_kind(starts[panel])->name);
         canvas_letters(canvas, 10, 0);
         canvas_print(canvas, end_x, y - 8, ANCHOR_RIGHT, "ends at %.0f ms", timeline->end_ms);
     }

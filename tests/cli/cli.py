@@ -285,7 +285,8 @@ class Tool:
         self.checks.check("Too few rounds" in document["verdict"], f"verdict: {document['verdict']}")
         command = [tool, "bench", "-n", "6", "-p", path, program]
         outcome = run(command, self.environment, cwd="/", **how)
-        words = rb"95 % interval.*coldboost run.*I/O floor.*constructor.*With coldboost run a cold start .*%\)\.\n$"
+        words = (rb"95 % interval.*\n  LD_PRELOAD +\d.*\n  LD_AUDIT +\d.*\n  coldboost run +\d.*I/O floor.*constructor"
+                 rb".*\nWith LD_PRELOAD a cold start .*; with LD_AUDIT it .*; so it is best started .*\.\n$")
         self.checks.check(
             outcome.status == 0 and re.search(words, outcome.stdout, re.S), f"table of bench: {outcome.stdout}"
         )
@@ -301,7 +302,9 @@ class Tool:
     def figures(self, document):
         """What bench computes, computed again from its samples."""
         variants = document["variants"]
-        self.checks.equal(set(variants), {"cold", "preload", "run", "warm", "warm_preload"}, "variants")
+        names = ["cold", "preload", "audit", "run", "warm", "warm_preload"]
+        self.checks.equal(list(variants), names, "variants")
+        self.checks.equal(document["audit_obstacle"], None, "why LD_AUDIT is left out")
         limits = {name: document[name] for name in ("io_floor_ms", "constructor_ms")}
         if not self.checks.check(all(limits.values()), f"limits of a boost: {limits}"):
             return
@@ -321,18 +324,82 @@ class Tool:
             near = all(abs(a - b) < 0.01 * b for a, b in zip(got, expected))
             self.checks.check(near, f"{key} of {of} is {got}, not {expected}")
 
-        for name in ("preload", "run", "warm", "warm_preload"):
+        for name in names[1:]:
             check_ratio(name, "cold", "ratio")
         check_ratio("warm_preload", "warm", "warm_ratio")
         cold, warm = variants["cold"]["median_ms"], variants["warm"]["median_ms"]
         to_win = cold - max(warm, document["io_floor_ms"]["median"])
-        for name in ("preload", "run"):
+        for name in ("preload", "audit", "run"):
             got = variants[name]["efficiency"]
             if got is not None:
                 expected = (cold - variants[name]["median_ms"]) / to_win
                 self.checks.check(abs(got - expected) < 0.01 * abs(expected) + 0.001,
                                   f"efficiency of {name}: {got}, not {expected}")
             self.checks.equal(variants[name]["efficiency_low"] is None, got is None, "a missing interval")
+
+    def script_with_profile(self, line):
+        """A shell script of one line, which a program can be without a compiler."""
+        shell, path = self.program_with_profile("sh")
+        with open(f"{self.folder}/script", "w", encoding="ascii") as out:
+            out.write(f"#!{shell}\n{line}\n")
+        os.chmod(out.name, 0o755)
+        return out.name, path
+
+    def bench_variables(self):
+        """Each start has its own variable, in front of what the user has in it, and nobody else's."""
+        os.makedirs(f"{self.folder}/log", exist_ok=True)
+        os.chmod(f"{self.folder}/log", 0o777)
+        line = f"echo \"$LD_AUDIT|$LD_PRELOAD|$COLDBOOST_PROFILE\" >>{self.folder}/log/starts"
+        script, path = self.script_with_profile(line)
+        tool, how = self.plain_user()
+        auditor, preloaded = "/no/auditor.so", "/no/preloaded.so"
+        environment = {**self.environment, "LD_AUDIT": auditor, "LD_PRELOAD": preloaded}
+        outcome = run([tool, "bench", "-n", "2", "--json", "-p", path, script], environment, cwd="/", **how)
+        if not self.checks.equal(outcome.status, 0, f"bench of a script: {outcome.stderr}"):
+            return
+        with open(f"{self.folder}/log/starts", encoding="utf-8") as log:
+            starts = [line.split("|") for line in log.read().splitlines()]
+        ours = os.path.realpath(f"{os.path.dirname(tool)}/../preload/libcoldboost.so")
+        found = [(audit, preload, profile) for audit, preload, profile in starts if audit != auditor]
+        # Once before the rounds, to see whether the program bears it, and once in each.
+        self.checks.equal(found, [(f"{ours}:{auditor}", preloaded, path)] * 3, "starts with LD_AUDIT")
+        first_round = [start for start in starts[2:9] if start[0] != auditor]
+        self.checks.equal(len(first_round), 1, "starts with LD_AUDIT in a round")
+        plain = [start for start in starts if start == [auditor, preloaded, ""]]
+        self.checks.equal(len(plain), 5, f"starts as they are, of {starts}")
+        # A start before the rounds, the look at LD_AUDIT, and seven in each round.
+        self.checks.equal(len(starts), 16, f"starts: {starts}")
+
+    def bench_without_auditor(self):
+        """Where an auditor does nothing, or the program does not bear one, all else is measured."""
+        tool, how = self.plain_user()
+
+        def leave_out(name, command, obstacle):
+            command = [tool, "bench", "-n", "6", *command]
+            outcome = run([*command[:2], "--json", *command[2:]], self.environment, cwd="/", **how)
+            if not self.checks.equal(outcome.status, 0, f"bench of {name}: {outcome.stderr}"):
+                return
+            document = json.loads(outcome.stdout)
+            self.checks.equal(document["audit_obstacle"], obstacle, f"obstacle of {name}")
+            missing = [key for key, figures in document["variants"].items() if figures is None]
+            self.checks.equal(missing, ["audit"], f"variants left out of {name}")
+            self.checks.check("LD_AUDIT" not in document["verdict"], f"verdict: {document['verdict']}")
+            outcome = run(command, self.environment, cwd="/", **how)
+            row = rb"\n  LD_AUDIT +left out: " + re.escape(obstacle.encode()) + rb"\n  coldboost run +\d"
+            self.checks.check(re.search(row, outcome.stdout), f"table of {name}: {outcome.stdout}")
+
+        script, path = self.script_with_profile('[ -z "$LD_AUDIT" ] || exit 3')
+        leave_out("what fails with it", ["-p", path, script], f"with it {script} ended with exit status 3")
+        compiler = shutil.which("musl-gcc")
+        if not compiler:
+            self.checks.skip("bench of a program of musl", "there is no musl-gcc")
+            return
+        program = f"{self.folder}/musl"
+        run([compiler, "-x", "c", "-o", program, "-"], self.environment, b"int main(void) { return 0; }")
+        profile = Profile()
+        profile.section(program, profile.whole_files([program]))
+        path = profile.write(f"{self.folder}/musl.cbp")
+        leave_out("a program of musl", ["-p", path, program], "musl's loader ignores it")
 
     def bench_ends_what_it_started(self):
         program, path = self.program_with_profile("sleep")
@@ -428,25 +495,25 @@ class Tool:
         os.mkdir(f"{self.folder}/own")
         os.chmod(f"{self.folder}/own", 0o777)
         svg = f"{self.folder}/own/bench.svg"
-        cold, boosted = 0x8C95A0, 0x1F66AD
+        cold, audited, boosted = 0x8C95A0, 0x2F8F9D, 0x1F66AD
 
         def plot():
             command = [tool, "bench", "-n", "1", "--plot", svg, "-p", path, program]
             outcome = run(command, self.environment, cwd="/", **how)
             self.checks.equal(outcome.status, 0, f"bench --plot: {outcome.stderr}")
-            return [len(shapes(svg, colour)) for colour in (cold, boosted)]
+            return [len(shapes(svg, colour)) for colour in (cold, audited, boosted)]
 
         if how:
             # Of root's files mincore() tells nobody anything: bars alone.
-            self.checks.equal(plot(), [1, 1], "bars without a timeline")
+            self.checks.equal(plot(), [1, 1, 1], "bars without a timeline")
             os.chown(program, NOBODY, NOBODY)
         os.sync()
         # Another process may hold the one page just then, so that it cannot be evicted.
         for _ in range(5):
             drawn = plot()
-            if drawn == [2, 2]:
+            if drawn == [2, 1, 2]:
                 break
-        self.checks.equal(drawn, [2, 2], "bars and a timeline of one file")
+        self.checks.equal(drawn, [2, 1, 2], "bars and a timeline of one file")
         self.checks.equal(os.listdir(f"{self.folder}/own"), ["bench.svg"], "files beside the plot")
 
 
@@ -460,6 +527,8 @@ def main():
         tool.show()
         tool.show_damaged()
         tool.bench()
+        tool.bench_variables()
+        tool.bench_without_auditor()
         tool.bench_ends_what_it_started()
         tool.plot_profile()
         tool.plot_bench()
