@@ -47,7 +47,7 @@ static char **find_environment(char **from_arguments)
     return &environ ? environ : NULL;
 }
 
-/* The path of the program, as /proc/self/exe names it; "" if there is no /proc. */
+/* The path of the program, as /proc/self/exe names it; "" if there is no /proc. It takes 15 µs. */
 static const char *own_executable(void)
 {
     static char executable[PATH_BYTES];
@@ -56,6 +56,22 @@ static const char *own_executable(void)
         executable[length > 0 ? length : 0] = '\0';
     }
     return executable;
+}
+
+/* The path that exec was given: often the same, and at hand. */
+static const char *called_executable(char *const *envp)
+{
+    const char *path = (const char *)environment_auxiliary(envp, AT_EXECFN);
+    return path && *path == '/' ? path : "/proc/self/exe";
+}
+
+/* Whether the replay of this program has begun before it. */
+static bool take_handover(char *const *envp, struct handover *out)
+{
+    const char *by_auditor = audit_take_handover(envp);
+    return handover_parse(by_auditor ? by_auditor : options.started, out) &&
+           (out->executable_hash == profile_hash(called_executable(envp)) ||
+            out->executable_hash == profile_hash(own_executable()));
 }
 
 /* The kernel refuses a user namespace, and a mount namespace, to a process with a second thread. */
@@ -71,7 +87,7 @@ static const char *find_profile(char *const *envp)
     return options.profile ? options.profile : environment_profile(envp, standard, sizeof standard);
 }
 
-/* As replay_start(); -errno too if there is no profile to look into. */
+/* As replay_start(); -ENOENT too if there is no profile to look into. */
 static int start_replay(char *const *envp, enum role role, enum policy policy,
                         struct admission *admission)
 {
@@ -91,15 +107,17 @@ static int start_replay(char *const *envp, enum role role, enum policy policy,
         return -ENOENT;
     if (request.mode == MODE_THREAD && program_enters_namespaces())
         request.mode = MODE_FORK;
-    request.executable = own_executable();
-    return *request.executable ? replay_start(&request, admission) : -ENOENT;
+    request.executable = called_executable(envp);
+    request.find_executable = own_executable;
+    return replay_start(&request, admission);
 }
 
 /* Without a profile: what is certain, unless it is in memory or chance leaves this start alone. */
-static struct blind_result start_blind(struct admission *admission)
+static struct blind_result start_blind(char *const *envp, struct admission *admission)
 {
     struct blind_result blind = {0, 0};
-    bool warm = blind_is_warm(), holdout = holdout_draw(options.holdout) == ARM_HOLDOUT;
+    bool warm = blind_is_warm(called_executable(envp));
+    bool holdout = holdout_draw(options.holdout) == ARM_HOLDOUT;
     admission->start = warm ? COLDBOOST_START_WARM : COLDBOOST_START_COLD;
     admission->arm = holdout ? ARM_HOLDOUT : ARM_BOOSTED;
     environment_set_start(admission->start);
@@ -168,9 +186,7 @@ __attribute__((constructor)) static void construct(int argc, char **argv, char *
     enum role role = environment_role(envp, NULL);
     enum init_type init_type = environment_init_type(envp);
     struct handover handover;
-    const char *by_auditor = audit_take_handover(envp);
-    bool started_ahead = handover_parse(by_auditor ? by_auditor : options.started, &handover) &&
-                         handover.executable_hash == profile_hash(own_executable());
+    bool started_ahead = take_handover(envp, &handover);
     if (options.telemetry) {
         struct telemetry_process process = {
             .target = options.telemetry,
@@ -188,6 +204,8 @@ __attribute__((constructor)) static void construct(int argc, char **argv, char *
         children_spare(envp, find_profile(envp), own_executable());
     struct blind_result blind = {0, 0};
     if (started_ahead) {
+        if (handover.start > 0 && handover.start <= COLDBOOST_START_RESTART)
+            environment_set_start((enum coldboost_start)handover.start);
         telemetry_include(0, (enum telemetry_arm)handover.arm, (unsigned)handover.start,
                           METHOD_RUN);
         if (options.verbose)
@@ -202,7 +220,7 @@ __attribute__((constructor)) static void construct(int argc, char **argv, char *
         return;
     const char *plan = "none";
     if (started < 0 && role != ROLE_CHILD) {
-        blind = start_blind(&admission);
+        blind = start_blind(envp, &admission);
         plan = "blind";
     }
     if (admission.arm == ARM_HOLDOUT)

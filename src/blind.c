@@ -76,6 +76,7 @@ static uint64_t middle_of_code(const struct object *object)
 }
 
 struct sample {
+    const char *executable;
     size_t seen;
     bool cold;
 };
@@ -83,10 +84,10 @@ struct sample {
 static int sample_object(const struct object *object, void *context)
 {
     struct sample *sample = context;
-    const char *path = *object->path ? object->path : "/proc/self/exe";
+    const char *path = *object->path ? object->path : sample->executable;
     if (*path != '/' || (uintptr_t)sample_object - object->begin < object->end - object->begin)
         return 0; /* the vdso; and ourselves, who are running */
-    int fd = sys_open(path, O_RDONLY | O_NONBLOCK);
+    int fd = sys_open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
         return 0;
     sample->cold = !file_page_is_resident(fd, middle_of_code(object));
@@ -94,9 +95,9 @@ static int sample_object(const struct object *object, void *context)
     return sample->cold || ++sample->seen == WARM_SAMPLES;
 }
 
-bool blind_is_warm(void)
+bool blind_is_warm(const char *executable)
 {
-    struct sample sample = {0, false};
+    struct sample sample = {executable, 0, false};
     objects_visit(sample_object, &sample);
     return !sample.cold;
 }

@@ -19,9 +19,10 @@ struct blind_result {
 
 /*
  * Whether the loaded ELF objects are in memory as a whole: looks at one page of code in each of the
- * first few. False as soon as one is not. Takes the loader's lock meanwhile.
+ * first few, the first of which is the executable. False as soon as one is not. Takes the loader's
+ * lock meanwhile.
  */
-bool blind_is_warm(void);
+bool blind_is_warm(const char *executable);
 
 /*
  * What is asked for around an address of the object's file-backed part: [*from, *to), run-time

@@ -35,9 +35,16 @@ static uint32_t crc32_portable(uint32_t crc, const uint8_t *p, size_t n)
 static crc32_function crc32_first_call;
 static crc32_function *crc32_kernel = crc32_first_call;
 
-/* Chooses the kernel, once. Two threads may both get here; they choose the same. */
+/* To ask the CPU may take as long as the tables do for so many bytes. */
+#define CHOOSE_FROM_BYTES (32u << 10)
+
+/* Chooses the kernel, once it is worth it. Two threads may both get here; they choose the same. */
 static uint32_t crc32_first_call(uint32_t crc, const uint8_t *p, size_t n)
 {
+    static size_t bytes;
+    if (n < CHOOSE_FROM_BYTES &&
+        __atomic_add_fetch(&bytes, n, __ATOMIC_RELAXED) < CHOOSE_FROM_BYTES)
+        return crc32_portable(crc, p, n);
     crc32_function *chosen = crc32_choose(cpu_features());
     __atomic_store_n(&crc32_kernel, chosen, __ATOMIC_RELAXED);
     return chosen(crc, p, n);

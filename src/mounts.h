@@ -26,11 +26,19 @@ struct mounts {
     uint8_t escape_digits, escaped;
 };
 
-/* Reads /proc/self/mountinfo. Where there is none nothing is known, and nothing suspected. */
+/* Reads /proc/self/mountinfo, if there is any FUSE server. Where there is none nothing is known,
+ * and nothing suspected. */
 void mounts_read(struct mounts *mounts);
 
 /* The next bytes of such a file; hostile ones make the answer wrong, and nothing worse. */
 void mounts_parse(struct mounts *mounts, const char *bytes, size_t size);
+
+/*
+ * Whether one of the kernel's backing devices is a FUSE server's: named by a device number that is
+ * no disk's, "0:52", or "8:1-fuseblk". The entries are a piece of /sys/class/bdi, as getdents64()
+ * gives them; *seen is increased by their number.
+ */
+bool mounts_name_server(const uint8_t *entries, size_t size, unsigned *seen);
 
 /*
  * Whether the path, which is absolute and free of symbolic links, is on a FUSE file system that the

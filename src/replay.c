@@ -20,6 +20,7 @@
 #include "report.h"
 #include "sys.h"
 #include "text.h"
+#include "warm.h"
 #include "working_set.h"
 
 #include <sched.h>
@@ -37,7 +38,7 @@ struct replay {
     size_t mapped_bytes; /* of this struct, the stacks and the profile behind it */
     size_t profile_capacity;
     enum option_mode mode;
-    bool force, keep_stderr;
+    bool looks, keep_stderr; /* the first: whether the files are in memory */
     unsigned workers, started_workers, most_workers;
     uint64_t granted_bytes;
     struct working_set set;
@@ -88,6 +89,11 @@ static void record_telemetry(enum telemetry_state state, unsigned budget_hits)
         .budget_hits = (uint8_t)budget_hits,
         .workers = progress.workers,
     });
+}
+
+static void want_report(void)
+{
+    __atomic_store_n(&progress.wanted, progress.verbose || progress.telemetry, __ATOMIC_RELEASE);
 }
 
 /* budget_hits: bits of enum telemetry_budget. */
@@ -240,6 +246,16 @@ static void join_workers(struct replay *replay)
 }
 #endif
 
+/* The files are in memory already. */
+static void skip(void)
+{
+    if (progress.start == COLDBOOST_START_COLD) {
+        progress.start = COLDBOOST_START_WARM;
+        environment_set_start(COLDBOOST_START_WARM);
+    }
+    make_report(STATE_SKIPPED, 0);
+}
+
 static void lead(struct replay *replay)
 {
     struct working_set *set = &replay->set;
@@ -255,12 +271,8 @@ static void lead(struct replay *replay)
         set->mounts = &replay->mounts;
         set->executable = replay->executable;
     }
-    if (!replay->force && working_set_is_resident(set)) {
-        if (progress.start == COLDBOOST_START_COLD) {
-            progress.start = COLDBOOST_START_WARM;
-            environment_set_start(COLDBOOST_START_WARM);
-        }
-        make_report(STATE_SKIPPED, 0);
+    if (replay->looks && working_set_is_resident(set)) {
+        skip();
         return;
     }
     if (!set->budget_bytes)
@@ -351,27 +363,31 @@ static long start_leader(struct replay *replay)
 }
 #endif
 
-/* Whether the profile may have a section for the executable, from its first page. */
-static int peek(const struct replay_request *request, size_t *profile_bytes, uint32_t *profile_id)
+/* The beginning of the profile. Not on the stack, which may be tiny. */
+static struct {
+    union {
+        struct profile_header header;
+        uint8_t bytes[PEEK_BYTES];
+    };
+    size_t size;
+} peeked;
+
+/* Whether the profile may have a section for the executable, from its beginning. */
+static int peek(int profile, const struct sys_status *status, struct replay_request *request)
 {
-    static uint64_t page[PEEK_BYTES / sizeof(uint64_t)]; /* stacks may be tiny */
-    struct sys_status status;
-    int fd = sys_open_type(request->profile, S_IFREG, &status);
-    if (fd < 0)
-        return fd;
-    long n = sys_pread(fd, page, sizeof page, 0);
-    sys_close(fd);
+    long n = sys_pread(profile, peeked.bytes, sizeof peeked.bytes, 0);
     if (n < 0)
         return (int)n;
-    if (status.size > PROFILE_MAX_BYTES)
+    if (status->size > PROFILE_MAX_BYTES)
         return -EMSGSIZE;
-    int named = profile_peek((const uint8_t *)page, (size_t)n, request->executable);
-    if (named < 0)
-        return named;
-    const struct profile_header *header = (const void *)page;
-    *profile_bytes = (size_t)header->size; /* what stands behind it is not for us */
-    *profile_id = header->crc32;
-    return status.size == header->size + header->extra_bytes ? named : -EMSGSIZE;
+    peeked.size = (size_t)n;
+    int named = profile_peek(peeked.bytes, (size_t)n, request->executable);
+    if (named == 0 && request->find_executable) {
+        request->executable = request->find_executable();
+        named = profile_peek(peeked.bytes, (size_t)n, request->executable);
+    }
+    bool agrees = named < 0 || status->size == peeked.header.size + peeked.header.extra_bytes;
+    return agrees ? named : -EMSGSIZE;
 }
 
 bool replay_would_be_adopted(void)
@@ -382,8 +398,9 @@ bool replay_would_be_adopted(void)
 }
 
 static struct replay *make(const struct replay_request *request, enum option_mode mode,
-                           unsigned most_workers, size_t profile_bytes)
+                           unsigned most_workers)
 {
+    size_t profile_bytes = (size_t)peeked.header.size; /* what stands behind it is not for us */
     size_t bytes =
         ((sizeof(struct replay) + 63) & ~(size_t)63) + most_workers * STACK_BYTES + profile_bytes;
     long memory = sys_map(bytes);
@@ -393,13 +410,15 @@ static struct replay *make(const struct replay_request *request, enum option_mod
     replay->mapped_bytes = bytes;
     replay->profile_capacity = profile_bytes;
     replay->mode = mode;
-    replay->force = request->force;
+    replay->keep_stderr = request->report || telemetry_needs_stderr();
     replay->started_workers = 1; /* the leader */
     replay->most_workers = most_workers;
     replay->granted_bytes = request->granted_bytes;
     replay->set.counters = &progress.counters;
     replay->set.budget_bytes = request->budget_bytes;
     replay->set.deadline_ns = sys_monotonic_ns() + DEADLINE_NS;
+    text_append(replay->profile_path, PATH_BYTES, 0, request->profile);
+    text_append(replay->executable, PATH_BYTES, 0, request->executable);
     return replay;
 }
 
@@ -425,53 +444,83 @@ static enum option_mode choose_mode(const struct replay_request *request)
     return stays ? MODE_THREAD : request->mode;
 }
 
-int replay_start(const struct replay_request *request, struct admission *admission)
+/* Whether this start may be replayed, for a profile that names the executable. */
+static bool may_replay(const struct replay_request *request, enum option_mode mode,
+                       struct admission *admission)
 {
-    size_t profile_bytes = 0;
-    uint32_t profile_id = 0;
-    int named = peek(request, &profile_bytes, &profile_id);
-    if (named <= 0)
-        return named;
-    enum option_mode mode = choose_mode(request);
     static const uint8_t methods[] = {METHOD_THREAD, METHOD_FORK, METHOD_SYNC};
-    uint8_t method = request->ahead ? METHOD_RUN : methods[mode];
+    progress.method = request->ahead ? METHOD_RUN : methods[mode];
     *admission = admit(request->executable, request->role, request->policy, request->holdout);
     environment_set_start(admission->start);
-    telemetry_include(profile_id, admission->arm, admission->start,
-                      admission->granted ? method : METHOD_NONE);
-    if (!admission->granted) {
+    telemetry_include(peeked.header.crc32, admission->arm, admission->start,
+                      admission->granted ? progress.method : METHOD_NONE);
+    if (!admission->granted)
         telemetry_write_start(
             &(struct telemetry_replay){.start = (uint8_t)admission->start, .plan = PLAN_PROFILE});
-        return 2;
-    }
-    unsigned workers = request->workers                   ? request->workers
-                       : request->policy == POLICY_GENTLE ? 1
-                                                          : DEFAULT_WORKERS;
-    if (workers > MAX_WORKERS)
-        workers = MAX_WORKERS;
-    bool is_fixed = request->workers || request->policy == POLICY_GENTLE;
-    unsigned most_workers = is_fixed ? workers : MAX_WORKERS;
-    struct replay *replay = make(request, mode, most_workers, profile_bytes);
-    if (!replay)
-        return -ENOMEM;
-    replay->keep_stderr = request->report || telemetry_needs_stderr();
-    replay->workers = workers;
-    text_append(replay->profile_path, PATH_BYTES, 0, request->profile);
-    text_append(replay->executable, PATH_BYTES, 0, request->executable);
+    return admission->granted;
+}
+
+static unsigned choose_workers(const struct replay_request *request)
+{
+    if (request->workers)
+        return request->workers < MAX_WORKERS ? request->workers : MAX_WORKERS;
+    return request->policy == POLICY_GENTLE ? 1 : DEFAULT_WORKERS;
+}
+
+/* Whether all is in memory, and the start thereby over. */
+static enum residency look(int profile, const struct replay_request *request, enum option_mode mode,
+                           struct admission *admission)
+{
     static const char mode_names[][8] = {"thread", "fork", "sync"};
     progress.role = request->label ? request->label : role_name(request->role);
-    progress.mode = mode_names[replay->mode];
+    progress.mode = mode_names[mode];
     progress.verbose = request->report;
     progress.telemetry = telemetry_is_on();
     progress.start = (uint8_t)admission->start;
-    progress.method = method;
-    progress.workers = (uint8_t)workers;
+    progress.workers = (uint8_t)choose_workers(request);
     progress.started_ns = sys_monotonic_ns();
-    __atomic_store_n(&progress.wanted, progress.verbose || progress.telemetry, __ATOMIC_RELEASE);
+    if (request->force)
+        return NOT_RESIDENT;
+    enum residency residency =
+        warm_look(profile, peeked.bytes, peeked.size, request->executable, &progress.ranges_total);
+    if (residency == RESIDENT) {
+        want_report();
+        skip();
+        admission->start = (enum coldboost_start)progress.start;
+    }
+    return residency;
+}
 
+static int read_beside(const struct replay_request *request, enum option_mode mode, bool looks)
+{
+    bool is_fixed = request->workers || request->policy == POLICY_GENTLE;
+    struct replay *replay = make(request, mode, is_fixed ? progress.workers : MAX_WORKERS);
+    if (!replay)
+        return -ENOMEM;
+    replay->workers = progress.workers;
+    replay->looks = looks;
+    want_report();
     if (mode != MODE_SYNC)
         return launch(replay);
     lead(replay);
     sys_unmap(replay, replay->mapped_bytes);
     return 1;
+}
+
+int replay_start(struct replay_request *request, struct admission *admission)
+{
+    struct sys_status status;
+    int profile = sys_open_type(request->profile, S_IFREG, &status);
+    if (profile < 0)
+        return profile;
+    enum option_mode mode = choose_mode(request);
+    enum residency residency = RESIDENCY_UNKNOWN;
+    int named = peek(profile, &status, request);
+    bool granted = named > 0 && may_replay(request, mode, admission);
+    if (granted)
+        residency = look(profile, request, mode, admission);
+    sys_close(profile);
+    if (named <= 0 || !granted)
+        return named <= 0 ? named : 2;
+    return residency == RESIDENT ? 1 : read_beside(request, mode, residency == RESIDENCY_UNKNOWN);
 }

@@ -15,8 +15,10 @@
 
 struct replay_request {
     const char *profile;    /* path of the profile */
-    const char *executable; /* path of the program, as /proc/self/exe names it */
-    const char *label;      /* in the report instead of the role; NULL: the role */
+    const char *executable; /* path of the program, as /proc/self/exe names it; or perhaps so: */
+    /* asked, and believed, where the profile does not name that one; NULL: there is no other */
+    const char *(*find_executable)(void);
+    const char *label; /* in the report instead of the role; NULL: the role */
     enum role role;
     enum policy policy; /* what the role and the init type allow; may change mode and workers */
     bool ahead;         /* of the program's exec: coldboost run */
@@ -32,13 +34,14 @@ struct replay_request {
 /*
  * Finds the profile's section for the executable and starts to replay it: in a thread, in a process
  * of its own, or before returning, as the mode says. Copies what it needs of the request.
- * *admission says what was decided, where the profile names the executable. Returns 2        this
- * start is not to be replayed: holdout, or a restart 1        a replay has been started (in
- * MODE_SYNC: is over) 0        the profile does not name the executable -errno   there is no
- * profile, it is not one, or no memory or thread could be had Leaves no descriptor open, blocks no
- * signal beyond the call. Not to be called twice at a time.
+ * *admission says what was decided, where the profile names the executable. Returns
+ *   2       this start is not to be replayed: holdout, or a restart
+ *   1       a replay has been started, or is over: in MODE_SYNC, or if all was in memory
+ *   0       the profile does not name the executable
+ *   -errno  there is no profile, it is not one, or no memory or thread could be had
+ * Leaves no descriptor open, blocks no signal beyond the call. Not to be called twice at a time.
  */
-int replay_start(const struct replay_request *request, struct admission *admission);
+int replay_start(struct replay_request *request, struct admission *admission);
 
 /*
  * Whether the process that MODE_FORK leaves behind would become this process's own child, for its

@@ -75,6 +75,12 @@ static inline int sys_stat(int fd, const char *path, struct sys_status *out)
     return (int)cb_syscall6(SYS_statx, fd, (long)path, flags, mask, (long)out, 0);
 }
 
+/* Nanoseconds since 1970; what does not fit wraps around. */
+static inline int64_t sys_mtime_ns(const struct sys_status *status)
+{
+    return (int64_t)((uint64_t)status->mtime_seconds * 1000000000u + status->mtime_nanoseconds);
+}
+
 /* Opens a regular file or directory, whatever stands at the path now; -errno if it is neither. */
 static inline int sys_open_type(const char *path, mode_t type, struct sys_status *status)
 {

@@ -37,15 +37,14 @@
 /* Pages that the warm check looks at, spread over the section. */
 #define WARM_SAMPLES 16
 
-static bool is_recorded_file(int fd, const struct profile_file *file,
+bool working_set_is_recorded(int fd, const struct profile_file *file,
                              const struct sys_status *status)
 {
     if (file->kind == PROFILE_FILE_DIRECTORY)
         return true;
     if (status->size != file->size)
         return false;
-    int64_t mtime_ns = (int64_t)status->mtime_seconds * 1000000000 + status->mtime_nanoseconds;
-    if (file->mtime_ns == 0 || file->mtime_ns == mtime_ns)
+    if (file->mtime_ns == 0 || file->mtime_ns == sys_mtime_ns(status))
         return true;
     uint8_t build_id[PROFILE_BUILD_ID];
     long n = sys_pread(fd, build_id, file->build_id_bytes, file->build_id_offset);
@@ -67,7 +66,7 @@ static int open_recorded_file(const struct working_set *set, const struct profil
     if (may_hang(set, file))
         return -ESTALE;
     int fd = sys_open_type(set->profile.strings + file->path, type, &status);
-    if (fd >= 0 && !is_recorded_file(fd, file, &status)) {
+    if (fd >= 0 && !working_set_is_recorded(fd, file, &status)) {
         sys_close(fd);
         fd = -ESTALE;
     }

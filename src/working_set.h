@@ -7,6 +7,7 @@
 
 #include "mounts.h"
 #include "profile.h"
+#include "sys.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -40,6 +41,10 @@ unsigned working_set_budget_hits(const struct working_set *set);
  * is the least likely to be in memory by accident.
  */
 bool working_set_is_resident(const struct working_set *set);
+
+/* Whether the open file is the one that was recorded: by its size, and by its time or build-id. */
+bool working_set_is_recorded(int fd, const struct profile_file *file,
+                             const struct sys_status *status);
 
 /*
  * Puts the section's ranges, which are at the same place in `ranges`, into the order of reading.

@@ -364,7 +364,7 @@ static void measure(struct bench *bench)
     time_start(bench, WARM, NULL); /* fails early, and finishes what a first start writes */
     result->audit_obstacle = find_audit_obstacle(bench);
     sync();
-    enum bench_step cold[STEP_COUNT], warm[STEP_COUNT];
+    enum bench_step cold[STEP_COUNT] = {COLD}, warm[STEP_COUNT] = {COLD};
     size_t cold_count = 0, warm_count = 0;
     for (enum bench_step step = 0; step < STEP_COUNT; step++) {
         if ((step == IO_FLOOR && !bench->floor) || (step == AUDIT && result->audit_obstacle))

@@ -2,12 +2,13 @@
 how they end, what they leave behind, and what they cost. Then every exported name, called from eight
 threads for long.
 
-Usage: stress.py OBJECT DLSYM STARTS CALLS
+Usage: stress.py OBJECT DLSYM COLDBOOST EMPTY STARTS CALLS
 
-STARTS are those with a profile; as many without are their pairs. Half of the profiles name files that
-stay in memory: those pairs show what a start then costs. The others name files that somebody evicts all
-the time, some are replayed by force, some in a process of their own. One CPU computes. As root the run has a /tmp, /dev/shm and shared memory of its own, so that nobody else's
-leftovers count.
+STARTS are those with a profile; as many without are their pairs. Half of them have the profile that was
+recorded, whose files stay in memory, and their pairs the empty object: that is what a warm start costs.
+The others name files that somebody evicts all the time, some are replayed by force, some in a process of
+their own. One CPU computes. As root the run has a /tmp, /dev/shm and shared memory of its own, so that
+nobody else's leftovers count.
 """
 
 import ctypes
@@ -85,9 +86,9 @@ def start(command, environment):
 
 
 class Stress:
-    def __init__(self, folder, object_path):
+    def __init__(self, folder, object_path, coldboost, empty):
         self.checks = Checks()
-        self.object = shutil.copy(object_path, folder)
+        self.object, self.empty = shutil.copy(object_path, folder), shutil.copy(empty, folder)
         self.environment = plain_environment("/")
         self.commands = {}
         for name, (_, command) in PROGRAMS.items():
@@ -97,28 +98,33 @@ class Stress:
             else:
                 self.checks.skip(name, "not installed")
         self.descriptors = []
-        self.warm, self.cold = (self.make_profile(folder, name) for name in ("warm", "cold"))
+        self.warm, self.cold = self.record(folder, coldboost), self.make_profile(folder)
         self.expected = {name: start(command, self.environment)[0] for name, command in self.commands.items()}
         self.lock = threading.Lock()
         self.times = {name: [] for name in self.commands}  # of pairs: without, with
         self.counts = {"warm": 0, "cold": 0, "forced": 0, "forked": 0}
         self.differences = 0
 
-    def make_profile(self, folder, name):
+    def record(self, folder, coldboost):
+        """One profile of all the programs, as they are."""
+        profiles = [f"{folder}/{name}.cbp" for name in self.commands]
+        for profile, command in zip(profiles, self.commands.values()):
+            subprocess.run([coldboost, "record", "-o", profile, "--", *command], env=self.environment,
+                           capture_output=True, check=False)
+        subprocess.run([coldboost, "merge", "-o", f"{folder}/warm.cbp", *profiles], capture_output=True, check=True)
+        return f"{folder}/warm.cbp"
+
+    def make_profile(self, folder):
         profile, ranges = Profile(), []
         for i in range(FILES):
-            path = f"{folder}/{name}{i}"
-            fd = os.open(path, os.O_RDWR | os.O_CREAT)
-            os.write(fd, os.urandom(FILE_BYTES))
-            os.fsync(fd)
+            path = f"{folder}/{i}"
+            self.descriptors.append(os.open(path, os.O_RDWR | os.O_CREAT))
+            os.write(self.descriptors[-1], os.urandom(FILE_BYTES))
+            os.fsync(self.descriptors[-1])
             ranges.append((profile.file(path), 0, FILE_BYTES >> 12, i))
-            if name == "cold":
-                self.descriptors.append(fd)
-            else:
-                os.close(fd)
         for command in self.commands.values():
             profile.section(os.path.realpath(command[0]), ranges)
-        return profile.write(f"{folder}/{name}.cbp")
+        return profile.write(f"{folder}/cold.cbp")
 
     def settings(self, i):
         if i % 2:
@@ -133,8 +139,9 @@ class Stress:
     def pair(self, name, i):
         how, variables = self.settings(i)
         boosted = {**self.environment, **variables}
+        plain = {**self.environment, "LD_PRELOAD": self.empty} if how == "warm" else self.environment
         plain_first = i // 2 % 2
-        order = (self.environment, boosted) if plain_first else (boosted, self.environment)
+        order = (plain, boosted) if plain_first else (boosted, plain)
         outcomes = [start(self.commands[name], environment) for environment in order]
         if not plain_first:
             outcomes.reverse()
@@ -205,7 +212,7 @@ class Stress:
         print("left over:", ", ".join(f"{number} {kind}" for kind, number in left.items()))
         self.checks.equal(self.differences, 0, "differences")
         self.checks.equal(set(left.values()), {0}, f"leftovers {left}")
-        print(f"{'program':10} {'pairs':>6} {'without':>8} {'with':>8} {'ratio':>6}   warm: medians, ms; of paired ratios")
+        print(f"{'program':10} {'pairs':>6} {'empty':>8} {'with':>8} {'ratio':>6}   warm: medians, ms; of paired ratios")
         for name, pairs in self.times.items():
             if pairs:
                 without, boosted = (statistics.median(column) * 1000 for column in zip(*pairs))
@@ -223,14 +230,14 @@ def call_exports(checks, object_path, program, calls):
 
 
 def main():
-    object_path, program = map(os.path.abspath, sys.argv[1:3])
+    object_path, program, coldboost, empty = map(os.path.abspath, sys.argv[1:5])
     with tempfile.TemporaryDirectory(prefix="coldboost-stress-", dir="/var/tmp") as folder:
-        stress = Stress(os.path.realpath(folder), object_path)
-        call_exports(stress.checks, object_path, program, int(sys.argv[4]))
+        stress = Stress(os.path.realpath(folder), object_path, coldboost, empty)
+        call_exports(stress.checks, object_path, program, int(sys.argv[6]))
         if not own_namespaces():
             print("others may leave something in /tmp meanwhile: namespaces take root")
         os.chdir("/")
-        stress.work(int(sys.argv[3]))
+        stress.work(int(sys.argv[5]))
         return stress.checks.exit_code()
 
 

@@ -108,6 +108,28 @@ Test(mounts, may_be_any_bytes)
     cr_assert(mounts.too_many);
 }
 
+/* A directory entry of the kernel's: inode and offset, then length, type and name. */
+static bool is_server(const char *name, unsigned *seen)
+{
+    uint8_t entries[64] = {[16] = 24, [19] = '.', [24 + 16] = 40};
+    snprintf((char *)entries + 24 + 19, sizeof entries - 24 - 19, "%s", name);
+    return mounts_name_server(entries, sizeof entries, seen);
+}
+
+Test(mounts, are_not_read_where_no_device_is_a_servers)
+{
+    static const char *const disks[] = {"253:0", "7:12", "btrfs-1", "10:0", "overlay-3"};
+    unsigned seen = 0;
+    for (size_t i = 0; i < sizeof disks / sizeof *disks; i++)
+        cr_expect(!is_server(disks[i], &seen), "%s", disks[i]);
+    cr_expect_eq(seen, 5, "names that are no folder's own: %u", seen);
+    cr_expect(is_server("0:52", &seen));
+    cr_expect(is_server("8:1-fuseblk", &seen));
+    const uint8_t endless[64] = {0};
+    cr_expect(mounts_name_server(endless, sizeof endless, &seen));
+    cr_expect(!mounts_name_server(endless, 0, &seen));
+}
+
 Test(mounts, are_read_from_the_kernel)
 {
     struct mounts mounts = {.used = 0};

@@ -87,6 +87,27 @@ class Audit:
         more = int(seen["KiB"]) - int(without["KiB"])
         self.checks.check(more <= LOADER_KIB, f"{more} KiB are left by the auditor")
 
+    def kind(self):
+        """What the auditor and coldboost run have seen of a short program's files, the program knows."""
+        profile = Profile()
+        profile.section(self.audited, [(profile.file(self.audited), 0, 1, 0),
+                                       (profile.file(f"{self.folder}/data0"), 0, FILE_PAGES, 1)])
+        settings = {"COLDBOOST_PROFILE": profile.write(f"{self.folder}/small.cbp"), "COLDBOOST": "auto"}
+        for command, audit in ((None, self.object), ([self.coldboost, "run", "--", self.audited], None)):
+            kinds = set()
+            for _ in range(5):  # other tests drop all caches
+                with open(f"{self.folder}/data0", "rb") as file:
+                    file.read()
+                seen, reports = self.start(command, audit, self.object, **settings)
+                kinds.add((seen["kind"], frozenset(report.get("state") for report in reports)))
+            self.checks.check(("2", frozenset(("skipped", None))) in kinds, f"warm, {command}: {kinds}")
+            os.sync()
+            with open(f"{self.folder}/data0", "rb") as file:
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+            seen, reports = self.start(command, audit, self.object, **settings)
+            states = {report.get("state") for report in reports}
+            self.checks.equal((seen["kind"], states), ("1", {"done", None}), f"cold, {command}")
+
     def other_auditors(self):
         """Ours is one of several, and what stands around it stays."""
         for audit in (f"{self.empty}:{self.object}", f"{self.object}:{self.empty}"):
@@ -140,7 +161,7 @@ class Audit:
 def main():
     with tempfile.TemporaryDirectory(prefix="coldboost-audit-") as folder:
         audit = Audit(os.path.realpath(folder), *sys.argv[1:5])
-        for case in (audit.alone, audit.with_preload, audit.other_auditors, audit.once, audit.not_asked,
+        for case in (audit.alone, audit.with_preload, audit.kind, audit.other_auditors, audit.once, audit.not_asked,
                      audit.holdout, audit.adopted):
             audit.checks.attempt(case)
         return audit.checks.exit_code()

@@ -1,0 +1,205 @@
+/*
+ * warm.c: opens what the loader has mapped under the names that it has used a moment ago, and only
+ * what is left then by name, which takes a look at the mounts. On a cold disk to open is to wait,
+ * but not for what has just been opened: so there must be something of that kind in memory first.
+ * (Major faults would tell too; but to be asked for its usage makes the kernel end the time slice.)
+ *
+ * A mapped file is recognised by its size and time of change: libraries are loaded under other
+ * names than the profile's, which are free of symbolic links.
+ */
+#include "warm.h"
+
+#include "mounts.h"
+#include "objects.h"
+#include "sys.h"
+#include "text.h"
+#include "working_set.h"
+
+#define SAMPLES 16
+/* So many ranges, or each sample by itself, are read at once. */
+#define MOST_RANGES 64
+#define PATH_BYTES  256
+
+/* The loader opens it itself. */
+#define LOADER_CACHE "/etc/ld.so.cache"
+
+/* A file that has not been looked at yet. What a start touches late is the least likely to be in
+ * memory by accident. */
+struct wanted {
+    uint32_t index, last_page;
+    struct profile_file file;
+};
+
+struct search {
+    int profile;
+    struct profile_header header;
+    const char *executable;
+    struct mounts *mounts; /* or NULL: not read yet */
+    struct wanted wanted[SAMPLES];
+    unsigned count, objects_seen, resident;
+};
+
+/* Where the tables stand: profile_peek() has found that they fit. */
+static uint64_t place_of_files(const struct profile_header *header)
+{
+    return sizeof *header + (uint64_t)header->executable_count * sizeof(struct profile_executable);
+}
+
+static uint64_t place_of_ranges(const struct profile_header *header)
+{
+    return place_of_files(header) + (uint64_t)header->file_count * sizeof(struct profile_file);
+}
+
+static uint64_t place_of_strings(const struct profile_header *header)
+{
+    return place_of_ranges(header) + (uint64_t)header->range_count * sizeof(struct profile_range);
+}
+
+static bool read_at(const struct search *search, uint64_t offset, void *to, size_t bytes)
+{
+    return sys_pread(search->profile, to, bytes, offset) == (long)bytes;
+}
+
+static void want(struct search *search, const struct profile_range *range)
+{
+    for (unsigned i = 0; i < search->count; i++)
+        if (search->wanted[i].index == range->file)
+            return; /* with a later page */
+    struct wanted *wanted = &search->wanted[search->count];
+    uint64_t offset = place_of_files(&search->header) + (uint64_t)range->file * sizeof wanted->file;
+    if (range->file >= search->header.file_count ||
+        !read_at(search, offset, &wanted->file, sizeof wanted->file))
+        return;
+    wanted->index = range->file;
+    wanted->last_page = range->first_page;
+    search->count++;
+}
+
+static void list_wanted(struct search *search, const struct profile_executable *section)
+{
+    struct profile_range ranges[MOST_RANGES] = {{.page_count = 0}};
+    uint32_t count = section->range_count, first = 0, end = 0; /* those that have been read */
+    uint32_t samples = count < SAMPLES ? count : SAMPLES;
+    uint64_t place =
+        place_of_ranges(&search->header) + (uint64_t)section->first_range * sizeof *ranges;
+    for (uint32_t i = samples; i-- > 0;) {
+        uint32_t at = (uint32_t)((uint64_t)i * count / samples);
+        if (at < first || at >= end) {
+            first = count > MOST_RANGES ? at : 0;
+            end = count > MOST_RANGES ? at + 1 : count;
+            if (!read_at(search, place + (uint64_t)first * sizeof *ranges, ranges,
+                         (end - first) * sizeof *ranges))
+                return;
+        }
+        if (ranges[at - first].page_count)
+            want(search, &ranges[at - first]);
+    }
+}
+
+/* Looks at the file at the path, and takes it off the list, if it is on it from place `i` on. */
+static enum residency look_at(struct search *search, const char *path, unsigned i)
+{
+    struct sys_status status;
+    int fd = sys_open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
+        return RESIDENCY_UNKNOWN;
+    if (sys_stat(fd, "", &status) != 0)
+        i = search->count;
+    while (i < search->count && !working_set_is_recorded(fd, &search->wanted[i].file, &status))
+        i++;
+    enum residency residency = RESIDENCY_UNKNOWN;
+    if (i < search->count) {
+        uint64_t offset = (uint64_t)search->wanted[i].last_page * PROFILE_PAGE_BYTES;
+        search->wanted[i] = search->wanted[--search->count];
+        residency = file_page_is_resident(fd, offset) ? RESIDENT : NOT_RESIDENT;
+    }
+    sys_close(fd);
+    search->resident += residency == RESIDENT;
+    return residency;
+}
+
+/* Stops at what is not in memory, and when by name would have been quicker. */
+static int look_at_object(const struct object *object, void *context)
+{
+    struct search *search = context;
+    if (*object->path != '/' || (uintptr_t)look_at - object->begin < object->end - object->begin)
+        return 0; /* the executable, the vdso, and ourselves */
+    if (!search->count || search->objects_seen++ == SAMPLES)
+        return RESIDENT;
+    return look_at(search, object->path, 0) == NOT_RESIDENT ? NOT_RESIDENT : 0;
+}
+
+/* "" if it is a long one. */
+static void read_path(const struct search *search, const struct profile_file *file,
+                      char path[PATH_BYTES])
+{
+    uint64_t offset = place_of_strings(&search->header) + file->path;
+    long n = sys_pread(search->profile, path, PATH_BYTES, offset);
+    for (long i = 0; i < n; i++)
+        if (!path[i])
+            return;
+    path[0] = '\0';
+}
+
+static bool may_hang(struct search *search, const char *path)
+{
+    static struct mounts mounts; /* stacks may be tiny */
+    if (text_equal(path, LOADER_CACHE))
+        return false;
+    if (!search->mounts) {
+        mounts = (struct mounts){.used = 0};
+        mounts_read(&mounts);
+        search->mounts = &mounts;
+    }
+    return mounts_may_hang(search->mounts, path, search->executable);
+}
+
+/* As working_set.c does it: nothing but regular files, and what has changed says nothing. */
+static enum residency look_at_others(struct search *search)
+{
+    static char path[PATH_BYTES];
+    while (search->count) {
+        struct sys_status status;
+        unsigned last = search->count - 1;
+        read_path(search, &search->wanted[last].file, path);
+        bool is_file = !may_hang(search, path) && sys_stat(AT_FDCWD, path, &status) == 0 &&
+                       (status.mode & S_IFMT) == S_IFREG;
+        if (is_file && look_at(search, path, last) == NOT_RESIDENT)
+            return NOT_RESIDENT;
+        search->count = last;
+    }
+    return RESIDENT;
+}
+
+/* The row of the executable, if it can be seen. */
+static const struct profile_executable *find_section(const uint8_t *bytes, size_t size,
+                                                     const char *executable)
+{
+    const struct profile_header *header = (const void *)bytes;
+    const struct profile_executable *section = (const void *)(header + 1);
+    size_t visible = (size - sizeof *header) / sizeof *section;
+    uint64_t hash = profile_hash(executable);
+    for (size_t i = 0; i < visible && i < header->executable_count; i++)
+        if (section[i].path_hash == hash)
+            return &section[i];
+    return NULL;
+}
+
+enum residency warm_look(int fd, const uint8_t *bytes, size_t size, const char *executable,
+                         uint32_t *range_count)
+{
+    const struct profile_executable *section = find_section(bytes, size, executable);
+    struct search search = {
+        .profile = fd,
+        .header = *(const struct profile_header *)(const void *)bytes,
+        .executable = executable,
+    };
+    if (!section)
+        return RESIDENCY_UNKNOWN;
+    *range_count = section->range_count;
+    list_wanted(&search, section);
+    if (look_at(&search, executable, 0) == NOT_RESIDENT ||
+        objects_visit(look_at_object, &search) == NOT_RESIDENT)
+        return NOT_RESIDENT;
+    return search.resident ? look_at_others(&search) : RESIDENCY_UNKNOWN;
+}
