@@ -133,13 +133,14 @@ static inline long sys_readahead(int fd, uint64_t offset, size_t bytes)
 #endif
 }
 
-/* Keeps the kernel from reading ahead of single reads. */
-static inline void sys_expect_random_reads(int fd)
+/* How [0, bytes) of a file, all of it if that is 0, will be read: POSIX_FADV_RANDOM keeps the kernel
+ * from reading ahead, POSIX_FADV_WILLNEED starts to read. */
+static inline void sys_advise(int fd, size_t bytes, int advice)
 {
 #if __SIZEOF_POINTER__ == 8
-    cb_syscall6(SYS_fadvise64, fd, 0, 0, POSIX_FADV_RANDOM, 0, 0);
+    cb_syscall6(SYS_fadvise64, fd, 0, (long)bytes, advice, 0, 0);
 #else
-    (void)fd;
+    (void)fd, (void)bytes, (void)advice;
 #endif
 }
 

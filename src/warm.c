@@ -20,7 +20,7 @@
 #define MOST_RANGES 64
 #define PATH_BYTES  256
 
-/* The loader opens it itself. */
+/* Every start has read it before it comes here, or will at once: it says nothing. */
 #define LOADER_CACHE "/etc/ld.so.cache"
 
 /* A file that has not been looked at yet. What a start touches late is the least likely to be in
@@ -144,8 +144,6 @@ static void read_path(const struct search *search, const struct profile_file *fi
 static bool may_hang(struct search *search, const char *path)
 {
     static struct mounts mounts; /* stacks may be tiny */
-    if (text_equal(path, LOADER_CACHE))
-        return false;
     if (!search->mounts) {
         mounts = (struct mounts){.used = 0};
         mounts_read(&mounts);
@@ -162,8 +160,8 @@ static enum residency look_at_others(struct search *search)
         struct sys_status status;
         unsigned last = search->count - 1;
         read_path(search, &search->wanted[last].file, path);
-        bool is_file = !may_hang(search, path) && sys_stat(AT_FDCWD, path, &status) == 0 &&
-                       (status.mode & S_IFMT) == S_IFREG;
+        bool is_file = !text_equal(path, LOADER_CACHE) && !may_hang(search, path) &&
+                       sys_stat(AT_FDCWD, path, &status) == 0 && (status.mode & S_IFMT) == S_IFREG;
         if (is_file && look_at(search, path, last) == NOT_RESIDENT)
             return NOT_RESIDENT;
         search->count = last;

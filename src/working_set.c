@@ -283,7 +283,7 @@ static void touch_chunks(struct working_set *set, const struct profile_range *ra
     int fd = open_recorded_file(set, &set->profile.files[range->file]);
     if (fd < 0)
         return;
-    sys_expect_random_reads(fd);
+    sys_advise(fd, 0, POSIX_FADV_RANDOM);
     uint64_t end = (uint64_t)range->first_page + range->page_count;
     for (uint64_t page = range->first_page; page < end && !working_set_budget_hits(set);
          page = (page / STORE_CHUNK_PAGES + 1) * STORE_CHUNK_PAGES) {

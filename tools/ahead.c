@@ -9,6 +9,8 @@
 
 #define MAX_INTERPRETERS 5   /* scripts whose interpreter is a script: the kernel's own limit */
 #define HEAD_BYTES       256 /* so much of a "#!" line the kernel reads */
+/* libcoldboost.so without its symbols, and what devices read ahead at once anyway. */
+#define OBJECT_BYTES (128u << 10)
 
 /* A directory may be "executed" too. */
 static bool is_program(const char *path)
@@ -57,6 +59,15 @@ bool ahead_resolve(const char *path, char resolved[AHEAD_PATH_BYTES])
         return false;
     resolved[length] = '\0';
     return *resolved == '/'; /* or it is a pipe, or out of our reach */
+}
+
+void ahead_read_object(const char *path)
+{
+    int fd = sys_open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
+        return;
+    sys_advise(fd, OBJECT_BYTES, POSIX_FADV_WILLNEED);
+    sys_close(fd);
 }
 
 long ahead_own_folder(char folder[AHEAD_PATH_BYTES])

@@ -25,6 +25,12 @@ bool ahead_resolve(const char *path, char resolved[AHEAD_PATH_BYTES]);
 long ahead_own_folder(char folder[AHEAD_PATH_BYTES]);
 
 /*
+ * Starts to read the object that the loader is about to map: what is asked for then waits behind
+ * all that the replay has asked for.
+ */
+void ahead_read_object(const char *path);
+
+/*
  * What /proc/self/exe will name once `path` has been executed: symbolic links and "#!" lines are
  * followed. false if there is no such file or /proc is not mounted; `executable` is then undefined.
  */

@@ -87,10 +87,10 @@ static bool find_profile(const char *named, char *const *envp, char profile[AHEA
     return path && ahead_resolve(path, profile);
 }
 
-/* As find_component() of the tool. */
+/* As find_component() of the tool; first where an installation has it. */
 static bool find_object(char object[AHEAD_PATH_BYTES])
 {
-    static const char *const places[] = {"", "/../preload", ("/../" COLDBOOST_LIBDIR)};
+    static const char *const places[] = {("/../" COLDBOOST_LIBDIR), "", "/../preload"};
     char path[AHEAD_PATH_BYTES];
     long length = ahead_own_folder(path);
     for (size_t i = 0; length >= 0 && i < sizeof places / sizeof *places; i++) {
@@ -118,6 +118,7 @@ static void run(char **arguments, char *const *envp)
         !is_ordinary(executable) || !find_profile(named, envp, profile) || !find_object(object))
         return;
     char id[HANDOVER_BYTES] = "";
+    ahead_read_object(object);
     int started = early_start(profile, executable, "run", &options, envp, id);
     if (started <= 0 && started != -ECHILD)
         return;

@@ -52,12 +52,13 @@ static char *const *boost(const char *path, char **argv, char *const *envp)
         find_part("/coldboost/coldboost-record", object);
         sys_execute(object, argv, envp);
     }
+    find_part("/lib/libcoldboost.so", object);
+    ahead_read_object(object);
     const char *profile = options.profile
                               ? options.profile
                               : environment_profile(envp, profile_buffer, sizeof profile_buffer);
     if (profile && ahead_find_executable(path, executable))
         early_start(profile, executable, NULL, &options, envp, id);
-    find_part("/lib/libcoldboost.so", object);
     char *const *extended = ahead_extend(envp, "", object, id);
     return extended ? extended : envp;
 }

@@ -61,15 +61,15 @@ static bool pretended_residency(int fd, uint64_t offset)
     return fd == 3 && offset % 7 == 0;
 }
 
-#define sys_open_type               pretended_open_type
-#define sys_pread                   pretended_pread
-#define sys_readahead               pretended_readahead
-#define sys_monotonic_ns            pretended_clock
-#define file_page_is_resident       pretended_residency
-#define sys_close(fd)               MUST((fd) == 3)
-#define sys_getdents                pretended_getdents
-#define sys_look_up(path)           file_at(path)
-#define sys_expect_random_reads(fd) MUST((fd) == 3)
+#define sys_open_type                 pretended_open_type
+#define sys_pread                     pretended_pread
+#define sys_readahead                 pretended_readahead
+#define sys_monotonic_ns              pretended_clock
+#define file_page_is_resident         pretended_residency
+#define sys_close(fd)                 MUST((fd) == 3)
+#define sys_getdents                  pretended_getdents
+#define sys_look_up(path)             file_at(path)
+#define sys_advise(fd, bytes, advice) MUST((fd) == 3)
 #include "../../src/working_set.c"
 
 /* Sorting changes no range and loses none. */
