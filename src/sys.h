@@ -133,8 +133,8 @@ static inline long sys_readahead(int fd, uint64_t offset, size_t bytes)
 #endif
 }
 
-/* How [0, bytes) of a file, all of it if that is 0, will be read: POSIX_FADV_RANDOM keeps the kernel
- * from reading ahead, POSIX_FADV_WILLNEED starts to read. */
+/* How [0, bytes) of a file, all of it if that is 0, will be read: POSIX_FADV_RANDOM keeps the
+ * kernel from reading ahead, POSIX_FADV_WILLNEED starts to read. */
 static inline void sys_advise(int fd, size_t bytes, int advice)
 {
 #if __SIZEOF_POINTER__ == 8
