@@ -68,7 +68,8 @@ static void want(struct search *search, const struct profile_range *range)
     struct wanted *wanted = &search->wanted[search->count];
     uint64_t offset = place_of_files(&search->header) + (uint64_t)range->file * sizeof wanted->file;
     if (range->file >= search->header.file_count ||
-        !read_at(search, offset, &wanted->file, sizeof wanted->file))
+        !read_at(search, offset, &wanted->file, sizeof wanted->file) ||
+        wanted->file.build_id_bytes > PROFILE_BUILD_ID)
         return;
     wanted->index = range->file;
     wanted->last_page = range->first_page;
@@ -152,7 +153,8 @@ static bool may_hang(struct search *search, const char *path)
     return mounts_may_hang(search->mounts, path, search->executable);
 }
 
-/* As working_set.c does it: nothing but regular files, and what has changed says nothing. */
+/* As working_set.c does it: nothing but regular files, and what has changed says nothing. Nor does
+ * a path that is not absolute: the mounts do not tell whether it may hang. */
 static enum residency look_at_others(struct search *search)
 {
     static char path[PATH_BYTES];
@@ -160,7 +162,7 @@ static enum residency look_at_others(struct search *search)
         struct sys_status status;
         unsigned last = search->count - 1;
         read_path(search, &search->wanted[last].file, path);
-        bool is_file = !text_equal(path, LOADER_CACHE) && !may_hang(search, path) &&
+        bool is_file = *path == '/' && !text_equal(path, LOADER_CACHE) && !may_hang(search, path) &&
                        sys_stat(AT_FDCWD, path, &status) == 0 && (status.mode & S_IFMT) == S_IFREG;
         if (is_file && look_at(search, path, last) == NOT_RESIDENT)
             return NOT_RESIDENT;

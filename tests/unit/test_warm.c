@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 /* Files of our own in the working folder, and a profile as it is on the disk. */
-enum { FILES = 13, RANGES = 100, FILE_PAGES = 4, NAME_BYTES = 32 };
+enum { FILES = 13, RANGES = 100, FILE_PAGES = 4, NAME_BYTES = 48 };
 static struct {
     struct profile_header header;
     struct profile_executable section;
@@ -50,7 +50,7 @@ static void describe(uint32_t index, const char *path)
 static void make_file(uint32_t index)
 {
     static const char page[4096] = "page";
-    snprintf(name_of(index), NAME_BYTES, "warm-%d-%u", (int)getpid(), index);
+    snprintf(name_of(index), NAME_BYTES, "/proc/self/cwd/warm-%d-%u", (int)getpid(), index);
     int fd = open(name_of(index), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     cr_assert_geq(fd, 0);
     for (int i = 0; i < FILE_PAGES; i++)

@@ -1,0 +1,93 @@
+/*
+ * The look that tells a warm start reads a profile that nobody has checked, and handed rows of its
+ * files on to what expects checked ones: a build-id longer than any went over the end of the
+ * buffer, and with it the program's stack. Found by tests/fuzz/fuzz_warm.c.
+ *
+ * The same look took a path that was not absolute, and the working directory itself for one that
+ * was too long: where that is on a file system whose server never answers, neither would the
+ * program have ended. The list of mounts says nothing about either.
+ */
+#include "profile.h"
+#include "warm.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char program[] = "/proc/self/exe";
+
+static struct {
+    struct profile_header header;
+    struct profile_executable section;
+    struct profile_file files[2];
+    struct profile_range ranges[2];
+    char strings[64];
+} profile;
+
+static enum residency look(void)
+{
+    uint32_t range_count;
+    FILE *file = tmpfile();
+    cr_assert(file && fwrite(&profile, sizeof profile, 1, file) == 1 && fflush(file) == 0);
+    enum residency residency =
+        warm_look(fileno(file), (const uint8_t *)&profile, sizeof profile, program, &range_count);
+    fclose(file);
+    return residency;
+}
+
+static void describe(uint32_t index, const char *path)
+{
+    struct stat status;
+    cr_assert_eq(stat(path, &status), 0);
+    profile.files[index].size = (uint64_t)status.st_size;
+    profile.files[index].mtime_ns = status.st_mtim.tv_sec * 1000000000 + status.st_mtim.tv_nsec;
+}
+
+/* A page takes its time under valgrind. */
+static void expect(enum residency expected)
+{
+    enum residency found = RESIDENCY_UNKNOWN;
+    for (int attempt = 0; attempt < 5; attempt++)
+        if ((found = look()) == expected)
+            return;
+    cr_expect_eq(found, expected, "%d", (int)found);
+}
+
+static void set_up(void)
+{
+    profile.header =
+        (struct profile_header){.executable_count = 1, .file_count = 2, .range_count = 2};
+    profile.section =
+        (struct profile_executable){.path_hash = profile_hash(program), .range_count = 1};
+    profile.ranges[0] = (struct profile_range){.file = 0, .page_count = 1};
+    describe(0, program);
+}
+
+TestSuite(warm_profile, .init = set_up);
+
+Test(warm_profile, no_build_id_is_longer_than_any)
+{
+    expect(RESIDENT);
+    profile.files[0].mtime_ns--;
+    profile.files[0].build_id_bytes = 4096;
+    cr_expect_eq(look(), RESIDENCY_UNKNOWN);
+}
+
+/* What ends before the page that is wanted would be taken for a file that is not in memory. */
+Test(warm_profile, only_absolute_paths_are_looked_at)
+{
+    char *path = profile.strings;
+    int length = snprintf(path, sizeof profile.strings, "/proc/self/cwd/");
+    char *name = path + length;
+    snprintf(name, sizeof profile.strings - (size_t)length, "warm-profile-%d", (int)getpid());
+    FILE *file = fopen(name, "w");
+    cr_assert(file && fputs("short", file) >= 0 && fclose(file) == 0);
+    describe(1, name);
+    profile.section.range_count = 2;
+    profile.ranges[1] = (struct profile_range){.file = 1, .first_page = 1000, .page_count = 1};
+    expect(NOT_RESIDENT);
+    profile.files[1].path = (uint32_t)length;
+    expect(RESIDENT);
+    unlink(name);
+}
