@@ -1,0 +1,292 @@
+/*
+ * fuzz_warm.c: whether a start is warm, by a profile of which only the beginning has been looked
+ * at, on a machine whose files, objects and mounts are pretended.
+ *
+ * Input: how much has been looked at (two bytes); what goes wrong (one byte, 0: nothing); the
+ * profile.
+ */
+#include "fuzz.h"
+
+#include "mounts.h"
+#include "objects.h"
+#include "profile.h"
+#include "residency.h"
+#include "sys.h"
+#include "warm.h"
+
+/* The profile, and the one other file that may be open at a time. */
+enum { PROFILE_FD = 3, FILE_FD = 4 };
+enum { OBJECTS = 24, MOST_OPENS = 40, PATH = 256 };
+
+static const char program[] = "/usr/bin/python3.11";
+
+static struct {
+    const uint8_t *bytes;
+    size_t size;
+    uint8_t luck;
+    uint64_t files, ranges, strings; /* where they stand */
+    uint32_t file_count;
+    const struct profile_executable *section; /* NULL: cannot be seen */
+    uintptr_t code;                           /* where warm.c has been loaded */
+
+    const struct object *visited;
+    bool mounts_are_known;
+    char trusted[PATH]; /* on no mount that may hang */
+    bool is_regular;    /* it */
+    char opened[PATH];
+    bool is_open;
+    unsigned reads, opens, resident, not_resident;
+} machine;
+
+static bool goes_wrong(uint32_t what, unsigned one_in)
+{
+    uint32_t mixed = (what ^ machine.luck) * 0x9e3779b1u;
+    return machine.luck && (mixed >> 16) % one_in == 0;
+}
+
+static const void *entry_at(uint64_t table, uint64_t index, size_t bytes)
+{
+    uint64_t place = table + index * bytes;
+    return place + bytes <= machine.size ? machine.bytes + place : NULL;
+}
+
+static const struct profile_file *file_number(uint32_t index)
+{
+    if (index >= machine.file_count)
+        return NULL;
+    return entry_at(machine.files, index, sizeof(struct profile_file));
+}
+
+/* NULL: the profile does not name it. */
+static const struct profile_file *file_named(const char *path)
+{
+    const struct profile_file *file;
+    for (uint32_t i = 0; (file = file_number(i)); i++) {
+        uint64_t place = machine.strings + file->path;
+        size_t room = place < machine.size ? machine.size - place : 0;
+        if (strlen(path) < room && memcmp(machine.bytes + place, path, strlen(path) + 1) == 0)
+            return file;
+    }
+    return NULL;
+}
+
+static bool section_has_page(uint64_t page)
+{
+    const struct profile_range *range;
+    for (uint32_t i = 0; i < machine.section->range_count; i++) {
+        uint64_t index = (uint64_t)machine.section->first_range + i;
+        range = entry_at(machine.ranges, index, sizeof *range);
+        if (!range)
+            return false;
+        if (range->page_count && range->first_page == page)
+            return true;
+    }
+    return false;
+}
+
+/* The files of objects may go by other names in the profile. */
+static const struct profile_file *file_behind(const char *path)
+{
+    const struct profile_file *file = file_named(path);
+    if (!file && machine.file_count && goes_wrong(hash_text(path), 2))
+        file = file_number(hash_text(path) % machine.file_count);
+    return file;
+}
+
+static void keep(char to[PATH], const char *path)
+{
+    MUST(strlen(path) < PATH);
+    memcpy(to, path, strlen(path) + 1);
+}
+
+/* All of the buffer is written to, as the kernel might. */
+static long pretended_pread(int fd, void *buffer, size_t bytes, uint64_t offset)
+{
+    memset(buffer, 0xa5, bytes);
+    if (fd == FILE_FD) {
+        const struct profile_file *file = file_behind(machine.opened);
+        MUST(machine.is_open);
+        if (file)
+            memcpy(buffer, file->build_id, bytes < PROFILE_BUILD_ID ? bytes : PROFILE_BUILD_ID);
+        return goes_wrong((uint32_t)offset, 3) ? -EIO : (long)bytes;
+    }
+    MUST(fd == PROFILE_FD && offset <= INT64_MAX);
+    machine.reads++;
+    if (goes_wrong((uint32_t)offset, 16))
+        return -EIO;
+    size_t there = offset < machine.size ? machine.size - offset : 0;
+    size_t n = bytes < there ? bytes : there;
+    if (goes_wrong((uint32_t)offset, 8))
+        n /= 2;
+    memcpy(buffer, machine.bytes + (n ? offset : 0), n);
+    return (long)n;
+}
+
+static void pretended_mounts_read(struct mounts *mounts)
+{
+    MUST(!machine.mounts_are_known && mounts->used == 0);
+    MUST(machine.resident > 0); /* or the look at the mounts is in vain */
+    machine.mounts_are_known = true;
+}
+
+static bool pretended_may_hang(const struct mounts *mounts, const char *path, const char *of)
+{
+    MUST(machine.mounts_are_known && mounts && of == program);
+    bool may_hang = goes_wrong(hash_text(path), 6);
+    keep(machine.trusted, may_hang ? "" : path);
+    machine.is_regular = false;
+    return may_hang;
+}
+
+static int pretended_stat(int fd, const char *path, struct sys_status *status)
+{
+    bool by_name = fd == AT_FDCWD;
+    if (by_name) {
+        /* Mounts say nothing about what is relative to the working directory, or that itself. */
+        MUST(*path == '/' && file_named(path) && strcmp(path, machine.trusted) == 0);
+    } else {
+        MUST(fd == FILE_FD && machine.is_open && !*path);
+        path = machine.opened;
+    }
+    uint32_t hash = hash_text(path) + by_name;
+    if (goes_wrong(hash, 9))
+        return -EACCES;
+    const struct profile_file *file = file_behind(path);
+    memset(status, 0, sizeof *status);
+    status->mode = goes_wrong(hash, 5) ? S_IFIFO : S_IFREG;
+    if (by_name)
+        machine.is_regular = status->mode == S_IFREG;
+    if (file) {
+        status->size = file->size;
+        uint64_t mtime_ns = (uint64_t)file->mtime_ns;
+        status->mtime_seconds = (int64_t)(mtime_ns / 1000000000u);
+        status->mtime_nanoseconds = (uint32_t)(mtime_ns % 1000000000u);
+        status->mtime_nanoseconds += goes_wrong(hash, 3); /* the build-id may decide */
+    }
+    return 0;
+}
+
+static int pretended_open(const char *path, int flags)
+{
+    MUST(!machine.is_open && machine.section);
+    MUST(flags & O_NONBLOCK && ++machine.opens <= MOST_OPENS);
+    if (machine.mounts_are_known) {
+        MUST(file_named(path) && strcmp(path, machine.trusted) == 0 && machine.is_regular);
+        MUST(strcmp(path, "/etc/ld.so.cache") != 0);
+    } else if (machine.visited) {
+        MUST(path == machine.visited->path && *path == '/');
+        MUST(machine.visited->begin != machine.code);
+    } else {
+        MUST(path == program);
+    }
+    if (goes_wrong(hash_text(path), 16))
+        return -ENOENT;
+    keep(machine.opened, path);
+    machine.is_open = true;
+    return FILE_FD;
+}
+
+static void pretended_close(int fd)
+{
+    MUST(fd == FILE_FD && machine.is_open);
+    machine.is_open = false;
+}
+
+static bool pretended_residency(int fd, uint64_t offset)
+{
+    MUST(fd == FILE_FD && machine.is_open);
+    MUST(offset % PROFILE_PAGE_BYTES == 0 && section_has_page(offset / PROFILE_PAGE_BYTES));
+    bool resident = !goes_wrong((uint32_t)offset + machine.opens, 12);
+    machine.resident += resident;
+    machine.not_resident += !resident;
+    return resident;
+}
+
+static int pretended_visit(int (*visit)(const struct object *object, void *context), void *context)
+{
+    static const char *const paths[] = {
+        "",
+        "linux-vdso.so.1",
+        "/opt/libcoldboost.so",
+        "/usr/lib/x86_64-linux-gnu/libc.so.6",
+        "/lib/libz.so.1",
+    };
+    enum { OURSELVES = 2, LAST = sizeof paths / sizeof *paths - 1 };
+    int answer = 0;
+    for (unsigned i = 0; i < OBJECTS && answer == 0; i++) {
+        uintptr_t begin = i == OURSELVES ? machine.code : 1;
+        struct object object = {
+            .begin = begin,
+            .end = begin + 1,
+            .path = paths[i < LAST ? i : LAST],
+        };
+        machine.visited = &object;
+        answer = visit(&object, context);
+    }
+    machine.visited = NULL;
+    return answer;
+}
+
+#define sys_pread             pretended_pread
+#define sys_stat              pretended_stat
+#define sys_open              pretended_open
+#define sys_close             pretended_close
+#define file_page_is_resident pretended_residency
+#define mounts_read           pretended_mounts_read
+#define mounts_may_hang       pretended_may_hang
+#define objects_visit         pretended_visit
+#include "../../src/warm.c"
+#define may_hang set_may_hang
+#include "../../src/working_set.c"
+
+/* No mutation of the counts would come past the size, and few would leave the hash alone. */
+static void put_right(uint8_t *bytes, size_t size)
+{
+    struct profile_header *header = (void *)bytes;
+    struct profile_executable *executables = (void *)(header + 1);
+    machine.files = sizeof *header + (uint64_t)header->executable_count * sizeof *executables;
+    machine.ranges = machine.files + (uint64_t)header->file_count * sizeof(struct profile_file);
+    machine.strings = machine.ranges + (uint64_t)header->range_count * sizeof(struct profile_range);
+    machine.file_count = header->file_count;
+    header->size = machine.strings + header->string_bytes;
+    if (header->executable_count && size >= sizeof *header + sizeof *executables)
+        executables[0].path_hash = profile_hash(program);
+}
+
+/* The beginning lies alone, so that a read beyond it is seen. */
+static void ask(const uint8_t *beginning, size_t size)
+{
+    const uint32_t untouched = 0xa5a5a5a5;
+    uint32_t ranges = untouched;
+    machine.section = find_section(beginning, size, program);
+    enum residency found = warm_look(PROFILE_FD, beginning, size, program, &ranges);
+    MUST(!machine.is_open && !machine.visited);
+    if (!machine.section)
+        MUST(found == RESIDENCY_UNKNOWN && !machine.reads && !machine.opens);
+    MUST(ranges == (machine.section ? machine.section->range_count : untouched));
+    MUST(found == RESIDENCY_UNKNOWN || found == RESIDENT || found == NOT_RESIDENT);
+    MUST(machine.not_resident == (found == NOT_RESIDENT)); /* it stops at the first */
+    MUST((found == RESIDENT) == (machine.resident && !machine.not_resident));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct input input = {data, size};
+    size_t seen = (size_t)take_number(&input, 2);
+    memset(&machine, 0, sizeof machine);
+    machine.luck = (uint8_t)take_number(&input, 1);
+    machine.size = input.left;
+    machine.code = (uintptr_t)look_at;
+    uint8_t *bytes = take_copy(&input, input.left);
+    machine.bytes = bytes;
+    if (machine.size >= sizeof(struct profile_header))
+        put_right(bytes, machine.size);
+    input = (struct input){bytes, machine.size};
+    uint8_t *beginning = take_copy(&input, seen);
+    seen = machine.size - input.left;
+    if (profile_peek(beginning, seen, program) == 1)
+        ask(beginning, seen);
+    free(beginning);
+    free(bytes);
+    return 0;
+}
