@@ -98,10 +98,10 @@ static void list_wanted(struct search *search, const struct profile_executable *
 }
 
 /* Looks at the file at the path, and takes it off the list, if it is on it from place `i` on. */
-static enum residency look_at(struct search *search, const char *path, unsigned i)
+static enum residency look_at(struct search *search, const char *path, int flags, unsigned i)
 {
     struct sys_status status;
-    int fd = sys_open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+    int fd = sys_open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | flags);
     if (fd < 0)
         return RESIDENCY_UNKNOWN;
     if (sys_stat(fd, "", &status) != 0)
@@ -127,7 +127,7 @@ static int look_at_object(const struct object *object, void *context)
         return 0; /* the executable, the vdso, and ourselves */
     if (!search->count || search->objects_seen++ == SAMPLES)
         return RESIDENT;
-    return look_at(search, object->path, 0) == NOT_RESIDENT ? NOT_RESIDENT : 0;
+    return look_at(search, object->path, 0, 0) == NOT_RESIDENT ? NOT_RESIDENT : 0;
 }
 
 /* "" if it is a long one. */
@@ -164,7 +164,7 @@ static enum residency look_at_others(struct search *search)
         read_path(search, &search->wanted[last].file, path);
         bool is_file = *path == '/' && !text_equal(path, LOADER_CACHE) && !may_hang(search, path) &&
                        sys_stat(AT_FDCWD, path, &status) == 0 && (status.mode & S_IFMT) == S_IFREG;
-        if (is_file && look_at(search, path, last) == NOT_RESIDENT)
+        if (is_file && look_at(search, path, O_NOFOLLOW, last) == NOT_RESIDENT)
             return NOT_RESIDENT;
         search->count = last;
     }
@@ -198,7 +198,7 @@ enum residency warm_look(int fd, const uint8_t *bytes, size_t size, const char *
         return RESIDENCY_UNKNOWN;
     *range_count = section->range_count;
     list_wanted(&search, section);
-    if (look_at(&search, executable, 0) == NOT_RESIDENT ||
+    if (look_at(&search, executable, 0, 0) == NOT_RESIDENT ||
         objects_visit(look_at_object, &search) == NOT_RESIDENT)
         return NOT_RESIDENT;
     return search.resident ? look_at_others(&search) : RESIDENCY_UNKNOWN;
