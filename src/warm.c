@@ -23,10 +23,11 @@
 /* Every start has read it before it comes here, or will at once: it says nothing. */
 #define LOADER_CACHE "/etc/ld.so.cache"
 
-/* A file that has not been looked at yet. What a start touches late is the least likely to be in
- * memory by accident. */
+/* A file that has not been looked at yet, and pages of it: of a short program, which would feel
+ * more of them, the last one. What a start touches late is the least likely to be in memory by
+ * accident. */
 struct wanted {
-    uint32_t index, last_page;
+    uint32_t index, page_count, pages[SAMPLES];
     struct profile_file file;
 };
 
@@ -37,6 +38,7 @@ struct search {
     struct mounts *mounts; /* or NULL: not read yet */
     struct wanted wanted[SAMPLES];
     unsigned count, objects_seen, resident;
+    bool is_long;
 };
 
 /* Where the tables stand: profile_peek() has found that they fit. */
@@ -63,8 +65,12 @@ static bool read_at(const struct search *search, uint64_t offset, void *to, size
 static void want(struct search *search, const struct profile_range *range)
 {
     for (unsigned i = 0; i < search->count; i++)
-        if (search->wanted[i].index == range->file)
-            return; /* with a later page */
+        if (search->wanted[i].index == range->file) {
+            struct wanted *known = &search->wanted[i];
+            if (search->is_long)
+                known->pages[known->page_count++] = range->first_page;
+            return;
+        }
     struct wanted *wanted = &search->wanted[search->count];
     uint64_t offset = place_of_files(&search->header) + (uint64_t)range->file * sizeof wanted->file;
     if (range->file >= search->header.file_count ||
@@ -72,7 +78,8 @@ static void want(struct search *search, const struct profile_range *range)
         wanted->file.build_id_bytes > PROFILE_BUILD_ID)
         return;
     wanted->index = range->file;
-    wanted->last_page = range->first_page;
+    wanted->pages[0] = range->first_page;
+    wanted->page_count = 1;
     search->count++;
 }
 
@@ -81,13 +88,14 @@ static void list_wanted(struct search *search, const struct profile_executable *
     struct profile_range ranges[MOST_RANGES] = {{.page_count = 0}};
     uint32_t count = section->range_count, first = 0, end = 0; /* those that have been read */
     uint32_t samples = count < SAMPLES ? count : SAMPLES;
+    search->is_long = count > MOST_RANGES;
     uint64_t place =
         place_of_ranges(&search->header) + (uint64_t)section->first_range * sizeof *ranges;
     for (uint32_t i = samples; i-- > 0;) {
         uint32_t at = (uint32_t)((uint64_t)i * count / samples);
         if (at < first || at >= end) {
-            first = count > MOST_RANGES ? at : 0;
-            end = count > MOST_RANGES ? at + 1 : count;
+            first = search->is_long ? at : 0;
+            end = search->is_long ? at + 1 : count;
             if (!read_at(search, place + (uint64_t)first * sizeof *ranges, ranges,
                          (end - first) * sizeof *ranges))
                 return;
@@ -95,6 +103,14 @@ static void list_wanted(struct search *search, const struct profile_executable *
         if (ranges[at - first].page_count)
             want(search, &ranges[at - first]);
     }
+}
+
+static bool is_resident(int fd, const struct wanted *wanted)
+{
+    for (uint32_t i = 0; i < wanted->page_count; i++)
+        if (!file_page_is_resident(fd, (uint64_t)wanted->pages[i] * PROFILE_PAGE_BYTES))
+            return false;
+    return true;
 }
 
 /* Looks at the file at the path, and takes it off the list, if it is on it from place `i` on. */
@@ -110,9 +126,8 @@ static enum residency look_at(struct search *search, const char *path, int flags
         i++;
     enum residency residency = RESIDENCY_UNKNOWN;
     if (i < search->count) {
-        uint64_t offset = (uint64_t)search->wanted[i].last_page * PROFILE_PAGE_BYTES;
+        residency = is_resident(fd, &search->wanted[i]) ? RESIDENT : NOT_RESIDENT;
         search->wanted[i] = search->wanted[--search->count];
-        residency = file_page_is_resident(fd, offset) ? RESIDENT : NOT_RESIDENT;
     }
     sys_close(fd);
     search->resident += residency == RESIDENT;

@@ -185,6 +185,23 @@ Test(warm, what_has_changed_says_nothing)
     cr_expect_eq(look(), RESIDENCY_UNKNOWN, "nothing that has just been opened");
 }
 
+/* A longer program is worth a look at more of its pages. */
+Test(warm, takes_all_samples_of_a_long_start)
+{
+    for (uint32_t i = 0; i < RANGES; i++)
+        profile.ranges[i] = (struct profile_range){
+            .file = 0, .first_page = i < RANGES / 2 ? 1 : 3, .page_count = 1};
+    profile.section.range_count = RANGES;
+    expect(RESIDENT, "all in memory");
+    enum residency found = RESIDENT;
+    for (int attempt = 0; attempt < 5 && found != NOT_RESIDENT; attempt++) {
+        evict(0);
+        touch(0, 3);
+        found = look();
+    }
+    cr_expect_eq(found, NOT_RESIDENT, "what was touched first is not");
+}
+
 /* Of many ranges a sixteenth each; they are then read one by one. */
 Test(warm, is_told_by_samples)
 {
