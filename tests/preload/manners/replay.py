@@ -81,7 +81,7 @@ class Replay:
                 out.write(os.urandom(pages * PAGE_BYTES - 100))
         return paths
 
-    def start(self, profile, **settings):
+    def start(self, profile, victim=None, **settings):
         """Runs the victim to the end of its replay; what the report said, as a dictionary."""
         environment = {
             **plain_environment("/"),
@@ -90,7 +90,7 @@ class Replay:
             "COLDBOOST_VERBOSE": "1",
             **settings,
         }
-        outcome = run([self.victim, "wait"], environment)
+        outcome = run([victim or self.victim, "wait"], environment)
         words = re.findall(r"(\w+)=(\S+)", outcome.stderr.decode())
         self.checks.equal(outcome.status, 0, f"the victim with {settings}: {outcome.stderr}")
         return dict(words)
@@ -160,6 +160,22 @@ class Replay:
             profile = self.profile_of([(path, [(0, 16)])])
             evict(path)
             self.checks.equal(self.start(profile).get("start"), "cold", "a single evicted file")
+
+    def by_another_name(self):
+        """Called by a symbolic link, from a profile whose table of programs goes on beyond its first page."""
+        self.serial += 1
+        link = f"{self.folder}/link{self.serial}"
+        os.symlink(self.victim, link)
+        for others in (0, 200):
+            paths = self.make_files(2, 8)
+            profile = Profile()
+            for i in range(others):
+                profile.section(f"/usr/bin/other{i}", [])
+            profile.section(os.path.realpath(self.victim), [(profile.file(path), 0, 8, 0) for path in paths])
+            for path in paths:
+                evict(path)
+            report = self.start(profile.write(f"{self.folder}/others{others}.cbp"), link)
+            self.checks.equal(report.get("state"), "done", f"a link, {others} other programs")
 
     def small_gaps_and_large_ranges(self):
         (path,) = self.make_files(1, 2000)
@@ -367,6 +383,7 @@ def main():
             replay.pages_in,
             replay.unforced,
             replay.one_probe,
+            replay.by_another_name,
             replay.small_gaps_and_large_ranges,
             replay.warm,
             replay.stale,
