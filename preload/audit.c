@@ -100,35 +100,37 @@ const char *audit_take_handover(char *const *envp)
     return handover;
 }
 
-/* As early_start() returns, and 1 if somebody ahead of us has started it. */
-static int start_replay(char *const *envp, const struct options *options, const char *profile,
-                        const char *executable, char text[HANDOVER_BYTES])
+/* "" if there is no /proc. */
+static const char *own_executable(void)
 {
-    struct handover handover;
-    if (handover_parse(options->started, &handover) &&
-        handover.executable_hash == profile_hash(executable))
-        return 1;
-    return early_start(profile, executable, NULL, options, envp, text);
+    static char executable[PATH_BYTES];
+    if (!*executable)
+        sys_readlink("/proc/self/exe", executable, sizeof executable - 1);
+    return executable;
 }
 
-static void start(char *const *envp)
+static bool is_started(const struct options *options)
 {
-    static char executable[PATH_BYTES], buffer[PATH_BYTES];
+    struct handover handover;
+    return handover_parse(options->started, &handover) &&
+           handover.executable_hash == profile_hash(own_executable());
+}
+
+static void start_replay(char *const *envp)
+{
+    static char buffer[PATH_BYTES];
     char text[HANDOVER_BYTES] = "";
     struct options options;
     options_read(envp, &options);
     const char *profile =
         options.profile ? options.profile : environment_profile(envp, buffer, sizeof buffer);
-    if (options.enabled == SWITCH_OFF || !profile)
+    if (options.enabled == SWITCH_OFF || !profile || is_started(&options))
         return;
     /* What exec was given is often what the profile names; /proc takes 15 µs. */
     const char *called = (const char *)environment_auxiliary(envp, AT_EXECFN);
-    int started =
-        called && *called == '/' ? start_replay(envp, &options, profile, called, text) : 0;
-    if (started == 0 && sys_readlink("/proc/self/exe", executable, sizeof executable - 1) > 0 &&
-        !(called && text_equal(called, executable)))
-        started = start_replay(envp, &options, profile, executable, text);
-    if (started > 0 && *text && is_preloaded(envp))
+    if (early_start(profile, called && *called == '/' ? called : "", own_executable, NULL, &options,
+                    envp, text) > 0 &&
+        is_preloaded(envp))
         leave_handover(envp, text);
 }
 
@@ -139,6 +141,6 @@ unsigned la_version(unsigned version)
 {
     (void)version;
     if (environment && !environment_auxiliary(environment, AT_SECURE))
-        start(environment);
+        start_replay(environment);
     return 0;
 }

@@ -9,18 +9,19 @@
 #include "replay.h"
 #include "sys.h"
 
-int early_start(const char *profile, const char *executable, const char *label,
-                const struct options *options, char *const *envp, char handover[HANDOVER_BYTES])
+int early_start(const char *profile, const char *executable, const char *(*find_executable)(void),
+                const char *label, const struct options *options, char *const *envp,
+                char handover[HANDOVER_BYTES])
 {
     /* A thread would not outlive exec. */
     if (replay_would_be_adopted())
         return -ECHILD;
-    enum role role = environment_role(envp, executable);
+    enum role role = environment_role(envp, find_executable ? NULL : executable);
     enum init_type init_type = environment_init_type(envp);
     struct telemetry_process process = {
         .target = options->telemetry,
         .envp = envp,
-        .executable = executable,
+        .executable = options->telemetry && find_executable ? find_executable() : executable,
         .role = role,
         .init_type = init_type,
         .holdout = options->holdout,
@@ -30,6 +31,7 @@ int early_start(const char *profile, const char *executable, const char *label,
     struct replay_request request = {
         .profile = profile,
         .executable = executable,
+        .find_executable = find_executable,
         .label = label,
         .role = role,
         .policy = lambda_policy(role, init_type),
@@ -46,7 +48,8 @@ int early_start(const char *profile, const char *executable, const char *label,
     int started = replay_start(&request, &admission);
     if (started > 0)
         handover_write(&(struct handover){(uint64_t)sys_getpid(), process.started_ns,
-                                          admission.start, admission.arm, profile_hash(executable)},
+                                          admission.start, admission.arm,
+                                          profile_hash(request.executable)},
                        handover);
     return started;
 }

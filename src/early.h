@@ -14,9 +14,11 @@
  * Begins the replay, in a process of its own, for the program that this process is about to be.
  * Returns as replay_start() does, or -ECHILD where the program would find the replay among its
  * children; the constructor then does all of it. After a 1 or 2 the constructor wants the handover.
- * The label stands in the report instead of the role, unless it is NULL.
+ * The label stands in the report instead of the role, unless it is NULL. find_executable as in
+ * struct replay_request.
  */
-int early_start(const char *profile, const char *executable, const char *label,
-                const struct options *options, char *const *envp, char handover[HANDOVER_BYTES]);
+int early_start(const char *profile, const char *executable, const char *(*find_executable)(void),
+                const char *label, const struct options *options, char *const *envp,
+                char handover[HANDOVER_BYTES]);
 
 #endif

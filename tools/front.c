@@ -119,7 +119,7 @@ static void run(char **arguments, char *const *envp)
         return;
     char id[HANDOVER_BYTES] = "";
     ahead_read_object(object);
-    int started = early_start(profile, executable, "run", &options, envp, id);
+    int started = early_start(profile, executable, NULL, "run", &options, envp, id);
     if (started <= 0 && started != -ECHILD)
         return;
     char *const *extended = ahead_extend(envp, profile, object, id);

@@ -50,7 +50,7 @@ static void begin_replay(const struct program *program, const char *profile,
                          const struct options *options)
 {
     char id[HANDOVER_BYTES];
-    int started = early_start(profile, program->executable, "run", options, environ, id);
+    int started = early_start(profile, program->executable, NULL, "run", options, environ, id);
     if (started > 0) {
         setenv("COLDBOOST_STARTED", id, 1);
     } else if (started == 0) {

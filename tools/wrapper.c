@@ -58,7 +58,7 @@ static char *const *boost(const char *path, char **argv, char *const *envp)
                               ? options.profile
                               : environment_profile(envp, profile_buffer, sizeof profile_buffer);
     if (profile && ahead_find_executable(path, executable))
-        early_start(profile, executable, NULL, &options, envp, id);
+        early_start(profile, executable, NULL, NULL, &options, envp, id);
     char *const *extended = ahead_extend(envp, "", object, id);
     return extended ? extended : envp;
 }
