@@ -100,20 +100,11 @@ const char *audit_take_handover(char *const *envp)
     return handover;
 }
 
-/* "" if there is no /proc. */
-static const char *own_executable(void)
-{
-    static char executable[PATH_BYTES];
-    if (!*executable)
-        sys_readlink("/proc/self/exe", executable, sizeof executable - 1);
-    return executable;
-}
-
 static bool is_started(const struct options *options)
 {
     struct handover handover;
     return handover_parse(options->started, &handover) &&
-           handover.executable_hash == profile_hash(own_executable());
+           handover.executable_hash == profile_hash(environment_own_executable());
 }
 
 static void start_replay(char *const *envp)
@@ -126,10 +117,8 @@ static void start_replay(char *const *envp)
         options.profile ? options.profile : environment_profile(envp, buffer, sizeof buffer);
     if (options.enabled == SWITCH_OFF || !profile || is_started(&options))
         return;
-    /* What exec was given is often what the profile names; /proc takes 15 µs. */
-    const char *called = (const char *)environment_auxiliary(envp, AT_EXECFN);
-    if (early_start(profile, called && *called == '/' ? called : "", own_executable, NULL, &options,
-                    envp, text) > 0 &&
+    if (early_start(profile, environment_called_executable(envp), environment_own_executable, NULL,
+                    &options, envp, text) > 0 &&
         is_preloaded(envp))
         leave_handover(envp, text);
 }

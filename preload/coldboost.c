@@ -47,31 +47,13 @@ static char **find_environment(char **from_arguments)
     return &environ ? environ : NULL;
 }
 
-/* The path of the program, as /proc/self/exe names it; "" if there is no /proc. It takes 15 µs. */
-static const char *own_executable(void)
-{
-    static char executable[PATH_BYTES];
-    if (!*executable) {
-        long length = sys_readlink("/proc/self/exe", executable, sizeof executable - 1);
-        executable[length > 0 ? length : 0] = '\0';
-    }
-    return executable;
-}
-
-/* The path that exec was given: often the same, and at hand. */
-static const char *called_executable(char *const *envp)
-{
-    const char *path = (const char *)environment_auxiliary(envp, AT_EXECFN);
-    return path && *path == '/' ? path : "/proc/self/exe";
-}
-
 /* Whether the replay of this program has begun before it. */
 static bool take_handover(char *const *envp, struct handover *out)
 {
     const char *by_auditor = audit_take_handover(envp);
     return handover_parse(by_auditor ? by_auditor : options.started, out) &&
-           (out->executable_hash == profile_hash(called_executable(envp)) ||
-            out->executable_hash == profile_hash(own_executable()));
+           (out->executable_hash == profile_hash(environment_called_executable(envp)) ||
+            out->executable_hash == profile_hash(environment_own_executable()));
 }
 
 /* The kernel refuses a user namespace, and a mount namespace, to a process with a second thread. */
@@ -107,8 +89,8 @@ static int start_replay(char *const *envp, enum role role, enum policy policy,
         return -ENOENT;
     if (request.mode == MODE_THREAD && program_enters_namespaces())
         request.mode = MODE_FORK;
-    request.executable = called_executable(envp);
-    request.find_executable = own_executable;
+    request.executable = environment_called_executable(envp);
+    request.find_executable = environment_own_executable;
     return replay_start(&request, admission);
 }
 
@@ -116,7 +98,7 @@ static int start_replay(char *const *envp, enum role role, enum policy policy,
 static struct blind_result start_blind(char *const *envp, struct admission *admission)
 {
     struct blind_result blind = {0, 0};
-    bool warm = blind_is_warm(called_executable(envp));
+    bool warm = blind_is_warm(environment_called_executable(envp));
     bool holdout = holdout_draw(options.holdout) == ARM_HOLDOUT;
     admission->start = warm ? COLDBOOST_START_WARM : COLDBOOST_START_COLD;
     admission->arm = holdout ? ARM_HOLDOUT : ARM_BOOSTED;
@@ -191,7 +173,7 @@ __attribute__((constructor)) static void construct(int argc, char **argv, char *
         struct telemetry_process process = {
             .target = options.telemetry,
             .envp = envp,
-            .executable = own_executable(),
+            .executable = environment_own_executable(),
             .role = role,
             .init_type = init_type,
             .holdout = options.holdout,
@@ -201,7 +183,7 @@ __attribute__((constructor)) static void construct(int argc, char **argv, char *
     }
     /* Who wants reports wants those of all. */
     if (role == ROLE_SHELL && !options.telemetry && !options.verbose)
-        children_spare(envp, find_profile(envp), own_executable());
+        children_spare(envp, find_profile(envp), environment_own_executable());
     struct blind_result blind = {0, 0};
     if (started_ahead) {
         if (handover.start > 0 && handover.start <= COLDBOOST_START_RESTART)

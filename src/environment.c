@@ -17,6 +17,7 @@
 
 /* Kept short of the first-level cache, where the program's own first data must fit too. */
 #define MAX_BLOCK_BYTES (16u << 10)
+#define PATH_BYTES      4096
 
 /* What the runtimes and SDKs of a Lambda function read in their first milliseconds. */
 static const char *const read_at_start[] = {
@@ -104,6 +105,22 @@ unsigned long environment_auxiliary(char *const *envp, unsigned long type)
     return 0;
 }
 
+const char *environment_own_executable(void)
+{
+    static char executable[PATH_BYTES];
+    if (!*executable) {
+        long length = sys_readlink("/proc/self/exe", executable, sizeof executable - 1);
+        executable[length > 0 ? length : 0] = '\0';
+    }
+    return executable;
+}
+
+const char *environment_called_executable(char *const *envp)
+{
+    const char *path = (const char *)environment_auxiliary(envp, AT_EXECFN);
+    return path && *path == '/' ? path : "/proc/self/exe";
+}
+
 /* What each process does of a replay: one row a role, one column an init type. The row of a process
  * outside Lambda has no init type and so one column only. */
 static const uint8_t policies[ROLE_COUNT][INIT_COUNT] = {
@@ -189,13 +206,8 @@ enum role environment_role(char *const *envp, const char *executable)
         return ROLE_EXTENSION;
     if (parent_is_in_lambda())
         return ROLE_CHILD;
-    char own[256];
-    if (!executable) {
-        long length = sys_readlink("/proc/self/exe", own, sizeof own - 1);
-        own[length > 0 ? length : 0] = '\0';
-        executable = own;
-    }
-    return is_shell(executable) ? ROLE_SHELL : ROLE_RUNTIME;
+    return is_shell(executable ? executable : environment_own_executable()) ? ROLE_SHELL
+                                                                            : ROLE_RUNTIME;
 }
 
 enum init_type environment_init_type(char *const *envp)

@@ -110,6 +110,19 @@ const struct profile_executable *profile_find(const struct profile *profile, con
     return NULL;
 }
 
+const struct profile_executable *profile_peek_row(const uint8_t *bytes, size_t size,
+                                                  const char *path)
+{
+    const struct profile_header *header = (const void *)bytes;
+    const struct profile_executable *rows = (const void *)(header + 1);
+    size_t visible = (size - sizeof *header) / sizeof *rows;
+    uint64_t hash = profile_hash(path);
+    for (size_t i = 0; i < visible && i < header->executable_count; i++)
+        if (rows[i].path_hash == hash)
+            return &rows[i];
+    return NULL;
+}
+
 /* Whether an executable in the beginning of a profile is, or is not, the one at `path`. */
 static int peek(const uint8_t *bytes, size_t size, const char *path, bool is_path)
 {

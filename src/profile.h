@@ -119,4 +119,11 @@ int profile_peek(const uint8_t *bytes, size_t size, const char *path);
 /* The same for executables other than the one at `path`. */
 int profile_peek_others(const uint8_t *bytes, size_t size, const char *path);
 
+/*
+ * The row of the executable at `path`, if the beginning of a profile that profile_peek() has found
+ * good shows one; NULL also if the table goes on beyond it.
+ */
+const struct profile_executable *profile_peek_row(const uint8_t *bytes, size_t size,
+                                                  const char *path);
+
 #endif

@@ -382,10 +382,8 @@ static int peek(int profile, const struct sys_status *status, struct replay_requ
         return -EMSGSIZE;
     peeked.size = (size_t)n;
     int named = profile_peek(peeked.bytes, (size_t)n, request->executable);
-    size_t table_end =
-        sizeof peeked.header + peeked.header.executable_count * sizeof(struct profile_executable);
-    bool is_certain = named < 0 || (named > 0 && table_end <= (size_t)n);
-    if (!is_certain && request->find_executable) {
+    if (named >= 0 && request->find_executable &&
+        !profile_peek_row(peeked.bytes, (size_t)n, request->executable)) {
         request->executable = request->find_executable();
         named = profile_peek(peeked.bytes, (size_t)n, request->executable);
     }

@@ -186,24 +186,10 @@ static enum residency look_at_others(struct search *search)
     return RESIDENT;
 }
 
-/* The row of the executable, if it can be seen. */
-static const struct profile_executable *find_section(const uint8_t *bytes, size_t size,
-                                                     const char *executable)
-{
-    const struct profile_header *header = (const void *)bytes;
-    const struct profile_executable *section = (const void *)(header + 1);
-    size_t visible = (size - sizeof *header) / sizeof *section;
-    uint64_t hash = profile_hash(executable);
-    for (size_t i = 0; i < visible && i < header->executable_count; i++)
-        if (section[i].path_hash == hash)
-            return &section[i];
-    return NULL;
-}
-
 enum residency warm_look(int fd, const uint8_t *bytes, size_t size, const char *executable,
                          uint32_t *range_count)
 {
-    const struct profile_executable *section = find_section(bytes, size, executable);
+    const struct profile_executable *section = profile_peek_row(bytes, size, executable);
     struct search search = {
         .profile = fd,
         .header = *(const struct profile_header *)(const void *)bytes,

@@ -259,7 +259,7 @@ static void ask(const uint8_t *beginning, size_t size)
 {
     const uint32_t untouched = 0xa5a5a5a5;
     uint32_t ranges = untouched;
-    machine.section = find_section(beginning, size, program);
+    machine.section = profile_peek_row(beginning, size, program);
     enum residency found = warm_look(PROFILE_FD, beginning, size, program, &ranges);
     MUST(!machine.is_open && !machine.visited);
     if (!machine.section)
