@@ -11,6 +11,7 @@
 
 #include "image.h"
 #include "kernel.h"
+#include "objects.h"
 #include "pages.h"
 #include "profile.h"
 #include "text.h"
@@ -202,7 +203,7 @@ static bool has_no_storage(const char *path)
     return false;
 }
 
-void record_lookup(int directory, const char *path, bool failed)
+static void look_up(int directory, const char *path, bool failed, enum trace_how how)
 {
     int error = failed && __errno_location ? *__errno_location() : failed ? EFAULT : 0;
     if (error == EFAULT || error == ENAMETOOLONG || error == EBADF || !process() || !path[0])
@@ -216,15 +217,20 @@ void record_lookup(int directory, const char *path, bool failed)
         return;
     uint32_t file = trace_path(trace, whole, (uint32_t)length);
     if (file && !seen_lately(file, 0))
-        add(file, 0, 0, TRACE_LOOKED_UP);
+        add(file, 0, 0, how);
 }
 
-void record_whole_file(const char *path)
+void record_lookup(int directory, const char *path, bool failed)
+{
+    look_up(directory, path, failed, TRACE_LOOKED_UP);
+}
+
+static void whole_file(const char *path, enum trace_how how)
 {
     struct stat status;
     if (!process())
         return;
-    record_lookup(AT_FDCWD, path, false);
+    look_up(AT_FDCWD, path, false, how == TRACE_LOADED ? how : TRACE_LOOKED_UP);
     if (kernel_stat(path, &status) != 0 || !S_ISREG(status.st_mode) || status.st_size <= 0)
         return;
     int fd = sys_open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -233,8 +239,13 @@ void record_whole_file(const char *path)
     uint32_t file = file_of_descriptor(fd, &status);
     uint64_t pages = ((uint64_t)status.st_size + PROFILE_PAGE_BYTES - 1) / PROFILE_PAGE_BYTES;
     if (file && !seen_lately(file, 0))
-        add(file, 0, pages, TRACE_READ);
+        add(file, 0, pages, how);
     sys_close(fd);
+}
+
+void record_whole_file(const char *path)
+{
+    whole_file(path, TRACE_READ);
 }
 
 /* ---- mapped pages -------------------------------------------------------------------------- */
@@ -348,6 +359,26 @@ static void keep_readahead_out(void)
         pages_scan(&scan);
 }
 
+static int note_object(const struct object *object, void *unused)
+{
+    (void)unused;
+    if (*object->path == '/')
+        look_up(AT_FDCWD, object->path, false, TRACE_LOADED);
+    return 0;
+}
+
+/*
+ * What the loader has looked up: it opens all libraries, most by the name of a link, before it
+ * relocates the first, and waits for each on a cold start. glibc's has searched its cache for them
+ * and unmapped it again.
+ */
+static void record_loading(void)
+{
+    if (gnu_get_libc_version)
+        whole_file("/etc/ld.so.cache", TRACE_LOADED);
+    objects_visit(note_object, NULL);
+}
+
 static void at_exit(void *unused)
 {
     (void)unused;
@@ -375,9 +406,7 @@ __attribute__((constructor)) static void begin(int argc, char **argv, char **env
         return;
     record_stacks_begin(trace);
     keep_readahead_out();
-    /* glibc's loader has searched its cache for the libraries and unmapped it again. */
-    if (gnu_get_libc_version)
-        record_whole_file("/etc/ld.so.cache");
+    record_loading();
     record_pages(0, UINTPTR_MAX);
     record_standard_input();
     if (__cxa_atexit)

@@ -71,6 +71,8 @@ LIBC_CALL(int, EAI_SYSTEM, getaddrinfo, (const char *host, const char *service,
           (host, service, hints, out), HOSTS)
 LIBC_CALL(struct tm *, NULL, localtime, (const time_t *time), (time), ZONE)
 LIBC_CALL(struct tm *, NULL, localtime_r, (const time_t *time, struct tm *out), (time, out), ZONE)
+LIBC_CALL(struct tm *, NULL, gmtime, (const time_t *time), (time), ZONE)
+LIBC_CALL(struct tm *, NULL, gmtime_r, (const time_t *time, struct tm *out), (time, out), ZONE)
 LIBC_CALL(time_t, -1, mktime, (struct tm *time), (time), ZONE)
 // clang-format on
 

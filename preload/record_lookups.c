@@ -1,7 +1,7 @@
 /*
  * record_lookups.c: the paths that a program looks up. On a cold start each costs reads of
  * directories and inodes, one after the other; a path that does not exist costs the same. What the
- * loader and libc look up by themselves is not seen here.
+ * loader and libc look up by themselves is not seen here, but in record.c and record_libc.c.
  */
 #include "record.h"
 

@@ -86,6 +86,7 @@ enum trace_how {
     TRACE_READ = 2,
     TRACE_LISTED = 3,    /* a directory, no pages */
     TRACE_LOOKED_UP = 4, /* a path, no pages */
+    TRACE_LOADED = 5,    /* by the loader before all else; with or without pages */
 };
 
 struct trace_range {

@@ -8,9 +8,10 @@
  *   header │ executables │ files │ ranges │ strings ┊ extra
  *
  * All numbers are little-endian. Strings are NUL-terminated and named by their offset in the string
- * table; paths are absolute and free of symbolic links when recorded. The ranges of one executable
- * stand together, ordered by (epoch, first touch of the file in that epoch, offset): a run of
- * ranges of one file can be read with one open() and merged over small gaps.
+ * table; paths of what is read are absolute and free of symbolic links when recorded. The ranges of
+ * one executable stand together, ordered by (epoch, first touch of the file in that epoch, offset):
+ * a run of ranges of one file can be read with one open() and merged over small gaps. A small range
+ * beside an earlier one stands behind it, and has its epoch.
  *
  * What stands behind the profile is for people (tools/stacks.h). A replay never reads it.
  */
@@ -70,7 +71,8 @@ struct profile_file {
     uint32_t build_id_offset; /* where the build-id's bytes stand in the file */
     uint32_t build_id_bytes;  /* 0: it has none */
     uint8_t build_id[PROFILE_BUILD_ID];
-    uint32_t reserved[3];
+    uint32_t rank; /* 0; in memory of its first use, for working_set_sort() */
+    uint32_t reserved[2];
 };
 static_assert(sizeof(struct profile_file) == 64, "on-disk layout");
 

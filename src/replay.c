@@ -277,9 +277,8 @@ static void lead(struct replay *replay)
     }
     if (!set->budget_bytes)
         set->budget_bytes = budget_by_memory(replay->granted_bytes);
-    size_t offset =
-        (size_t)((const uint8_t *)set->profile.ranges - (const uint8_t *)set->profile.header);
-    working_set_sort(set, (struct profile_range *)(void *)(bytes + offset));
+    working_set_sort(set, (struct profile_file *)(uintptr_t)set->profile.files,
+                     (struct profile_range *)(uintptr_t)set->profile.ranges);
     uint64_t before = storage_bytes();
     start_workers(replay);
     work(replay);

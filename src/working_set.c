@@ -19,10 +19,7 @@
 /* readahead() reads at most the device's read-ahead window or its largest request, whichever is
  * larger, and forgets the rest of the call; the default window is this. */
 #define CHUNK_BYTES (128u << 10)
-/* A gap up to this is read along: a request of its own costs about as much as 16 KiB of a disk that
- * is kept busy. */
-#define MERGE_GAP_PAGES 3
-/* Within so many pages, look-ups come first and pages by file and offset instead of first touch. */
+/* Within so many pages, look-ups come first, then pages file by file. */
 #define WINDOW_PAGES 512
 /* A run is cut here: what the program asks for itself waits behind the runs that are on their way,
  * one a worker. */
@@ -157,36 +154,44 @@ unsigned working_set_budget_hits(const struct working_set *set)
     return (bytes ? BUDGET_BYTES : 0u) | (time ? BUDGET_TIME : 0u);
 }
 
-static bool stands_before(const struct profile_range *a, const struct profile_range *b)
+static bool stands_before(const struct profile_file *files, const struct profile_range *a,
+                          const struct profile_range *b)
 {
     if (!a->page_count != !b->page_count)
         return !a->page_count;
-    return a->file != b->file ? a->file < b->file : a->first_page < b->first_page;
+    return a->file != b->file ? files[a->file].rank < files[b->file].rank
+                              : a->first_page < b->first_page;
 }
 
 /* Shell's sort: in place, no recursion, quick for a window. */
-static void sort_ranges(struct profile_range *ranges, size_t count)
+static void sort_ranges(const struct profile_file *files, struct profile_range *ranges,
+                        size_t count)
 {
     for (size_t step = count / 2; step > 0; step /= 2) {
         for (size_t i = step; i < count; i++) {
             struct profile_range range = ranges[i];
             size_t to = i;
-            for (; to >= step && stands_before(&range, &ranges[to - step]); to -= step)
+            for (; to >= step && stands_before(files, &range, &ranges[to - step]); to -= step)
                 ranges[to] = ranges[to - step];
             ranges[to] = range;
         }
     }
 }
 
-void working_set_sort(struct working_set *set, struct profile_range *ranges)
+void working_set_sort(struct working_set *set, struct profile_file *files,
+                      struct profile_range *ranges)
 {
     ranges += set->section->first_range;
     uint32_t count = set->section->range_count;
     for (uint32_t first = 0, end; first < count; first = end) {
         uint64_t pages = 0;
-        for (end = first; end < count && pages < WINDOW_PAGES; end++)
+        for (end = first; end < count && pages < WINDOW_PAGES; end++) {
+            uint32_t *rank = &files[ranges[end].file].rank;
+            if (*rank <= first) /* of an earlier window, or none */
+                *rank = end + 1;
             pages += ranges[end].page_count ? ranges[end].page_count : 1;
-        sort_ranges(ranges + first, end - first);
+        }
+        sort_ranges(files, ranges + first, end - first);
     }
 }
 

@@ -12,6 +12,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* A gap up to this is read along: a request of its own costs about as much as 16 KiB of a disk that
+ * is kept busy. */
+#define MERGE_GAP_PAGES 3
+
 struct working_set_counters {
     uint32_t ranges;
     uint32_t stale_files; /* left out: they have changed, may hang, or could not be read */
@@ -47,12 +51,14 @@ bool working_set_is_recorded(int fd, const struct profile_file *file,
                              const struct sys_status *status);
 
 /*
- * Puts the section's ranges, which are at the same place in `ranges`, into the order of reading.
- * Storage serves neighbours in one request, and a program that waits for a directory or an inode
- * waits behind all the pages that were asked for before: so within a window the look-ups go first,
- * and pages in the order of the files.
+ * Puts the section's ranges into the order of reading; `files` and `ranges` are those of
+ * set->profile. Storage serves neighbours in one request, and a program that waits for a directory
+ * or an inode waits behind all the pages that were asked for before: so within a window the
+ * look-ups go first, and then the pages file by file. Both begin with the file that is needed
+ * first.
  */
-void working_set_sort(struct working_set *set, struct profile_range *ranges);
+void working_set_sort(struct working_set *set, struct profile_file *files,
+                      struct profile_range *ranges);
 
 /* Claims the next run and reads it. False if there is none, or a budget is used up. */
 bool working_set_read_run(struct working_set *set);

@@ -8,6 +8,7 @@
 
 #include "command.h"
 #include "identity.h"
+#include "neighbours.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -25,17 +26,13 @@ struct event {
     uint64_t time_ns;
     uint32_t executable, file;
     uint32_t first_page, page_count;
+    uint32_t rank;   /* in the order of the trace; then in that of all events */
+    bool is_loading; /* the loader's, ahead of all others of the image */
 };
 
 struct events {
     struct event *all;
     size_t count, room;
-};
-
-/* A new piece of one executable's working set. */
-struct piece {
-    struct profile_range range;
-    uint64_t file_time_ns; /* when its file was first touched in this epoch */
 };
 
 struct pieces {
@@ -201,8 +198,10 @@ static bool make_event(const struct trace_range *range, const struct names *name
         .executable = executable,
         .file = file,
         .first_page = range->first_page,
+        .is_loading = range->how == TRACE_LOADED,
     };
-    if (range->how == TRACE_LISTED || range->how == TRACE_LOOKED_UP)
+    if (range->how == TRACE_LISTED || range->how == TRACE_LOOKED_UP ||
+        (out->is_loading && !range->page_count))
         return true;
     const struct profile_file *identity = &recording->files[file].identity;
     uint64_t pages = (identity->size + PROFILE_PAGE_BYTES - 1) / PROFILE_PAGE_BYTES;
@@ -218,9 +217,23 @@ static int compare_events(const void *a, const void *b)
     const struct event *x = a, *y = b;
     if (x->executable != y->executable)
         return x->executable < y->executable ? -1 : 1;
-    if (x->time_ns != y->time_ns)
-        return x->time_ns < y->time_ns ? -1 : 1;
-    return 0;
+    if (x->is_loading != y->is_loading)
+        return x->is_loading ? -1 : 1;
+    if (x->is_loading || x->time_ns == y->time_ns)
+        return x->rank < y->rank ? -1 : x->rank > y->rank;
+    return x->time_ns < y->time_ns ? -1 : 1;
+}
+
+/* What the loader did was seen when it was done, and is as old as the first page that was touched.
+ */
+static void settle(struct events *events)
+{
+    for (size_t i = events->count; i-- > 0;) {
+        struct event *event = &events->all[i];
+        event->rank = (uint32_t)i;
+        if (event->is_loading && i + 1 < events->count && event[1].executable == event->executable)
+            event->time_ns = event[1].time_ns;
+    }
 }
 
 static void collect_events(const struct trace_header *trace, const struct names *names,
@@ -231,11 +244,14 @@ static void collect_events(const struct trace_header *trace, const struct names 
     for (; (record = trace_next_record(trace, &unit, &units)); unit += units) {
         struct event event;
         if (record->kind == (TRACE_RANGE | TRACE_COMPLETE) &&
-            make_event((const void *)record, names, recording, &event))
+            make_event((const void *)record, names, recording, &event)) {
+            event.rank = (uint32_t)out->count;
             *GROW(out->all, out->count, out->room) = event;
+        }
     }
     if (out->count)
         qsort(out->all, out->count, sizeof *out->all, compare_events);
+    settle(out);
 }
 
 /* What is known of a file while the events of one executable go by. */
@@ -243,7 +259,7 @@ struct file_state {
     uint8_t *seen; /* a bit a page */
     bool looked_up;
     uint32_t epoch;
-    uint64_t time_ns; /* of its first new page in that epoch */
+    uint32_t rank; /* of the event of its first new page in that epoch */
 };
 
 static void free_states(struct file_state *states, size_t count)
@@ -266,11 +282,11 @@ static void add_piece(struct pieces *pieces, struct file_state *state, const str
 {
     if (state->epoch != epoch) {
         state->epoch = epoch;
-        state->time_ns = event->time_ns;
+        state->rank = event->rank;
     }
     *GROW(pieces->all, pieces->count, pieces->room) = (struct piece){
         .range = {event->file, first_page, page_count, epoch},
-        .file_time_ns = state->time_ns,
+        .file_rank = state->rank,
     };
 }
 
@@ -310,8 +326,8 @@ static int compare_pieces(const void *a, const void *b)
     const struct piece *x = a, *y = b;
     if (x->range.epoch != y->range.epoch)
         return x->range.epoch < y->range.epoch ? -1 : 1;
-    if (x->file_time_ns != y->file_time_ns)
-        return x->file_time_ns < y->file_time_ns ? -1 : 1;
+    if (x->file_rank != y->file_rank)
+        return x->file_rank < y->file_rank ? -1 : 1;
     if (x->range.file != y->range.file)
         return x->range.file < y->range.file ? -1 : 1;
     if (x->range.first_page != y->range.first_page)
@@ -319,20 +335,30 @@ static int compare_pieces(const void *a, const void *b)
     return x->range.page_count < y->range.page_count ? -1 : 1;
 }
 
-static void coalesce(struct pieces *pieces, struct recorded_executable *out)
+/* Sorts them, and makes one piece of those that go on where the one before ends. */
+static void coalesce(struct pieces *pieces)
 {
+    size_t kept = 0;
     if (pieces->count)
         qsort(pieces->all, pieces->count, sizeof *pieces->all, compare_pieces);
-    out->ranges = xmalloc(pieces->count * sizeof *out->ranges);
     for (size_t i = 0; i < pieces->count; i++) {
         const struct profile_range *range = &pieces->all[i].range;
-        struct profile_range *last = out->range_count ? &out->ranges[out->range_count - 1] : NULL;
+        struct profile_range *last = kept ? &pieces->all[kept - 1].range : NULL;
         if (last && last->page_count && last->file == range->file && last->epoch == range->epoch &&
             last->first_page + last->page_count == range->first_page)
             last->page_count += range->page_count;
         else
-            out->ranges[out->range_count++] = *range;
+            pieces->all[kept++] = pieces->all[i];
     }
+    pieces->count = kept;
+}
+
+static void hand_out(const struct pieces *pieces, struct recorded_executable *out)
+{
+    out->range_count = pieces->count;
+    out->ranges = xmalloc(pieces->count * sizeof *out->ranges);
+    for (size_t i = 0; i < pieces->count; i++)
+        out->ranges[i] = pieces->all[i].range;
 }
 
 static void order_ranges(const struct events *events, uint32_t epoch_us, struct recording *out)
@@ -348,7 +374,10 @@ static void order_ranges(const struct events *events, uint32_t epoch_us, struct 
             add_event(&pieces, &states[event->file], &out->files[event->file].identity, event,
                       epoch < NONE ? (uint32_t)epoch : NONE - 1);
         }
-        coalesce(&pieces, &out->executables[executable]);
+        coalesce(&pieces);
+        neighbours_bring_forward(pieces.all, pieces.count);
+        coalesce(&pieces);
+        hand_out(&pieces, &out->executables[executable]);
         free(pieces.all);
         free_states(states, out->file_count);
     }

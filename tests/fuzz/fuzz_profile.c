@@ -97,7 +97,8 @@ static void replay(const struct profile_executable *section)
     };
     working_set_is_resident(&set);
     uint64_t before = sum_of_ranges(section);
-    working_set_sort(&set, (struct profile_range *)(uintptr_t)profile.ranges);
+    working_set_sort(&set, (struct profile_file *)(uintptr_t)profile.files,
+                     (struct profile_range *)(uintptr_t)profile.ranges);
     MUST(sum_of_ranges(section) == before);
     for (bool more = true; more;) {
         bool touched = working_set_touch_chunk(&set);

@@ -45,6 +45,7 @@ class OutsideTest(test_record.RecordTest):
     test_every_way_to_ask_for_an_invocation = None
     test_loaded_objects = None
     test_what_libc_reads_for_a_call = None
+    test_names_that_the_loader_looked_up = None
     test_dlopen_still_looks_at_its_caller = None
     test_programs_without_dlsym = None
     test_musl = None

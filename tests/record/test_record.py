@@ -15,18 +15,19 @@ import sys
 import tempfile
 import time
 import unittest
+import unittest.mock
 
 COLDBOOST, VICTIM, OBJECT, CALLER = (os.path.abspath(path) for path in sys.argv[1:5])
 PAGE = 4096
 PAGES = 512
 PATIENCE = 600  # seconds: for a machine that is busy, or stopped for a while
 LIBC = ctypes.CDLL(None, use_errno=True)
-Profile = collections.namedtuple('Profile', 'executables files directories paths epochs mtimes')
+Profile = collections.namedtuple('Profile', 'executables files directories paths epochs lookups mtimes')
 
 
 def read_profile(path):
     """Executables in order; {file: pages}; directories; paths that were only looked up;
-    [(epoch, file, first page)] in order."""
+    [(epoch, file, first page)] and look-ups [(epoch, path)] in order."""
     with open(path, 'rb') as f:
         data = f.read()
     executables, files, ranges = struct.unpack_from('<III', data, 32)
@@ -39,7 +40,7 @@ def read_profile(path):
 
     entries = [struct.unpack_from('<QqII', data, file_at + 64 * i) for i in range(files)]
     names = [string(entry[2]) for entry in entries]
-    result = Profile([], {}, set(), set(), [], {name: entry[1] for name, entry in zip(names, entries)})
+    result = Profile([], {}, set(), set(), [], [], {name: entry[1] for name, entry in zip(names, entries)})
     for i in range(executables):
         result.executables.append(string(struct.unpack_from('<I', data, 64 + 32 * i + 8)[0]))
     for i in range(ranges):
@@ -47,7 +48,9 @@ def read_profile(path):
         if count:
             result.files.setdefault(names[file], set()).update(range(first, first + count))
             result.epochs.append((epoch, names[file], first))
-        elif entries[file][3]:
+            continue
+        result.lookups.append((epoch, names[file]))
+        if entries[file][3]:
             (None, result.directories, result.paths)[entries[file][3]].add(names[file])
     return result
 
@@ -258,7 +261,22 @@ class RecordTest(unittest.TestCase):
         profile = self.victim('libc:0')
         self.assertIn('/etc/passwd', profile.files)
         self.assertIn('/etc/nsswitch.conf', set(profile.files) | profile.paths)
-        self.assertIn('/etc/localtime', set(profile.files) | profile.paths)
+        for call in range(5):
+            profile = self.victim(f'zone:{call}')
+            self.assertIn('/etc/localtime', set(profile.files) | profile.paths)
+
+    def test_names_that_the_loader_looked_up(self):
+        """Most libraries are found under the name of a link, and before any page is needed."""
+        link = os.path.join(self.folder, 'libdirect.so')
+        os.symlink(OBJECT, link)
+        time.sleep(0.02)
+        with unittest.mock.patch.dict(os.environ, LD_PRELOAD=link):
+            profile = self.victim('pread:5')
+        self.assertIn(link, profile.paths)
+        self.assertIn(os.path.realpath(OBJECT), profile.files)
+        self.assertEqual(profile.lookups[0][1:], ('/etc/ld.so.cache',))
+        self.assertIn(link, [name for _, name in profile.lookups[:20]])
+        self.assertLessEqual(dict(map(reversed, profile.lookups))[link], profile.epochs[0][0])
 
     def test_show_counts_lookups_apart(self):
         self.victim('pread:5')

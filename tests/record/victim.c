@@ -382,11 +382,22 @@ static void do_look(off_t unused)
 static void do_libc(off_t unused)
 {
     (void)unused;
-    time_t now = time(NULL);
 #ifndef VICTIM_STATIC /* it would need libc's libraries all the same */
     check(getpwuid(0) != NULL, "getpwuid");
 #endif
-    check(localtime(&now) != NULL, "localtime");
+}
+
+/* Whatever it does with the time, glibc looks for the zone first. */
+static void do_zone(off_t call)
+{
+    time_t now = time(NULL);
+    struct tm parts = {.tm_year = 100, .tm_mday = 1};
+    int done = call == 0   ? localtime(&now) != NULL
+               : call == 1 ? localtime_r(&now, &parts) != NULL
+               : call == 2 ? gmtime(&now) != NULL
+               : call == 3 ? gmtime_r(&now, &parts) != NULL
+                           : mktime(&parts) != -1;
+    check(done, "time");
 }
 
 /* A child of nobody, which reads after its parent has ended, and says so by a file of its own. */
@@ -516,6 +527,7 @@ static const struct way {
     {"list", do_list},
     {"look", do_look},
     {"libc", do_libc},
+    {"zone", do_zone},
     {"write", do_write},
     {"unlink", do_unlink},
     {"rename", do_rename},

@@ -23,7 +23,7 @@ static uint8_t *make(uint32_t unused, size_t *size, struct profile *out)
     profile_writer_add_range(writer, &range);
     cr_assert_eq(profile_writer_finish(writer, &bytes, size), 0);
     cr_assert_eq(profile_parse(bytes, *size, out), 0);
-    ((struct profile_file *)(uintptr_t)out->files)->reserved[2] = unused;
+    ((struct profile_file *)(uintptr_t)out->files)->reserved[1] = unused;
     struct profile_header *header = (void *)bytes;
     size_t covered = offsetof(struct profile_header, crc32) + sizeof header->crc32;
     header->crc32 = hardware_crc32(bytes + covered, *size - covered);

@@ -120,13 +120,13 @@ static char *describe(const struct recording *recording, size_t executable)
 Test(trace, keeps_the_first_touch_of_each_page)
 {
     uint32_t process = add_process("/bin/one"), a = add_file("a");
-    add(process, a, 9, 0, 10);
-    add(process, a, 5, 4, 2);
-    add(process, a, 7, 5, 3);
+    add(process, a, 9, 0, 100);
+    add(process, a, 5, 40, 20);
+    add(process, a, 7, 50, 30);
     struct recording recording = read_recording();
     cr_assert_eq(recording.executable_count, 1);
-    EXPECT_RANGES(recording, 0, "a?@5 a:4+2@5 a:6+2@7 a:0+4@9 a:8+2@9");
-    cr_expect_eq(recording.page_count, 10);
+    EXPECT_RANGES(recording, 0, "a?@5 a:40+20@5 a:60+20@7 a:0+40@9 a:80+20@9");
+    cr_expect_eq(recording.page_count, 100);
     recording_free(&recording);
 }
 
@@ -134,7 +134,7 @@ Test(trace, orders_by_epoch_then_file_then_offset_and_joins_neighbours)
 {
     uint32_t process = add_process("/bin/one"), a = add_file("a"), b = add_file("b");
     add(process, b, 3, 50, 1);
-    add(process, a, 3, 20, 1); /* the same time: the order of files decides */
+    add(process, a, 3, 30, 1); /* the same time: the order of the trace decides */
     struct trace_range later = {
         .process = process,
         .file = b,
@@ -153,7 +153,7 @@ Test(trace, orders_by_epoch_then_file_then_offset_and_joins_neighbours)
     later.time_ns = 2 * EPOCH_NS + 998;
     trace_add_range(trace, &later);
     struct recording recording = read_recording();
-    EXPECT_RANGES(recording, 0, "b?@2 b:7+1@2 a?@2 a:19+1@2 a:20+1@3 b:49+2@3");
+    EXPECT_RANGES(recording, 0, "b?@2 b:7+1@2 a?@2 a:19+1@2 b:49+2@3 a:30+1@3");
     recording_free(&recording);
 }
 
@@ -161,15 +161,56 @@ Test(trace, unites_the_processes_of_an_executable)
 {
     uint32_t one = add_process("/bin/one"), two = add_process("/bin/two");
     uint32_t again = add_process("/bin/one"), a = add_file("a");
-    add(one, a, 1, 0, 2);
-    add(again, a, 2, 1, 2);
+    add(one, a, 1, 0, 20);
+    add(again, a, 2, 10, 20);
     add(two, a, 3, 1, 1);
     struct recording recording = read_recording();
     cr_assert_eq(recording.executable_count, 2);
     cr_expect_str_eq(recording.executables[0].path, "/bin/one");
-    EXPECT_RANGES(recording, 0, "a?@1 a:0+2@1 a:2+1@2");
+    EXPECT_RANGES(recording, 0, "a?@1 a:0+20@1 a:20+10@2");
     EXPECT_RANGES(recording, 1, "a?@3 a:1+1@3");
-    cr_expect_eq(recording.page_count, 3);
+    cr_expect_eq(recording.page_count, 30);
+    recording_free(&recording);
+}
+
+Test(trace, brings_forward_what_is_little_and_beside)
+{
+    uint32_t process = add_process("/bin/one"), a = add_file("a"), b = add_file("b");
+    add(process, a, 1, 40, 2);
+    add(process, a, 5, 42, 8); /* as much as may be: nothing more with this one */
+    add(process, a, 6, 39, 1);
+    add(process, a, 7, 80, 1);
+    add(process, a, 8, 81, 9); /* too much */
+    struct recording recording = read_recording();
+    EXPECT_RANGES(recording, 0, "a?@1 a:40+10@1 a:39+1@6 a:80+1@7 a:81+9@8");
+    cr_expect_eq(recording.page_count, 21);
+    recording_free(&recording);
+
+    process = add_process("/bin/two");
+    add(process, b, 1, 10, 1);
+    add(process, b, 4, 5, 2); /* up to three pages lie between */
+    add(process, b, 3, 14, 2);
+    add(process, b, 7, 20, 1); /* four pages */
+    add(process, b, 9, 24, 1); /* beside the one before */
+    recording = read_recording();
+    EXPECT_RANGES(recording, 1, "b?@1 b:5+2@1 b:10+1@1 b:14+2@1 b:20+1@7 b:24+1@7");
+    recording_free(&recording);
+}
+
+Test(trace, what_the_loader_looked_up_is_first)
+{
+    uint32_t process = add_process("/bin/one"), mapped = add_file("mapped");
+    uint32_t late = add_file("z"), early = add_file("a");
+    add(process, mapped, 2, 0, 1);
+    add(process, mapped, 3, 50, 1);
+    struct trace_range loaded = {.process = process, .file = late, .how = TRACE_LOADED};
+    loaded.time_ns = 9 * EPOCH_NS; /* when it was noted */
+    trace_add_range(trace, &loaded);
+    loaded.file = early;
+    loaded.page_count = 2;
+    trace_add_range(trace, &loaded);
+    struct recording recording = read_recording();
+    EXPECT_RANGES(recording, 0, "z?@2 a?@2 a:0+2@2 mapped?@2 mapped:0+1@2 mapped:50+1@3");
     recording_free(&recording);
 }
 

@@ -295,15 +295,16 @@ Test(working_set, is_sorted_within_windows)
         {.file = 3, .first_page = 0, .page_count = 0, .epoch = 3}, /* the second window */
         {.file = 0, .first_page = 0, .page_count = 1, .epoch = 4},
         {.file = 2, .first_page = 0, .page_count = 0, .epoch = 5},
+        {.file = 1, .first_page = 0, .page_count = 1, .epoch = 6}, /* first in the first alone */
     };
-    static const uint32_t order[] = {2, 1, 0, 5, 3, 4};
-    section.range_count = 6;
+    static const uint32_t order[] = {0, 2, 1, 3, 5, 4, 6};
+    section.range_count = 7;
     section.first_range = 1; /* of another executable is the first */
     memcpy(ranges + 1, before, sizeof before);
     ranges[0].epoch = 77;
-    working_set_sort(&set, ranges);
+    working_set_sort(&set, files, ranges);
     cr_expect_eq(ranges[0].epoch, 77);
-    for (size_t i = 0; i < 6; i++)
+    for (size_t i = 0; i < 7; i++)
         cr_expect_eq(ranges[i + 1].epoch, order[i], "%zu", i);
 }
 
