@@ -26,10 +26,15 @@
 #define RUN_PAGES 32
 /* Look-ups that a worker claims at once. */
 #define LOOKUP_RUN 8
-/* A run that takes longer comes from a store that fetches whole chunks on their first touch, such
- * as Lambda's: there the wait is for the chunk, and many can be waited for at once. */
+/*
+ * Where nearly every run that comes to a new chunk takes longer, the store fetches whole chunks on
+ * their first touch, as Lambda's does: there the wait is for the chunk, and many can be waited for
+ * at once. On a disk that is kept busy some take as long, in the queue, but others do not. What
+ * takes no time was in memory and says nothing.
+ */
 #define SLOW_RUN_NS       2000000u
-#define SLOW_RUNS         3
+#define MEMORY_RUN_NS     100000u
+#define SLOW_RUNS         6
 #define STORE_CHUNK_PAGES 128
 /* Pages that the warm check looks at, spread over the section. */
 #define WARM_SAMPLES 16
@@ -275,10 +280,13 @@ static bool is_same_chunk(const struct profile_range *a, const struct profile_ra
                b->first_page / STORE_CHUNK_PAGES;
 }
 
+/* Of a run that was the first of its chunk. */
 static void note_time(struct working_set *set, uint64_t begun_ns)
 {
-    __atomic_add_fetch(&set->runs, 1, __ATOMIC_RELAXED);
-    if (sys_monotonic_ns() - begun_ns >= SLOW_RUN_NS)
+    uint64_t ns = sys_monotonic_ns() - begun_ns;
+    if (ns >= MEMORY_RUN_NS)
+        __atomic_add_fetch(&set->runs, 1, __ATOMIC_RELAXED);
+    if (ns >= SLOW_RUN_NS)
         __atomic_add_fetch(&set->slow_runs, 1, __ATOMIC_RELAXED);
 }
 
@@ -323,7 +331,7 @@ static const struct profile_range *claim_chunk(struct working_set *set)
 bool working_set_is_slow(const struct working_set *set)
 {
     uint32_t slow = __atomic_load_n(&set->slow_runs, __ATOMIC_RELAXED);
-    return slow >= SLOW_RUNS && slow > __atomic_load_n(&set->runs, __ATOMIC_RELAXED) / 3;
+    return slow >= SLOW_RUNS && slow > __atomic_load_n(&set->runs, __ATOMIC_RELAXED) * 2 / 3;
 }
 
 bool working_set_read_run(struct working_set *set)
@@ -333,8 +341,11 @@ bool working_set_read_run(struct working_set *set)
         return false;
     uint64_t begun_ns = sys_monotonic_ns();
     if (section_range(set, first)->page_count) {
+        bool is_new_chunk =
+            !first || !is_same_chunk(section_range(set, first - 1), section_range(set, first));
         page_in_run(set, first, end);
-        note_time(set, begun_ns);
+        if (is_new_chunk)
+            note_time(set, begun_ns);
     } else {
         for (uint32_t i = first; i < end; i++)
             look_up(set, &set->profile.files[section_range(set, i)->file]);

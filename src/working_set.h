@@ -34,7 +34,7 @@ struct working_set {
 
     uint32_t next_range; /* the first one that nobody has claimed */
     uint32_t next_chunk; /* the first range whose chunk no scout has touched */
-    uint32_t runs, slow_runs;
+    uint32_t runs, slow_runs; /* that came to a new chunk, and waited */
 };
 
 /* Which budgets are used up: bits of enum telemetry_budget. */

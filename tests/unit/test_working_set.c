@@ -308,12 +308,12 @@ Test(working_set, is_sorted_within_windows)
         cr_expect_eq(ranges[i + 1].epoch, order[i], "%zu", i);
 }
 
-Test(working_set, slow_are_three_reads_that_are_a_third_of_all)
+Test(working_set, slow_are_six_reads_that_are_two_thirds_of_all)
 {
     static const struct {
         uint32_t runs, slow;
         bool expected;
-    } cases[] = {{0, 0, false}, {2, 2, false}, {3, 3, true}, {11, 3, false}, {11, 4, true}};
+    } cases[] = {{0, 0, false}, {5, 5, false}, {6, 6, true}, {9, 6, false}, {10, 7, true}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         set.runs = cases[i].runs;
         set.slow_runs = cases[i].slow;
