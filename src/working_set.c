@@ -2,8 +2,8 @@
  * working_set.c: which reads bring a section of a profile into the page cache, and in which order.
  *
  * Threads claim runs of ranges until none is left or a budget is used up. A run is a few look-ups,
- * or one file's ranges that were first touched at about the same time: one open(), then readahead
- * in chunks over merged ranges, then one byte of the last page to wait for them.
+ * or pages of one or more files: for each file one open() and readahead in chunks over merged
+ * ranges, in the end one byte of the last page to wait for all of them.
  *
  * This runs inside other people's programs. It must never read a file through a mapping (a
  * truncated file must be a short read, not SIGBUS), nor open anything but regular files and
@@ -27,12 +27,12 @@
 /* Look-ups that a worker claims at once. */
 #define LOOKUP_RUN 8
 /*
- * Where nearly every run that comes to a new chunk takes longer, the store fetches whole chunks on
- * their first touch, as Lambda's does: there the wait is for the chunk, and many can be waited for
- * at once. On a disk that is kept busy some take as long, in the queue, but others do not. What
- * takes no time was in memory and says nothing.
+ * Where most runs of one new chunk take longer, the store fetches whole chunks on their first
+ * touch, as Lambda's may: there the wait is for the chunk, and many can be waited for at once. All
+ * workers together wait half as long for a disk that is kept busy. What takes no time was in memory
+ * and says nothing.
  */
-#define SLOW_RUN_NS       2000000u
+#define SLOW_RUN_NS       5000000u
 #define MEMORY_RUN_NS     100000u
 #define SLOW_RUNS         6
 #define STORE_CHUNK_PAGES 128
@@ -200,15 +200,14 @@ void working_set_sort(struct working_set *set, struct profile_file *files,
     }
 }
 
-/* Where the run ends that starts with this range: look-ups of any paths, or pages of one file. */
+/* Where the run ends that starts with this range: look-ups, or pages. */
 static uint32_t run_end(const struct working_set *set, uint32_t first)
 {
     uint32_t count = set->section->range_count, end = first;
     uint64_t pages = 0;
     for (; end < count && pages < RUN_PAGES; end++) {
         const struct profile_range *range = section_range(set, end);
-        if (!range->page_count != !section_range(set, first)->page_count ||
-            (range->page_count && range->file != section_range(set, first)->file))
+        if (!range->page_count != !section_range(set, first)->page_count)
             break;
         pages += range->page_count ? range->page_count : RUN_PAGES / LOOKUP_RUN;
     }
@@ -246,10 +245,10 @@ static void look_up(const struct working_set *set, const struct profile_file *fi
         sys_close(fd);
 }
 
-static void page_in_run(struct working_set *set, uint32_t first, uint32_t end)
+/* Asks for ranges of one file, and waits for the last if it is told to. */
+static void page_in_file(struct working_set *set, uint32_t first, uint32_t end, bool waits)
 {
-    const struct profile_file *file = &set->profile.files[section_range(set, first)->file];
-    int fd = open_recorded_file(set, file);
+    int fd = open_recorded_file(set, &set->profile.files[section_range(set, first)->file]);
     if (fd < 0) {
         count_stale(set);
         return;
@@ -268,9 +267,20 @@ static void page_in_run(struct working_set *set, uint32_t first, uint32_t end)
         page_in(set, fd, page, page_end - page);
         last_page = page_end - 1;
     }
-    if (await_page(fd, last_page) < 0)
+    if (waits && await_page(fd, last_page) < 0)
         count_stale(set);
     sys_close(fd);
+}
+
+static void page_in_run(struct working_set *set, uint32_t first, uint32_t end)
+{
+    while (first < end) {
+        uint32_t next = first;
+        while (next < end && section_range(set, next)->file == section_range(set, first)->file)
+            next++;
+        page_in_file(set, first, next, next == end);
+        first = next;
+    }
 }
 
 static bool is_same_chunk(const struct profile_range *a, const struct profile_range *b)
@@ -280,7 +290,16 @@ static bool is_same_chunk(const struct profile_range *a, const struct profile_ra
                b->first_page / STORE_CHUNK_PAGES;
 }
 
-/* Of a run that was the first of its chunk. */
+/* Whether the run stays in one chunk, and the one before it was not in that. */
+static bool is_new_chunk(const struct working_set *set, uint32_t first, uint32_t end)
+{
+    bool is_new =
+        !first || !is_same_chunk(section_range(set, first - 1), section_range(set, first));
+    for (uint32_t i = first + 1; i < end && is_new; i++)
+        is_new = is_same_chunk(section_range(set, i - 1), section_range(set, i));
+    return is_new;
+}
+
 static void note_time(struct working_set *set, uint64_t begun_ns)
 {
     uint64_t ns = sys_monotonic_ns() - begun_ns;
@@ -341,10 +360,8 @@ bool working_set_read_run(struct working_set *set)
         return false;
     uint64_t begun_ns = sys_monotonic_ns();
     if (section_range(set, first)->page_count) {
-        bool is_new_chunk =
-            !first || !is_same_chunk(section_range(set, first - 1), section_range(set, first));
         page_in_run(set, first, end);
-        if (is_new_chunk)
+        if (is_new_chunk(set, first, end))
             note_time(set, begun_ns);
     } else {
         for (uint32_t i = first; i < end; i++)

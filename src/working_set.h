@@ -18,7 +18,7 @@
 
 struct working_set_counters {
     uint32_t ranges;
-    uint32_t stale_files; /* left out: they have changed, may hang, or could not be read */
+    uint32_t stale_files; /* left out: changed, may hang, or could not be read */
     uint64_t bytes;       /* asked for */
 };
 
@@ -32,9 +32,9 @@ struct working_set {
     const struct mounts *mounts;
     const char *executable;
 
-    uint32_t next_range; /* the first one that nobody has claimed */
-    uint32_t next_chunk; /* the first range whose chunk no scout has touched */
-    uint32_t runs, slow_runs; /* that came to a new chunk, and waited */
+    uint32_t next_range;      /* the first one that nobody has claimed */
+    uint32_t next_chunk;      /* the first range whose chunk no scout has touched */
+    uint32_t runs, slow_runs; /* of one new chunk, that waited */
 };
 
 /* Which budgets are used up: bits of enum telemetry_budget. */

@@ -3,8 +3,8 @@ told how many workers to have. A store that the program is not on may hang, and 
 
 Usage: scouts_test.py SLOWFS OBJECT PROGRAM
 
-PROGRAM starts with a profile of one page in each of many files, which lie on slowfs, as it does. How
-many of their chunks were waited for at once is in slowfs's own statistics.
+PROGRAM starts with a profile of 128 KiB in each of many files, a run each, which lie on slowfs, as it
+does. How many of their chunks were waited for at once is in slowfs's own statistics.
 """
 
 import os
@@ -19,6 +19,8 @@ from coldboost_support import PAGE_BYTES, Checks, Profile, plain_environment, ru
 from slowfs_test import Mount  # noqa: E402
 
 CHUNKS = 48
+PAGES = 32
+DEFAULT_WORKERS = 8
 WORKERS = 3
 
 
@@ -27,7 +29,7 @@ def start(checks, mount, folder, program, library, **settings):
     profile = Profile()
     files = [profile.file(mount.path(str(i))) for i in range(CHUNKS)]
     lookup = profile.file(mount.path("missing"), kind=2, size=0, mtime_ns=0)
-    pages = [(file, 5, 1, epoch) for epoch, file in enumerate(files)]
+    pages = [(file, 0, PAGES, epoch) for epoch, file in enumerate(files)]
     profile.section(os.path.realpath(program), [*pages, (lookup, 0, 0, CHUNKS)])
     environment = {
         **plain_environment("/"),
@@ -66,15 +68,15 @@ def main():
         os.mkdir(f"{folder}/source")
         for i in range(CHUNKS):
             with open(f"{folder}/source/{i}", "wb") as out:
-                out.truncate(10 * PAGE_BYTES)
+                out.truncate(PAGES * PAGE_BYTES)
         shutil.copy(program, f"{folder}/source/program")
-        with Mount(slowfs, f"{folder}/source") as mount:
+        with Mount(slowfs, f"{folder}/source", "--chunk-kib", "512") as mount:
             at_once = own_store(checks, mount, folder, library)
-            checks.check(at_once > WORKERS, f"{at_once} chunks at once of a slow store")
-        with Mount(slowfs, f"{folder}/source") as mount:
+            checks.check(at_once > DEFAULT_WORKERS, f"{at_once} chunks at once of a slow store")
+        with Mount(slowfs, f"{folder}/source", "--chunk-kib", "512") as mount:
             at_once = own_store(checks, mount, folder, library, COLDBOOST_WORKERS=str(WORKERS))
             checks.check(at_once <= WORKERS, f"{at_once} chunks at once by {WORKERS} workers")
-        with Mount(slowfs, f"{folder}/source") as mount:
+        with Mount(slowfs, f"{folder}/source", "--chunk-kib", "512") as mount:
             for mode, expected in (("thread", 0), ("sync", 0), ("fork", CHUNKS)):
                 report, chunks, _ = start(checks, mount, folder, program, library, COLDBOOST_MODE=mode)
                 if mode != "fork":
