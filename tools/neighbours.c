@@ -11,23 +11,27 @@
 /* No more is brought forward with one range: it delays what is needed before it. */
 #define MOST_PAGES_BESIDE 8
 
-/* By file and place, which is where neighbours are; of the same place, by time. */
+/* What stands there, in an array by file and first page: neighbours are side by side. */
+struct place {
+    struct piece *piece;
+};
+
 static int compare_places(const void *a, const void *b)
 {
-    const struct piece *const *x = a, *const *y = b;
-    const struct profile_range *p = &(*x)->range, *q = &(*y)->range;
-    if (p->file != q->file)
-        return p->file < q->file ? -1 : 1;
-    if (p->first_page != q->first_page)
-        return p->first_page < q->first_page ? -1 : 1;
-    return *x < *y ? -1 : *x > *y;
+    const struct piece *x = ((const struct place *)a)->piece, *y = ((const struct place *)b)->piece;
+    if (x->range.file != y->range.file)
+        return x->range.file < y->range.file ? -1 : 1;
+    if (x->range.first_page != y->range.first_page)
+        return x->range.first_page < y->range.first_page ? -1 : 1;
+    return x < y ? -1 : x > y;
 }
 
 /* Whether the replay would read `b` along with `a`, which stands before it in the file. */
-static bool is_beside(const struct profile_range *a, const struct profile_range *b)
+static bool is_beside(const struct place *a, const struct place *b)
 {
-    return a->file == b->file && a->page_count && b->page_count &&
-           b->first_page <= (uint64_t)a->first_page + a->page_count + MERGE_GAP_PAGES;
+    const struct profile_range *x = &a->piece->range, *y = &b->piece->range;
+    return x->file == y->file && x->page_count && y->page_count &&
+           y->first_page <= (uint64_t)x->first_page + x->page_count + MERGE_GAP_PAGES;
 }
 
 /* A piece that is later than the first, and little enough. */
@@ -38,19 +42,19 @@ static bool may_join(const struct piece *piece, const struct piece *first, uint6
 }
 
 /* Brings forward what stands on either side of the piece at `place`. */
-static void join(struct piece **places, size_t count, size_t place)
+static void join(const struct place *places, size_t count, size_t place)
 {
-    struct piece *first = places[place];
+    const struct piece *first = places[place].piece;
     size_t low = place, high = place;
     uint64_t pages = 0;
     for (;;) {
         struct piece *joins = NULL;
-        if (high + 1 < count && may_join(places[high + 1], first, pages) &&
-            is_beside(&places[high]->range, &places[high + 1]->range))
-            joins = places[++high];
-        else if (low > 0 && may_join(places[low - 1], first, pages) &&
-                 is_beside(&places[low - 1]->range, &places[low]->range))
-            joins = places[--low];
+        if (high + 1 < count && may_join(places[high + 1].piece, first, pages) &&
+            is_beside(&places[high], &places[high + 1]))
+            joins = places[++high].piece;
+        else if (low > 0 && may_join(places[low - 1].piece, first, pages) &&
+                 is_beside(&places[low - 1], &places[low]))
+            joins = places[--low].piece;
         if (!joins)
             return;
         joins->range.epoch = first->range.epoch;
@@ -63,13 +67,13 @@ void neighbours_bring_forward(struct piece *pieces, size_t count)
 {
     if (!count)
         return;
-    struct piece **places = xmalloc(count * sizeof *places);
+    struct place *places = xmalloc(count * sizeof *places);
     size_t *place_of = xmalloc(count * sizeof *place_of);
     for (size_t i = 0; i < count; i++)
-        places[i] = &pieces[i];
+        places[i].piece = &pieces[i];
     qsort(places, count, sizeof *places, compare_places);
     for (size_t i = 0; i < count; i++)
-        place_of[places[i] - pieces] = i;
+        place_of[places[i].piece - pieces] = i;
     for (size_t i = 0; i < count; i++)
         join(places, count, place_of[i]);
     free(places);
