@@ -9,6 +9,7 @@ status and what main.c sees of the process afterwards must not differ in a byte.
 """
 
 import concurrent.futures
+import contextlib
 import ctypes
 import difflib
 import glob
@@ -395,7 +396,7 @@ class Matrix:
             "faketime": glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1"),
         }
         variables_of = {
-            # Its shared memory has the process's number for a name, and what was killed leaves it behind.
+            # Debian 12's does not know the last one: remove_faketime_memory().
             "faketime": {"FAKETIME": "@2000-01-01 00:00:00 x5", "FAKETIME_NO_CACHE": "1",
                          "FAKETIME_DISABLE_SHM": "1"},
             # Whoever the auditor is, glibc has too little room left for jemalloc's thread-local data.
@@ -512,6 +513,15 @@ def show(rows):
           f"{count['known']} known to, {count['skip']} skipped")
 
 
+def remove_faketime_memory():
+    """Has a process's number for a name, stays behind when that is killed or executes another program, and
+    keeps the next process of that number from its own."""
+    for path in glob.glob("/dev/shm/*faketime_s[eh]m_*"):
+        if not os.path.exists("/proc/" + path.rpartition("_")[2]):
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+
+
 def main():
     if sys.argv[1] == "show":
         rows = []
@@ -521,11 +531,13 @@ def main():
         show(rows)
         return 0
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    remove_faketime_memory()
     # Not in /tmp, which some victims find full.
     with tempfile.TemporaryDirectory(prefix="coldboost-victims-", dir="/var/tmp") as base:
         os.chmod(base, 0o755)
         matrix = Matrix(sys.argv[1], os.path.abspath(sys.argv[2]), sys.argv[3:], os.path.realpath(base))
         matrix.work()
+    remove_faketime_memory()
     with open("matrix.tsv", "w", encoding="utf-8") as table:
         table.writelines("\t".join(row) + "\n" for row in matrix.rows)
     show(matrix.rows)
