@@ -21,8 +21,11 @@ const char *ahead_find_command(const char *command, char *const *envp,
 /* The path without symbolic links, as realpath(); false if there is no such file or no /proc. */
 bool ahead_resolve(const char *path, char resolved[AHEAD_PATH_BYTES]);
 
-/* The folder that this program lies in, "" for the root; its length, or -errno without /proc. */
-long ahead_own_folder(char folder[AHEAD_PATH_BYTES]);
+/*
+ * The folder that this program lies in, "" for the root; its length, or -errno. `called` is what it
+ * was executed as (AT_EXECFN), which serves where /proc is not mounted.
+ */
+long ahead_own_folder(const char *called, char folder[AHEAD_PATH_BYTES]);
 
 /*
  * Starts to read the object that the loader is about to map: what is asked for then waits behind

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -93,10 +94,9 @@ char *xasprintf(const char *format, ...)
 char *look_for_component(const char *name)
 {
     char self[PATH_MAX];
-    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
-    if (length < 0)
-        fail(EXIT_FAILED, "cannot read /proc/self/exe: %s; mount /proc", strerror(errno));
-    self[length] = '\0';
+    /* Without /proc, what this program was executed as. */
+    if (!realpath("/proc/self/exe", self) && !realpath((char *)getauxval(AT_EXECFN), self))
+        return NULL;
     *strrchr(self, '/') = '\0';
 
     /* Relative to the tool, so that an installation can be moved as a whole. */

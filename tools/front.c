@@ -88,11 +88,11 @@ static bool find_profile(const char *named, char *const *envp, char profile[AHEA
 }
 
 /* As find_component() of the tool; first where an installation has it. */
-static bool find_object(char object[AHEAD_PATH_BYTES])
+static bool find_object(const char *called, char object[AHEAD_PATH_BYTES])
 {
     static const char *const places[] = {("/../" COLDBOOST_LIBDIR), "", "/../preload"};
     char path[AHEAD_PATH_BYTES];
-    long length = ahead_own_folder(path);
+    long length = ahead_own_folder(called, path);
     for (size_t i = 0; length >= 0 && i < sizeof places / sizeof *places; i++) {
         size_t end = text_append(path, sizeof path, (size_t)length, places[i]);
         text_append(path, sizeof path, end, "/libcoldboost.so");
@@ -103,7 +103,7 @@ static bool find_object(char object[AHEAD_PATH_BYTES])
 }
 
 /* Becomes the program. Returns if that is for the tool to do, or to say why not. */
-static void run(char **arguments, char *const *envp)
+static void run(const char *called, char **arguments, char *const *envp)
 {
     static char buffer[AHEAD_PATH_BYTES], executable[AHEAD_PATH_BYTES];
     static char profile[AHEAD_PATH_BYTES], object[AHEAD_PATH_BYTES];
@@ -115,31 +115,30 @@ static void run(char **arguments, char *const *envp)
         return;
     const char *path = ahead_find_command(*command, envp, buffer);
     if (!path || !sys_may_execute(path) || !ahead_find_executable(path, executable) ||
-        !is_ordinary(executable) || !find_profile(named, envp, profile) || !find_object(object))
+        !is_ordinary(executable) || !find_profile(named, envp, profile) ||
+        !find_object(called, object))
         return;
     char id[HANDOVER_BYTES] = "";
     ahead_read_object(object);
-    int started = early_start(profile, executable, NULL, "run", &options, envp, id);
-    if (started <= 0 && started != -ECHILD)
-        return;
+    if (early_start(profile, executable, NULL, "run", &options, envp, id) <= 0 && options.verbose)
+        return; /* the tool says why; the program starts all the same */
     char *const *extended = ahead_extend(envp, profile, object, id);
     if (extended)
         sys_execute(path, command, extended);
 }
 
-static _Noreturn void become_tool(char **argv, char *const *envp)
+static _Noreturn void become_tool(const char *called, char **argv, char *const *envp)
 {
     char path[AHEAD_PATH_BYTES], line[AHEAD_PATH_BYTES + 128];
-    long folder = ahead_own_folder(path);
+    long folder = ahead_own_folder(called, path);
     if (folder >= 0) {
         text_append(path, sizeof path, (size_t)folder, "/coldboost-tool");
         sys_execute(path, argv, envp);
     }
     size_t length = text_append(line, sizeof line, 0, "coldboost: ");
-    length = text_append(line, sizeof line, length, folder < 0 ? "cannot read " : path);
+    length = text_append(line, sizeof line, length, folder < 0 ? "coldboost-tool" : path);
     length = text_append(line, sizeof line, length,
-                         folder < 0 ? "/proc/self/exe; mount /proc\n"
-                                    : ": cannot be executed; build or install coldboost again\n");
+                         ": cannot be executed; build or install coldboost again\n");
     sys_write(2, line, length);
     sys_exit(1);
 }
@@ -150,7 +149,8 @@ __attribute__((used)) _Noreturn void front_main(long *stack)
 {
     long argc = stack[0];
     char **argv = (char **)(stack + 1), **envp = argv + argc + 1;
+    const char *called = (const char *)environment_auxiliary(envp, AT_EXECFN);
     if (argc > 2 && text_equal(argv[1], "run"))
-        run(argv + 2, envp);
-    become_tool(argv, envp);
+        run(called, argv + 2, envp);
+    become_tool(called, argv, envp);
 }

@@ -124,18 +124,21 @@ struct program find_program(const char *command)
     return program;
 }
 
+char *look_for_profile(const char *named, const char **path)
+{
+    static char standard[PATH_MAX];
+    const char *variable = getenv("COLDBOOST_PROFILE");
+    *path = named                   ? named
+            : variable && *variable ? variable
+                                    : environment_profile(environ, standard, sizeof standard);
+    return *path ? realpath(*path, NULL) : NULL;
+}
+
 char *find_profile(const char *named)
 {
-    char standard[PATH_MAX];
-    const char *variable = getenv("COLDBOOST_PROFILE");
-    const char *path = named ? named
-                       : variable && *variable
-                           ? variable
-                           : environment_profile(environ, standard, sizeof standard);
-    if (!path)
-        return NULL;
-    char *absolute = realpath(path, NULL);
-    if (!absolute)
+    const char *path;
+    char *absolute = look_for_profile(named, &path);
+    if (path && !absolute)
         fail(EXIT_FAILED, "%s: %s; 'coldboost record' makes a profile", path, strerror(errno));
     return absolute;
 }

@@ -28,10 +28,13 @@ char *find_obstacle(int fd, const char *path);
 struct program find_program(const char *command);
 
 /*
- * The profile to use, as an absolute path, or NULL if there is none: the named one (which must
- * exist: exits with a message otherwise), $COLDBOOST_PROFILE, or where environment_profile() finds
- * one.
+ * The profile to use, as an absolute path and the caller's to free: the named one,
+ * $COLDBOOST_PROFILE, or where environment_profile() finds one. NULL if none of them is set and
+ * none is found (*path is NULL), or if there is nothing at *path (errno says why).
  */
+char *look_for_profile(const char *named, const char **path);
+
+/* The same, but exits with a message if there is nothing at the path. */
 char *find_profile(const char *named);
 
 /* Puts the object into this process's LD_PRELOAD, in front of what is there. */

@@ -23,8 +23,9 @@ static const char help[] =
     "\n"
     "Starts COMMAND with libcoldboost.so preloaded, and begins to read its recorded working\n"
     "set before it is even loaded. The process becomes COMMAND: same process id, exit status,\n"
-    "signals, descriptors and terminal. If COMMAND cannot be preloaded (static, set-uid, 32-bit)\n"
-    "a line on stderr says why, and what was read before its start is all it gets.\n"
+    "signals, descriptors and terminal. Whatever cannot be done for it (it is static, set-uid or\n"
+    "32-bit, or the profile cannot be read), it starts all the same, and nothing is said unless\n"
+    "COLDBOOST_VERBOSE=1.\n"
     "\n"
     "  -p, --profile=PROFILE  a file made by 'coldboost record'; otherwise $COLDBOOST_PROFILE,\n"
     "                         $LAMBDA_TASK_ROOT/coldboost.cbp, /opt/coldboost/profile.cbp;\n"
@@ -33,7 +34,7 @@ static const char help[] =
     "  -h, --help             print this and exit\n"
     "\n"
     "Exit status: that of COMMAND; 127 if it is not found, 126 if it cannot be executed,\n"
-    "2 for a wrong command line, 1 if the profile cannot be used.\n"
+    "2 for a wrong command line.\n"
     "\n"
     "Environment (for COMMAND and its children too):\n";
 
@@ -46,22 +47,57 @@ static int print_run_help(void)
     return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILED;
 }
 
+/* Why the profile could not be used, and what helps, for an error of early_start(). */
+static const char *explain(int error)
+{
+    switch (error) {
+    case ENOEXEC:
+    case ENOTSUP:
+    case EMSGSIZE:
+    case EBADMSG:
+        return "not a profile of this version; record it again";
+    case ENOENT:
+        return "no such file; 'coldboost record' makes a profile";
+    case EINVAL:
+        return "not a regular file";
+    default:
+        return strerror(error);
+    }
+}
+
 static void begin_replay(const struct program *program, const char *profile,
                          const struct options *options)
 {
     char id[HANDOVER_BYTES];
     int started = early_start(profile, program->executable, NULL, "run", options, environ, id);
-    if (started > 0) {
+    if (started > 0)
         setenv("COLDBOOST_STARTED", id, 1);
-    } else if (started == 0) {
+    else if (started == 0 && options->verbose)
         warn("%s knows nothing of %s; record it again with this command", profile,
              program->executable);
-    } else if (started != -ECHILD) { /* then the constructor does all of it */
-        fail(EXIT_FAILED, "%s: %s; record it again", profile,
-             started == -ENOEXEC || started == -ENOTSUP || started == -EMSGSIZE
-                 ? "not a profile of this version"
-                 : strerror(-started));
-    }
+    else if (options->verbose)
+        warn("%s: %s", profile, explain(-started));
+}
+
+static void boost(const struct program *program, const char *named, const struct options *options)
+{
+    char *object = look_for_component("libcoldboost.so");
+    const char *wanted;
+    char *profile = look_for_profile(named, &wanted);
+    if (profile)
+        setenv("COLDBOOST_PROFILE", profile, 1);
+    else if (wanted && options->verbose)
+        warn("%s: %s", wanted, explain(errno));
+    if (program->obstacle && options->verbose)
+        warn("%s; it runs without libcoldboost.so", program->obstacle);
+    else if (!object && options->verbose)
+        warn("libcoldboost.so is not installed beside this program; the command runs without it");
+    if (object && !program->obstacle)
+        preload_object(object);
+    else
+        options_complain(options);
+    if (profile)
+        begin_replay(program, profile, options);
 }
 
 int command_run(int argc, char **argv)
@@ -85,16 +121,7 @@ int command_run(int argc, char **argv)
     struct options options;
     options_read(environ, &options);
     struct program program = find_program(argv[optind]);
-    char *profile = find_profile(named);
-    if (profile)
-        setenv("COLDBOOST_PROFILE", profile, 1);
-    if (options.enabled != SWITCH_OFF) {
-        if (program.obstacle)
-            warn("%s; it runs without libcoldboost.so", program.obstacle);
-        else
-            preload_object(find_component("libcoldboost.so"));
-        if (profile)
-            begin_replay(&program, profile, &options);
-    }
+    if (options.enabled != SWITCH_OFF)
+        boost(&program, named, &options);
     execute(&program, argv + optind);
 }

@@ -17,6 +17,8 @@
 #include "sys.h"
 #include "text.h"
 
+#include <elf.h>
+
 #define EXIT_CANNOT_EXECUTE 126
 #define EXIT_NOT_FOUND      127
 
@@ -30,10 +32,11 @@ static void complain(const char *what, const char *about)
 }
 
 /* The file that lies below this program's folder; "" if there is none. */
-static void find_part(const char *name, char path[AHEAD_PATH_BYTES])
+static void find_part(const char *name, char *const *envp, char path[AHEAD_PATH_BYTES])
 {
     struct sys_status status;
-    long length = ahead_own_folder(path);
+    const char *called = (const char *)environment_auxiliary(envp, AT_EXECFN);
+    long length = ahead_own_folder(called, path);
     text_append(path, AHEAD_PATH_BYTES, length > 0 ? (size_t)length : 0, name);
     if (length < 0 || sys_stat(AT_FDCWD, path, &status) != 0)
         path[0] = '\0';
@@ -49,10 +52,10 @@ static char *const *boost(const char *path, char **argv, char *const *envp)
     if (options.enabled == SWITCH_OFF)
         return envp;
     if (options.record) {
-        find_part("/coldboost/coldboost-record", object);
+        find_part("/coldboost/coldboost-record", envp, object);
         sys_execute(object, argv, envp);
     }
-    find_part("/lib/libcoldboost.so", object);
+    find_part("/lib/libcoldboost.so", envp, object);
     ahead_read_object(object);
     const char *profile = options.profile
                               ? options.profile

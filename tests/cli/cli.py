@@ -130,24 +130,41 @@ class Tool:
         with open(f"{self.folder}/plain", "w", encoding="utf-8") as out:
             out.write("data\n")
         self.expect(["run", "./plain"], 126, b"", rb"./plain: ")
-        self.expect(["run", "-p", "missing.cbp", self.printer], 1, b"", rb"missing.cbp.*coldboost record")
-        for name, content in (("text.cbp", b"text\n"), ("empty.cbp", b"")):
-            with open(f"{self.folder}/{name}", "wb") as out:
-                out.write(content)
-            self.expect(["run", "-p", name, self.printer], 1, b"", name.encode() + b".*record it again")
         self.expect(["run", "-p"], 2, b"", rb"--help")
 
+    def runs(self, command, status, stdout, reason):
+        """Without a word of ours, unless it is asked for: then with the reason why it is not boosted."""
+        for verbose in ("0", "1"):
+            outcome = self.run("run", *command, environment={"COLDBOOST_VERBOSE": verbose})
+            self.checks.check(
+                outcome.status == status and re.search(stdout, outcome.stdout, re.S), f"run {command}: {outcome.stdout}")
+            reported = re.search(reason, outcome.stderr)
+            self.checks.check(reported if verbose == "1" else not reported, f"run {command}: {outcome.stderr}")
+            if status == 0 and verbose == "0":
+                self.checks.equal(outcome.stderr, b"", f"run {command}")
+
+    def run_with_unusable_profile(self):
+        """A profile that is missing, damaged or cannot be read is no reason not to start."""
+        again, make, kind = rb"record it again", rb"coldboost record' makes", rb"not a regular file"
+        os.mkfifo(f"{self.folder}/named-pipe.cbp")
+        with open(f"{self.folder}/text.cbp", "w", encoding="utf-8") as out:
+            out.write("text\n")
+        open(f"{self.folder}/empty.cbp", "w", encoding="utf-8").close()
+        for name, reason in {"missing.cbp": make, "text.cbp": again, "empty.cbp": again, "named-pipe.cbp": kind,
+                             self.folder: kind, "/dev/null": kind, "text.cbp/x": b"Not a directory"}.items():
+            self.runs(["-p", name, self.printer, "x"], 0, rb"^\[x\].*mapped=1", name.encode() + b": .*" + reason)
+
     def run_warns(self):
-        """What cannot be preloaded runs all the same, with a line that says why."""
-        self.expect(["run", self.static, "x"], 0, rb"^\[x\].*mapped=0", rb"static.*statically linked")
+        """What cannot be preloaded runs all the same; asked for, a line says why."""
+        self.runs([self.static, "x"], 0, rb"^\[x\].*mapped=0", rb"static.*statically linked")
         with open(f"{self.folder}/program32", "wb") as out:
             out.write(b"\x7fELF\x01\x01\x01" + bytes(9) + struct.pack("<HH", 2, 3) + bytes(200))
         os.chmod(f"{self.folder}/program32", 0o755)
-        self.expect(["run", "./program32"], 126, b"", rb"32-bit")
+        self.runs(["./program32"], 126, b"", rb"32-bit")
         with open(f"{self.folder}/cut", "wb") as out:
             out.write(b"\x7fELF\x02\x01\x01")
         os.chmod(f"{self.folder}/cut", 0o755)
-        self.expect(["run", "./cut"], 126, b"", rb"truncated|ELF")
+        self.runs(["./cut"], 126, b"", rb"truncated|ELF")
         for name, first in (("script", f"#!{self.printer} extra"), ("nested", f"#! {self.folder}/script")):
             with open(f"{self.folder}/{name}", "w", encoding="utf-8") as out:
                 out.write(first + "\n")
@@ -157,7 +174,7 @@ class Tool:
         with open(f"{self.folder}/static-script", "w", encoding="utf-8") as out:
             out.write(f"#!{self.static}\n")
         os.chmod(f"{self.folder}/static-script", 0o755)
-        self.expect(["run", "./static-script"], 0, rb"mapped=0", rb"statically linked")
+        self.runs(["./static-script"], 0, rb"mapped=0", rb"statically linked")
         with open(f"{self.folder}/headless", "w", encoding="utf-8") as out:
             out.write("echo by the shell\n")
         os.chmod(f"{self.folder}/headless", 0o755)
@@ -169,7 +186,7 @@ class Tool:
         os.chmod(setuid, 0o4755)
         tool, library = self.installed()
         as_nobody = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
-        outcome = run([tool, "run", setuid], self.environment, cwd="/", **as_nobody)
+        outcome = run([tool, "run", setuid], {**self.environment, "COLDBOOST_VERBOSE": "1"}, cwd="/", **as_nobody)
         self.checks.equal(outcome.status, 0, "set-uid program")
         self.checks.check(
             b"mapped=0" in outcome.stdout and re.search(rb"set-uid", outcome.stderr),
@@ -523,6 +540,7 @@ def main():
         tool.usage()
         tool.run_starts()
         tool.run_refuses()
+        tool.run_with_unusable_profile()
         tool.run_warns()
         tool.show()
         tool.show_damaged()

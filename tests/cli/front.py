@@ -24,7 +24,7 @@ from coldboost_support import Checks, Profile, plain_environment, run  # noqa: E
 
 NOBODY = 65534
 PR_SET_CHILD_SUBREAPER = 36
-DONE = re.compile(rb"(?m)^coldboost: role=run start=cold plan=profile .* state=done$")
+DONE = re.compile(rb"(?m)^coldboost: role=run start=cold plan=profile .* state=ENDED$")
 
 
 def close_some():
@@ -97,7 +97,9 @@ class Front:
         # A report is written at once, in the middle of a message that is not.
         reports = re.findall(rb"coldboost: role=[^\n]*\n", outcome.stderr)
         rest = re.sub(rb"coldboost: role=[^\n]*\n", b"", outcome.stderr)
-        outcome.stderr = re.sub(rb"us=\d+", b"us=N", b"".join([rest, *sorted(reports)]))
+        # How far the replay comes before the program ends is chance.
+        text = re.sub(rb"(us|bytes|ranges)=\d+", rb"\1=N", b"".join([rest, *sorted(reports)]))
+        outcome.stderr = re.sub(rb"state=(done|unfinished)", b"state=ENDED", text)
         return outcome
 
     def compare(self, name, arguments, by_front, environment=None, place="both", **how):
@@ -169,7 +171,7 @@ class Front:
         seen = self.compare("verbose", ["run", "-p", p, state], True, verbose)
         self.checks.check(DONE.search(seen.stderr), f"the replay's report: {seen.stderr}")
         seen = self.compare("subreaper", ["run", "-p", p, state], True, preexec_fn=become_subreaper)
-        self.checks.check(b"COLDBOOST_STARTED" not in seen.stdout, f"started for a subreaper: {seen.stdout}")
+        self.checks.check(b"COLDBOOST_STARTED" in seen.stdout, f"not begun ahead for a subreaper: {seen.stdout}")
         sizes = []
         for program in ("coldboost-tool", "coldboost"):
             telemetry = f"{self.folder}/{program}.telemetry"
@@ -191,10 +193,10 @@ class Front:
             ["run", "-p", p, "no-such-command"], ["run", "-p", p, "./missing"], ["run", "-p", p, self.folder],
             ["run", "-p", p, "./data"], ["run", "-p", p, "./state/x"], ["run", "-p", p, self.static, "x"],
             ["run", state], ["run", "-p", "missing", state], ["run", "-p", "", state], ["run", "--profile=", state],
-            ["run", "-p", self.folder, state], ["run", "-p", "data", state], ["run", "-p", "/dev/null", state],
-            ["run", "-p", self.write_profile("other.cbp", "/bin/other"), state],
         ):
             self.compare("unusual", arguments, False)
+        for profile in (self.folder, "data", "/dev/null", self.write_profile("other.cbp", "/bin/other")):
+            self.unusable(profile)
         self.compare("off", ["run", "-p", p, state], False, {"COLDBOOST": "off"})
         self.compare("no such profile", ["run", state], False, {"COLDBOOST_PROFILE": "missing"})
         self.compare("not in PATH", ["run", "-p", p, "state"], False, {"PATH": f"{self.folder}/first:/bin"})
@@ -222,11 +224,16 @@ class Front:
         for name, change in (("cut", lambda b: b[:40]), ("magic", lambda b: b"X" + b[1:]),
                              ("version", lambda b: b[:8] + b"\x09" + b[9:]), ("empty", lambda b: b"")):
             damaged = self.write(f"{name}.cbp", change(open(p, "rb").read()), 0o644)
-            self.compare(f"damaged: {name}", ["run", "-p", damaged, state], False)
+            self.unusable(damaged)
         os.mkfifo(f"{self.folder}/fifo.cbp")
-        self.compare("fifo", ["run", "-p", "fifo.cbp", state], False)
+        self.unusable("fifo.cbp")
         self.compare("no library", ["run", "-p", p, state], False, place="bare")
         self.no_room()
+
+    def unusable(self, profile):
+        """The program starts all the same; why it is not boosted is for the tool to say, if asked."""
+        self.compare("unusable profile", ["run", "-p", profile, self.state], True)
+        self.compare("unusable profile", ["run", "-p", profile, self.state], False, {"COLDBOOST_VERBOSE": "1"})
 
     def no_room(self):
         """The largest environment that leaves room for our variables, and one that leaves none."""
@@ -265,7 +272,9 @@ class Front:
         os.chmod(hidden, 0o711)
         profile = self.write_profile("gains.cbp", setuid, setgid, capable, hidden)
         for program in (setuid, setgid, capable, hidden):
-            seen = self.compare("as nobody", ["run", "-p", profile, program], False, **AS_NOBODY)
+            command = ["run", "-p", profile, program]
+            self.checks.equal(self.compare("as nobody", command, False, **AS_NOBODY).stderr, b"", program)
+            seen = self.compare("as nobody", command, False, {"COLDBOOST_VERBOSE": "1"}, **AS_NOBODY)
             self.checks.check(re.search(rb"LD_PRELOAD|cannot look into", seen.stderr), f"{program}: {seen.stderr}")
         self.compare("capabilities are nothing to root", ["run", "-p", profile, capable], True)
 
