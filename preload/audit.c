@@ -71,7 +71,7 @@ static void leave_handover(char *const *envp, const char *handover)
     if (!variable)
         return;
     size_t bytes = note_bytes(*variable);
-    unsigned long memory = (unsigned long)sys_map(bytes);
+    unsigned long memory = (unsigned long)sys_map(bytes, MAP_PRIVATE);
     if (memory > -4096ul) /* -errno */
         return;
     struct note *note = (struct note *)memory;

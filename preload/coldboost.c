@@ -62,6 +62,26 @@ static bool program_enters_namespaces(void)
     return objects_program_calls("unshare") || objects_program_calls("setns");
 }
 
+/* Valgrind follows a process of the replay's, too, and reports of it. */
+static bool is_under_valgrind(char *const *envp)
+{
+    const char *list = environment_get(envp, "LD_PRELOAD");
+    for (; list && *list; list++)
+        if (text_after(list, "/vgpreload_"))
+            return true;
+    return false;
+}
+
+/* Where the replay is to run: what was asked for, unless that is seen to change the program. */
+static enum option_mode choose_mode(char *const *envp)
+{
+    if (options.mode == MODE_PROCESS && is_under_valgrind(envp))
+        return MODE_SYNC;
+    if (options.mode == MODE_THREAD && program_enters_namespaces())
+        return MODE_PROCESS;
+    return (enum option_mode)options.mode;
+}
+
 /* The profile's path, NULL if there is none. */
 static const char *find_profile(char *const *envp)
 {
@@ -78,7 +98,7 @@ static int start_replay(char *const *envp, enum role role, enum policy policy,
         .role = role,
         .policy = policy,
         .holdout = options.holdout,
-        .mode = (enum option_mode)options.mode,
+        .mode = choose_mode(envp),
         .workers = options.workers,
         .budget_bytes = options.budget_bytes,
         .granted_bytes = environment_memory_bytes(envp),
@@ -87,8 +107,6 @@ static int start_replay(char *const *envp, enum role role, enum policy policy,
     };
     if (!request.profile)
         return -ENOENT;
-    if (request.mode == MODE_THREAD && program_enters_namespaces())
-        request.mode = MODE_FORK;
     request.executable = environment_called_executable(envp);
     request.find_executable = environment_own_executable;
     return replay_start(&request, admission);
@@ -137,8 +155,6 @@ static void report_plan(enum role role, enum coldboost_start start, const char *
     report_number(&line, " ranges=", blind.ranges);
     report_number(&line, " bytes=", blind.bytes);
     report_number(&line, " us=", ns / 1000);
-    if (options.invalid)
-        report_number(&line, " invalid_options=", options.invalid);
     report_text(&line, "\n");
     sys_write(2, line.text, line.length);
 }
@@ -159,9 +175,10 @@ __attribute__((constructor)) static void construct(int argc, char **argv, char *
     if (options.cpu && cpu_parse(options.cpu, &features) == 0)
         cpu_mask(features);
     else if (options.cpu)
-        options.invalid++;
+        options.not_understood = options.cpu;
     if (options.enabled == SWITCH_OFF)
         return;
+    options_complain(&options);
 
     environment_set(envp);
     coldboost_critical_init();

@@ -10,6 +10,7 @@
 #include "blind.h"
 
 #include "objects.h"
+#include "options.h"
 #include "residency.h"
 #include "sys.h"
 
@@ -104,7 +105,8 @@ bool blind_is_warm(const char *executable)
 
 struct blind_result blind_page_in(uint64_t budget_bytes)
 {
-    struct plan plan = {.budget_bytes = budget_bytes ? budget_bytes : BLIND_BUDGET_BYTES};
+    bool is_default = budget_bytes == BUDGET_BY_MEMORY;
+    struct plan plan = {.budget_bytes = is_default ? BLIND_BUDGET_BYTES : budget_bytes};
     objects_visit(plan_object, &plan);
     return plan.result;
 }

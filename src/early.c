@@ -13,9 +13,6 @@ int early_start(const char *profile, const char *executable, const char *(*find_
                 const char *label, const struct options *options, char *const *envp,
                 char handover[HANDOVER_BYTES])
 {
-    /* A thread would not outlive exec. */
-    if (replay_would_be_adopted())
-        return -ECHILD;
     enum role role = environment_role(envp, find_executable ? NULL : executable);
     enum init_type init_type = environment_init_type(envp);
     struct telemetry_process process = {
@@ -37,7 +34,7 @@ int early_start(const char *profile, const char *executable, const char *(*find_
         .policy = lambda_policy(role, init_type),
         .ahead = true,
         .holdout = options->holdout,
-        .mode = MODE_FORK,
+        .mode = (enum option_mode)options->mode,
         .workers = options->workers,
         .budget_bytes = options->budget_bytes,
         .granted_bytes = environment_memory_bytes(envp),

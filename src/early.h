@@ -11,9 +11,9 @@
 #include "options.h"
 
 /*
- * Begins the replay, in a process of its own, for the program that this process is about to be.
- * Returns as replay_start() does, or -ECHILD where the program would find the replay among its
- * children; the constructor then does all of it. After a 1 or 2 the constructor wants the handover.
+ * Begins the replay for the program that this process is about to be; where a process of its own
+ * would do harm, all of it happens here. Returns as replay_start() does. After a 1 or 2 the
+ * constructor wants the handover.
  * The label stands in the report instead of the role, unless it is NULL. find_executable as in
  * struct replay_request.
  */

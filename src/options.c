@@ -5,6 +5,8 @@
  */
 #include "options.h"
 
+#include "report.h"
+#include "sys.h"
 #include "text.h"
 
 #define FIELD(name) offsetof(struct options, name)
@@ -14,7 +16,7 @@ const struct option_row option_table[] = {
      OPTION_CHOICE,
      0,
      FIELD(enabled),
-     {"off", "auto", "force"},
+     {"off 0 no false", "auto on 1 yes true", "force"},
      "auto",
      "off: do nothing at all; auto: replay when the files are not in memory; force: replay always"},
     {"_PROFILE",
@@ -28,16 +30,16 @@ const struct option_row option_table[] = {
      OPTION_CHOICE,
      0,
      FIELD(mode),
-     {"thread", "fork", "sync"},
-     "thread",
-     "where the replay runs: a thread, a process of its own, or before the program goes on"},
+     {"process fork", "thread", "sync"},
+     "process",
+     "where the replay runs: a process of its own, a thread, or before the program goes on"},
     {"_BUDGET",
      OPTION_BYTES,
      0,
      FIELD(budget_bytes),
      {NULL},
      "by memory size",
-     "bytes that may be paged in, with K, M or G"},
+     "bytes that may be paged in, with K, M or G; 0: none"},
     {"_WORKERS",
      OPTION_NUMBER,
      16,
@@ -63,7 +65,7 @@ const struct option_row option_table[] = {
      OPTION_CHOICE,
      0,
      FIELD(crc32),
-     {"off", "on"},
+     {"off 0 no false", "on 1 yes true"},
      "on",
      "whether crc32 and crc32_z may answer for zlib"},
     {"_CPU",
@@ -74,10 +76,10 @@ const struct option_row option_table[] = {
      "all",
      "CPU features that may be used, comma-separated; for tests"},
     {"_VERBOSE",
-     OPTION_NUMBER,
-     1,
+     OPTION_CHOICE,
+     0,
      FIELD(verbose),
-     {NULL},
+     {"0 off no false", "1 on yes true"},
      "0",
      "1: one line to stderr at the end of the replay"},
     {"_RECORD",
@@ -97,9 +99,31 @@ const struct option_row option_table[] = {
 };
 const size_t option_count = sizeof option_table / sizeof option_table[0];
 
-/* Digits, then for bytes an optional K, M or G. Returns false on anything else and on overflow. */
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+/* Whether the text, in any case, is one of the words, which stand one blank apart. */
+static bool is_one_of(const char *text, const char *words)
+{
+    while (*words) {
+        const char *at = text;
+        while (*words && *words != ' ' && lower(*at) == *words)
+            at++, words++;
+        if (!*at && at != text && (!*words || *words == ' '))
+            return true;
+        while (*words && *words++ != ' ') {
+        }
+    }
+    return false;
+}
+
+/* Digits; for bytes, a unit may follow: k, kB and KiB are all 1024. Returns false on anything else
+ * and on overflow. */
 static bool parse_number(const char *text, bool bytes, uint64_t *out)
 {
+    static const char *const units[] = {"b", "k kb kib", "m mb mib", "g gb gib"};
     uint64_t value = 0;
     const char *at = text;
     for (; *at >= '0' && *at <= '9'; at++)
@@ -108,14 +132,14 @@ static bool parse_number(const char *text, bool bytes, uint64_t *out)
             return false;
     if (at == text)
         return false;
-    unsigned shift = 0;
-    if (bytes && *at)
-        shift = *at == 'K' ? 10 : *at == 'M' ? 20 : *at == 'G' ? 30 : 0;
-    if (shift)
-        at++;
-    if (*at || value << shift >> shift != value)
+    unsigned unit = 0;
+    while (*at && bytes && unit < 4 && !is_one_of(at, units[unit]))
+        unit++;
+    if (*at && (!bytes || unit == 4))
         return false;
-    *out = value << shift;
+    if (value << 10 * unit >> 10 * unit != value)
+        return false;
+    *out = value << 10 * unit;
     return true;
 }
 
@@ -129,7 +153,7 @@ static bool set_option(const struct option_row *option, const char *text, struct
         return true;
     case OPTION_CHOICE:
         for (uint32_t i = 0; i < 4 && option->choices[i]; i++)
-            if (text_equal(text, option->choices[i])) {
+            if (is_one_of(text, option->choices[i])) {
                 *(uint32_t *)field = i;
                 return true;
             }
@@ -147,7 +171,8 @@ static bool set_option(const struct option_row *option, const char *text, struct
 
 void options_read(char *const *envp, struct options *out)
 {
-    *out = (struct options){.enabled = SWITCH_AUTO, .mode = MODE_THREAD, .crc32 = 1};
+    *out = (struct options){
+        .enabled = SWITCH_AUTO, .mode = MODE_PROCESS, .crc32 = 1, .budget_bytes = BUDGET_BY_MEMORY};
     for (; envp && *envp; envp++) {
         const char *name = text_after(*envp, "COLDBOOST");
         if (!name)
@@ -155,12 +180,23 @@ void options_read(char *const *envp, struct options *out)
         for (size_t i = 0; i < option_count; i++) {
             const char *value = text_after(name, option_table[i].name);
             if (value && *value == '=') {
-                if (!set_option(&option_table[i], value + 1, out))
-                    out->invalid++;
+                if (!set_option(&option_table[i], value + 1, out) && !out->not_understood)
+                    out->not_understood = *envp;
                 break;
             }
         }
     }
+}
+
+void options_complain(const struct options *options)
+{
+    if (!options->verbose || !options->not_understood)
+        return;
+    struct report line = {.length = 0};
+    report_text(&line, "coldboost: ");
+    report_text(&line, options->not_understood);
+    report_text(&line, ": not understood; the default stands\n");
+    sys_write(2, line.text, line.length);
 }
 
 const char *environment_get(char *const *envp, const char *name)

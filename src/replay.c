@@ -2,16 +2,18 @@
  * replay.c: when a working set is read, and by whom.
  *
  * The leader reads and validates the profile, looks whether the files are in memory already, and if
- * not reads them together with its workers. It is a thread of the program, a process of its own, or
- * the program itself, as the mode says.
+ * not reads them together with its workers. It is a process of its own, a thread of the program, or
+ * the program itself: see choose_mode().
  *
  * This runs inside other people's programs. It must never
  *   - touch the program's descriptors: the thread has a table of its own, empty from the start;
  *   - touch the program's memory, beyond one mapping of its own and the counters below;
- *   - run libc code, take a signal, or outlive its budgets.
+ *   - run libc code, take a signal, or outlive its budgets;
+ *   - outlive the program: what it has open, and mapped, keeps a file system busy.
  */
 #include "replay.h"
 
+#include "adopter.h"
 #include "budget.h"
 #include "environment.h"
 #include "last_thread.h"
@@ -23,6 +25,7 @@
 #include "warm.h"
 #include "working_set.h"
 
+#include <poll.h>
 #include <sched.h>
 #include <sys/prctl.h>
 
@@ -33,6 +36,10 @@
 #define PEEK_BYTES      4096
 /* A start that takes longer than this has other troubles than cold files. */
 #define DEADLINE_NS 10000000000u
+/* So long a program may have to wait for a replay that runs before it. */
+#define BEFOREHAND_NS 1000000000u
+/* How often to look whether the program still runs, where the kernel does not tell. */
+#define LOOK_NS 10000000
 
 struct replay {
     size_t mapped_bytes; /* of this struct, the stacks and the profile behind it */
@@ -41,16 +48,19 @@ struct replay {
     bool looks, keep_stderr; /* the first: whether the files are in memory */
     unsigned workers, started_workers, most_workers;
     uint64_t granted_bytes;
+    long program_id; /* in MODE_PROCESS: the process that must not be outlived */
     struct working_set set;
     struct mounts mounts;
-    int worker_ids[MAX_WORKERS];
+    int thread_ids[MAX_WORKERS + 1]; /* the leader has none; the last is the watcher's */
     char profile_path[PATH_BYTES];
     char executable[PATH_BYTES];
 };
 
+enum { REPORT_NONE, REPORT_DUE, REPORT_BEING_MADE };
+
 /* What the report says. Not in the mapping: a program that ends first reads it too. */
 static struct {
-    uint32_t wanted; /* 1: a report is due; whoever takes it to 0 makes it */
+    uint32_t report; /* whoever takes it from DUE to BEING_MADE makes it */
     bool verbose, telemetry;
     const char *role, *mode;
     uint8_t start, method, workers;
@@ -93,17 +103,12 @@ static void record_telemetry(enum telemetry_state state, unsigned budget_hits)
 
 static void want_report(void)
 {
-    __atomic_store_n(&progress.wanted, progress.verbose || progress.telemetry, __ATOMIC_RELEASE);
+    bool due = progress.verbose || progress.telemetry;
+    __atomic_store_n(&progress.report, due ? REPORT_DUE : REPORT_NONE, __ATOMIC_RELEASE);
 }
 
-/* budget_hits: bits of enum telemetry_budget. */
-static void make_report(enum telemetry_state state, unsigned budget_hits)
+static void print_report(enum telemetry_state state)
 {
-    if (!__atomic_exchange_n(&progress.wanted, 0, __ATOMIC_ACQ_REL))
-        return;
-    record_telemetry(state, budget_hits);
-    if (!progress.verbose)
-        return;
     struct report line = {.length = 0};
     report_text(&line, "coldboost: role=");
     report_text(&line, progress.role);
@@ -121,6 +126,19 @@ static void make_report(enum telemetry_state state, unsigned budget_hits)
     report_text(&line, telemetry_state_name(state));
     report_text(&line, "\n");
     sys_write(2, line.text, line.length);
+}
+
+/* budget_hits: bits of enum telemetry_budget. */
+static void make_report(enum telemetry_state state, unsigned budget_hits)
+{
+    uint32_t due = REPORT_DUE;
+    if (!__atomic_compare_exchange_n(&progress.report, &due, REPORT_BEING_MADE, false,
+                                     __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+        return;
+    record_telemetry(state, budget_hits);
+    if (progress.verbose)
+        print_report(state);
+    __atomic_store_n(&progress.report, REPORT_NONE, __ATOMIC_RELEASE);
 }
 
 void replay_report_unfinished(void)
@@ -171,6 +189,11 @@ static uint8_t *stacks(struct replay *replay)
     return (uint8_t *)replay + ((sizeof *replay + 63) & ~(size_t)63);
 }
 
+static size_t stack_bytes(enum option_mode mode, unsigned most_workers)
+{
+    return (most_workers + (mode == MODE_PROCESS)) * STACK_BYTES;
+}
+
 static void start_scouts(struct replay *replay);
 
 static void work(struct replay *replay)
@@ -197,14 +220,18 @@ static void run_scout(void *argument)
 }
 
 /* A thread that shares everything with the leader. The kernel clears its id when it is gone. */
+static void start_thread(struct replay *replay, unsigned i, void (*run)(void *))
+{
+    cb_clone(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM |
+                 CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID,
+             stacks(replay) + (i + 1) * STACK_BYTES, &replay->thread_ids[i], run, replay);
+}
+
 static void start_worker(struct replay *replay, void (*run)(void *))
 {
     unsigned i = __atomic_fetch_add(&replay->started_workers, 1, __ATOMIC_RELAXED);
-    if (i >= replay->most_workers)
-        return;
-    cb_clone(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM |
-                 CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID,
-             stacks(replay) + (i + 1) * STACK_BYTES, &replay->worker_ids[i], run, replay);
+    if (i < replay->most_workers)
+        start_thread(replay, i, run);
 }
 
 static void start_workers(struct replay *replay)
@@ -225,8 +252,8 @@ static void join_workers(struct replay *replay)
 {
     for (unsigned i = 1; i < replay->most_workers; i++) {
         int id;
-        while ((id = __atomic_load_n(&replay->worker_ids[i], __ATOMIC_ACQUIRE)) != 0)
-            sys_wait_while(&replay->worker_ids[i], id);
+        while ((id = __atomic_load_n(&replay->thread_ids[i], __ATOMIC_ACQUIRE)) != 0)
+            sys_wait_while(&replay->thread_ids[i], id);
     }
 }
 #else
@@ -259,14 +286,16 @@ static void skip(void)
 static void lead(struct replay *replay)
 {
     struct working_set *set = &replay->set;
-    uint8_t *bytes = stacks(replay) + replay->most_workers * STACK_BYTES;
+    uint8_t *bytes = stacks(replay) + stack_bytes(replay->mode, replay->most_workers);
     int error = load_profile(replay, bytes);
     if (error) {
         make_report(STATE_BAD_PROFILE, 0);
         return;
     }
+    if (replay->mode == MODE_PROCESS) /* the program's folder may be unmounted or removed */
+        cb_syscall6(SYS_chdir, (long)"/", 0, 0, 0, 0, 0);
     progress.ranges_total = set->section->range_count;
-    if (replay->mode != MODE_FORK) {
+    if (replay->mode != MODE_PROCESS) {
         mounts_read(&replay->mounts);
         set->mounts = &replay->mounts;
         set->executable = replay->executable;
@@ -275,7 +304,7 @@ static void lead(struct replay *replay)
         skip();
         return;
     }
-    if (!set->budget_bytes)
+    if (set->budget_bytes == BUDGET_BY_MEMORY)
         set->budget_bytes = budget_by_memory(replay->granted_bytes);
     working_set_sort(set, (struct profile_file *)(uintptr_t)set->profile.files,
                      (struct profile_range *)(uintptr_t)set->profile.ranges);
@@ -310,16 +339,52 @@ static bool leave_descriptor_table(bool keep_stderr)
     return true;
 }
 
+/* Unless the other of leader and watcher is making the report: then that one ends the process. */
+static _Noreturn void end_process(void)
+{
+    replay_report_unfinished();
+    if (__atomic_load_n(&progress.report, __ATOMIC_ACQUIRE) == REPORT_BEING_MADE)
+        cb_syscall6(SYS_exit, 0, 0, 0, 0, 0, 0);
+    sys_exit(0);
+}
+
+/* Whether the kernel has told of the program's end. It wakes those who poll a pidfd (Linux 5.3)
+ * before the program's parent hears of it. */
+static bool await_end(long program_id)
+{
+    long fd = cb_syscall6(SYS_pidfd_open, program_id, 0, 0, 0, 0, 0), n = 0;
+    struct pollfd program = {.fd = (int)fd, .events = POLLIN};
+    while (fd >= 0 && (n = cb_syscall6(SYS_ppoll, (long)&program, 1, 0, 0, 0, 0)) == -EINTR) {
+    }
+    return n == 1;
+}
+
+/* The thread that ends a replay in a process of its own as soon as the program has ended. */
+static void run_watcher(void *argument)
+{
+    long program_id = ((const struct replay *)argument)->program_id;
+    const struct timespec pause = {0, LOOK_NS};
+    bool ended = await_end(program_id);
+    while (!ended && cb_syscall6(SYS_kill, program_id, 0, 0, 0, 0, 0) != -ESRCH)
+        if (cb_syscall6(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, (long)&pause, 0, 0, 0) != 0)
+            cb_syscall6(SYS_exit, 0, 0, 0, 0, 0, 0);
+    end_process();
+}
+
 static void run_leader_thread(void *argument)
 {
     struct replay *replay = argument;
     struct first_thread ended = {.exit_status = 0};
     if (leave_descriptor_table(replay->keep_stderr)) {
         cb_syscall6(SYS_prctl, PR_SET_NAME, (long)"coldboost", 0, 0, 0, 0);
+        if (replay->mode == MODE_PROCESS)
+            start_thread(replay, replay->most_workers, run_watcher);
         lead(replay);
         if (replay->mode == MODE_THREAD)
             ended = first_thread_read();
     }
+    if (replay->mode == MODE_PROCESS)
+        end_process();
     if (ended.signal)
         sys_die_of(ended.signal);
     cb_unmap_and_exit_thread(replay, replay->mapped_bytes, ended.exit_status);
@@ -340,7 +405,7 @@ static long start_leader(struct replay *replay)
     long id = sys_signal_mask(&all, &before);
     if (id < 0)
         return id; /* a replay that takes the program's signals would be worse than none */
-    if (replay->mode == MODE_FORK) {
+    if (replay->mode == MODE_PROCESS) {
         /* No exit signal: the program gets no SIGCHLD, and only wait4(__WALL) would see the child.
          * A debugger would be told of a new thread by that, and gdb gives up: untraced. */
         id = cb_clone(CLONE_UNTRACED, stack_top, NULL, run_leader_process, replay);
@@ -390,20 +455,13 @@ static int peek(int profile, const struct sys_status *status, struct replay_requ
     return agrees ? named : -EMSGSIZE;
 }
 
-bool replay_would_be_adopted(void)
-{
-    int is_subreaper = 0;
-    cb_syscall6(SYS_prctl, PR_GET_CHILD_SUBREAPER, (long)&is_subreaper, 0, 0, 0, 0);
-    return is_subreaper || sys_getpid() == 1;
-}
-
 static struct replay *make(const struct replay_request *request, enum option_mode mode,
                            unsigned most_workers)
 {
     size_t profile_bytes = (size_t)peeked.header.size; /* what stands behind it is not for us */
-    size_t bytes =
-        ((sizeof(struct replay) + 63) & ~(size_t)63) + most_workers * STACK_BYTES + profile_bytes;
-    long memory = sys_map(bytes);
+    size_t bytes = ((sizeof(struct replay) + 63) & ~(size_t)63) + stack_bytes(mode, most_workers) +
+                   profile_bytes;
+    long memory = sys_map(bytes, MAP_SHARED); /* the program may be near its limit */
     if (memory < 0 && memory > -4096)
         return NULL;
     struct replay *replay = (struct replay *)memory;
@@ -416,7 +474,9 @@ static struct replay *make(const struct replay_request *request, enum option_mod
     replay->granted_bytes = request->granted_bytes;
     replay->set.counters = &progress.counters;
     replay->set.budget_bytes = request->budget_bytes;
-    replay->set.deadline_ns = sys_monotonic_ns() + DEADLINE_NS;
+    bool waits = mode == MODE_SYNC && request->policy != POLICY_SNAPSHOT;
+    replay->set.deadline_ns = sys_monotonic_ns() + (waits ? BEFOREHAND_NS : DEADLINE_NS);
+    replay->program_id = sys_getpid();
     text_append(replay->profile_path, PATH_BYTES, 0, request->profile);
     text_append(replay->executable, PATH_BYTES, 0, request->executable);
     return replay;
@@ -427,37 +487,27 @@ static int launch(struct replay *replay)
     /* A thread unmaps the replay when it is done, perhaps before this returns: only copies from
      * here. */
     size_t bytes = replay->mapped_bytes;
-    bool separate_memory = replay->mode == MODE_FORK;
+    bool separate_memory = replay->mode == MODE_PROCESS;
     long id = start_leader(replay);
     if (id < 0 || separate_memory) {
-        __atomic_store_n(&progress.wanted, 0, __ATOMIC_RELEASE); /* a child has a copy */
+        __atomic_store_n(&progress.report, REPORT_NONE, __ATOMIC_RELEASE); /* a child has a copy */
         sys_unmap(replay, bytes);
     }
     return id < 0 ? (int)id : 1;
 }
 
+/*
+ * Where the replay runs: what was asked for, if it can do no harm there. preload/README.md has this
+ * as a table. Only a process leaves the program as it is, but it needs somebody to reap it; and a
+ * thread would not outlive exec.
+ */
 static enum option_mode choose_mode(const struct replay_request *request)
 {
-    if (!CB_HAVE_RAW_THREAD || request->policy == POLICY_SNAPSHOT)
+    if (!CB_HAVE_RAW_THREAD || request->policy == POLICY_SNAPSHOT || request->mode == MODE_SYNC)
         return MODE_SYNC;
-    bool stays = request->mode == MODE_FORK && replay_would_be_adopted();
-    return stays ? MODE_THREAD : request->mode;
-}
-
-/* Whether this start may be replayed, for a profile that names the executable. */
-static bool may_replay(const struct replay_request *request, enum option_mode mode,
-                       struct admission *admission)
-{
-    static const uint8_t methods[] = {METHOD_THREAD, METHOD_FORK, METHOD_SYNC};
-    progress.method = request->ahead ? METHOD_RUN : methods[mode];
-    *admission = admit(request->executable, request->role, request->policy, request->holdout);
-    environment_set_start(admission->start);
-    telemetry_include(peeked.header.crc32, admission->arm, admission->start,
-                      admission->granted ? progress.method : METHOD_NONE);
-    if (!admission->granted)
-        telemetry_write_start(
-            &(struct telemetry_replay){.start = (uint8_t)admission->start, .plan = PLAN_PROFILE});
-    return admission->granted;
+    if (request->mode == MODE_THREAD && !request->ahead)
+        return MODE_THREAD;
+    return adopter_reaps() ? MODE_PROCESS : MODE_SYNC;
 }
 
 static unsigned choose_workers(const struct replay_request *request)
@@ -467,13 +517,38 @@ static unsigned choose_workers(const struct replay_request *request)
     return request->policy == POLICY_GENTLE ? 1 : DEFAULT_WORKERS;
 }
 
+static void settle_mode(const struct replay_request *request, enum option_mode mode,
+                        const struct admission *admission)
+{
+    static const struct {
+        char name[8];
+        uint8_t method;
+    } modes[] = {[MODE_PROCESS] = {"process", METHOD_PROCESS},
+                 [MODE_THREAD] = {"thread", METHOD_THREAD},
+                 [MODE_SYNC] = {"sync", METHOD_SYNC}};
+    progress.mode = modes[mode].name;
+    progress.method = request->ahead ? METHOD_RUN : modes[mode].method;
+    telemetry_include(peeked.header.crc32, admission->arm, admission->start,
+                      admission->granted ? progress.method : METHOD_NONE);
+}
+
+/* Whether this start may be replayed, for a profile that names the executable. */
+static bool may_replay(const struct replay_request *request, struct admission *admission)
+{
+    *admission = admit(request->executable, request->role, request->policy, request->holdout);
+    environment_set_start(admission->start);
+    settle_mode(request, request->mode, admission);
+    if (!admission->granted)
+        telemetry_write_start(
+            &(struct telemetry_replay){.start = (uint8_t)admission->start, .plan = PLAN_PROFILE});
+    return admission->granted;
+}
+
 /* Whether all is in memory, and the start thereby over. */
-static enum residency look(int profile, const struct replay_request *request, enum option_mode mode,
+static enum residency look(int profile, const struct replay_request *request,
                            struct admission *admission)
 {
-    static const char mode_names[][8] = {"thread", "fork", "sync"};
     progress.role = request->label ? request->label : role_name(request->role);
-    progress.mode = mode_names[mode];
     progress.verbose = request->report;
     progress.telemetry = telemetry_is_on();
     progress.start = (uint8_t)admission->start;
@@ -513,14 +588,17 @@ int replay_start(struct replay_request *request, struct admission *admission)
     int profile = sys_open_type(request->profile, S_IFREG, &status);
     if (profile < 0)
         return profile;
-    enum option_mode mode = choose_mode(request);
     enum residency residency = RESIDENCY_UNKNOWN;
     int named = peek(profile, &status, request);
-    bool granted = named > 0 && may_replay(request, mode, admission);
+    bool granted = named > 0 && may_replay(request, admission);
     if (granted)
-        residency = look(profile, request, mode, admission);
+        residency = look(profile, request, admission);
     sys_close(profile);
     if (named <= 0 || !granted)
         return named <= 0 ? named : 2;
-    return residency == RESIDENT ? 1 : read_beside(request, mode, residency == RESIDENCY_UNKNOWN);
+    if (residency == RESIDENT)
+        return 1;
+    enum option_mode mode = choose_mode(request);
+    settle_mode(request, mode, admission);
+    return read_beside(request, mode, residency == RESIDENCY_UNKNOWN);
 }

@@ -160,8 +160,9 @@ static inline long sys_getdents(int fd, void *buffer, size_t bytes)
     return cb_syscall6(SYS_getdents64, fd, (long)buffer, (long)bytes, 0, 0, 0);
 }
 
-/* Private anonymous memory, zeroed; -errno if there is none. */
-static inline long sys_map(size_t bytes)
+/* Anonymous memory, zeroed; -errno if there is none. MAP_SHARED: RLIMIT_DATA does not count it.
+ */
+static inline long sys_map(size_t bytes, int sharing)
 {
 #ifdef SYS_mmap2
     const long number = SYS_mmap2;
@@ -169,7 +170,7 @@ static inline long sys_map(size_t bytes)
     const long number = SYS_mmap;
 #endif
     return cb_syscall6(number, 0, (long)bytes, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+                       sharing | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 }
 
 static inline void sys_unmap(void *address, size_t bytes)

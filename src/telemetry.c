@@ -111,8 +111,8 @@ static uint32_t major_faults(unsigned method)
 {
     struct rusage usage;
     sys_usage(RUSAGE_SELF, &usage);
-    return method == METHOD_FORK || method == METHOD_RUN ? TELEMETRY_UNKNOWN
-                                                         : (uint32_t)usage.ru_majflt;
+    return method == METHOD_PROCESS || method == METHOD_RUN ? TELEMETRY_UNKNOWN
+                                                            : (uint32_t)usage.ru_majflt;
 }
 
 static void write_quietly(int fd, const void *bytes, size_t size)
@@ -300,7 +300,7 @@ const char *telemetry_start_name(unsigned start)
 
 const char *telemetry_method_name(unsigned method)
 {
-    static const char names[][10] = {"none", "thread", "fork", "sync", "run", "unknown"};
+    static const char names[][10] = {"none", "thread", "process", "sync", "run", "unknown"};
     return names[method <= METHOD_RUN ? method : METHOD_RUN + 1];
 }
 

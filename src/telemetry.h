@@ -27,7 +27,7 @@ enum telemetry_event {
     EVENT_END = 2,   /* the program has ended by itself: elapsed_ns is all of its life */
 };
 
-enum telemetry_method { METHOD_NONE, METHOD_THREAD, METHOD_FORK, METHOD_SYNC, METHOD_RUN };
+enum telemetry_method { METHOD_NONE, METHOD_THREAD, METHOD_PROCESS, METHOD_SYNC, METHOD_RUN };
 enum telemetry_plan { PLAN_NONE, PLAN_PROFILE, PLAN_BLIND };
 
 enum telemetry_state {

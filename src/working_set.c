@@ -137,13 +137,30 @@ static long await_page(int fd, uint64_t page)
     return sys_pread(fd, &byte, 1, page * PROFILE_PAGE_BYTES);
 }
 
+/* How much of `wanted` may be asked for at once: whole pages within the budgets, or 0. */
+static size_t claim_bytes(struct working_set *set, uint64_t wanted)
+{
+    uint64_t asked = __atomic_load_n(&set->counters->bytes, __ATOMIC_RELAXED), bytes;
+    if (working_set_budget_hits(set))
+        return 0;
+    do {
+        uint64_t left = asked < set->budget_bytes ? set->budget_bytes - asked : 0;
+        bytes = wanted < CHUNK_BYTES ? wanted : CHUNK_BYTES;
+        if (bytes > left)
+            bytes = left - left % PROFILE_PAGE_BYTES;
+    } while (bytes && !__atomic_compare_exchange_n(&set->counters->bytes, &asked, asked + bytes,
+                                                   false, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+    if (!bytes)
+        __atomic_store_n(&set->is_spent, true, __ATOMIC_RELAXED);
+    return (size_t)bytes;
+}
+
 static void page_in(struct working_set *set, int fd, uint64_t first_page, uint64_t page_count)
 {
     uint64_t offset = first_page * PROFILE_PAGE_BYTES;
     uint64_t end = offset + page_count * PROFILE_PAGE_BYTES;
-    while (offset < end && !working_set_budget_hits(set)) {
-        size_t bytes = end - offset < CHUNK_BYTES ? (size_t)(end - offset) : CHUNK_BYTES;
-        __atomic_add_fetch(&set->counters->bytes, bytes, __ATOMIC_RELAXED);
+    size_t bytes;
+    while (offset < end && (bytes = claim_bytes(set, end - offset)) > 0) {
         if (sys_readahead(fd, offset, bytes) < 0)
             read_through(fd, offset, offset + bytes);
         offset += bytes;
@@ -154,7 +171,8 @@ static void page_in(struct working_set *set, int fd, uint64_t first_page, uint64
 
 unsigned working_set_budget_hits(const struct working_set *set)
 {
-    bool bytes = __atomic_load_n(&set->counters->bytes, __ATOMIC_RELAXED) >= set->budget_bytes;
+    bool bytes = __atomic_load_n(&set->is_spent, __ATOMIC_RELAXED) ||
+                 __atomic_load_n(&set->counters->bytes, __ATOMIC_RELAXED) >= set->budget_bytes;
     bool time = sys_monotonic_ns() >= set->deadline_ns;
     return (bytes ? BUDGET_BYTES : 0u) | (time ? BUDGET_TIME : 0u);
 }

@@ -32,6 +32,7 @@ struct working_set {
     const struct mounts *mounts;
     const char *executable;
 
+    bool is_spent;            /* less than a page is left of budget_bytes */
     uint32_t next_range;      /* the first one that nobody has claimed */
     uint32_t next_chunk;      /* the first range whose chunk no scout has touched */
     uint32_t runs, slow_runs; /* of one new chunk, that waited */

@@ -7,7 +7,8 @@
 #include "sys.h"
 #include "text.h"
 
-#define MAX_INTERPRETERS 5   /* scripts whose interpreter is a script: the kernel's own limit */
+#define MAX_INTERPRETERS 5 /* scripts whose interpreter is a script: the kernel's own limit */
+#define MAX_LINKS        8
 #define HEAD_BYTES       256 /* so much of a "#!" line the kernel reads */
 /* libcoldboost.so without its symbols, and what devices read ahead at once anyway. */
 #define OBJECT_BYTES (128u << 10)
@@ -70,9 +71,28 @@ void ahead_read_object(const char *path)
     sys_close(fd);
 }
 
-long ahead_own_folder(char folder[AHEAD_PATH_BYTES])
+/* Where the symbolic links of the last part of a path lead; the length of that. */
+static long follow(const char *path, char end[AHEAD_PATH_BYTES])
+{
+    char link[AHEAD_PATH_BYTES];
+    size_t length = text_append(end, AHEAD_PATH_BYTES, 0, path);
+    for (int depth = 0; depth < MAX_LINKS; depth++) {
+        long n = sys_readlink(end, link, sizeof link - 1);
+        if (n <= 0)
+            break;
+        link[n] = '\0';
+        while (*link == '/' ? length > 0 : length > 0 && end[length - 1] != '/')
+            length--;
+        length = text_append(end, AHEAD_PATH_BYTES, length, link);
+    }
+    return (long)length;
+}
+
+long ahead_own_folder(const char *called, char folder[AHEAD_PATH_BYTES])
 {
     long length = sys_readlink("/proc/self/exe", folder, AHEAD_PATH_BYTES - 1);
+    if (length < 0 && called)
+        length = follow(called, folder);
     while (length > 0 && folder[--length] != '/') {
     }
     folder[length > 0 ? length : 0] = '\0';
@@ -142,7 +162,7 @@ char *const *ahead_extend(char *const *envp, const char *profile, const char *ob
     while (envp[count])
         count++;
     const size_t added = 3;
-    long memory = sys_map((count + added + 1) * sizeof *envp + text);
+    long memory = sys_map((count + added + 1) * sizeof *envp + text, MAP_PRIVATE);
     if (memory < 0 && memory > -4096)
         return NULL;
     const char **extended = (const char **)memory; /* zeroed: it ends wherever it ends */

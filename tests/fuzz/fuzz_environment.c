@@ -79,8 +79,9 @@ static long pretended_syscall(long number, long a, long b, long c)
 
 static void *mapped;
 
-static long pretended_map(size_t bytes)
+static long pretended_map(size_t bytes, int sharing)
 {
+    (void)sharing;
     return (long)(mapped = calloc(1, bytes));
 }
 

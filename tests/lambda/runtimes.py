@@ -235,11 +235,10 @@ class Runtimes:
     def has_record(self, name, start, variant, state, kind=rb"\w+"):
         """Exactly one replay, of the runtime, in the mode of its variant, as far as it had to go."""
         lines = start.record()
-        mode = b"thread" if variant == "preload" else b"fork"
         done = len(start.client.files) if state == b"done" else 0
         role = b"shell" if os.path.basename(start.client.executable) == "bash" else b"runtime"
-        pattern = (rb"coldboost: role=%b start=%b plan=profile mode=%b ranges=%d/%d bytes=\d+ "
-                   rb"stale_files=0 us=\d+ state=%b" % (role, kind, mode, done, len(start.client.files), state))
+        pattern = (rb"coldboost: role=%b start=%b plan=profile mode=process ranges=%d/%d bytes=\d+ "
+                   rb"stale_files=0 us=\d+ state=%b" % (role, kind, done, len(start.client.files), state))
         self.checks.check(
             len(lines) == 1 and re.fullmatch(pattern, lines[0]), f"{name}: record {lines}, not {pattern}")
         started = start.stderr().count(b"plan=started")
@@ -488,7 +487,7 @@ class Runtimes:
             if self.answers(name, started):
                 lines = started.record()
                 self.checks.check(
-                    len(lines) == 1 and re.search(rb"role=runtime .*plan=profile mode=fork ranges=(\d+)/\1 .*"
+                    len(lines) == 1 and re.search(rb"role=runtime .*plan=profile mode=process ranges=(\d+)/\1 .*"
                                                   rb"stale_files=0 .*state=done", lines[0]), f"{name}: record {lines}")
             started.end()
 

@@ -21,7 +21,7 @@ from coldboost_support import Checks, Profile, plain_environment, run  # noqa: E
 
 PR_SET_CHILD_SUBREAPER = 36
 DONE = re.compile(
-    rb"coldboost: role=other start=cold plan=profile mode=fork ranges=(\d+)/\1 bytes=\d+ "
+    rb"coldboost: role=other start=cold plan=profile mode=process ranges=(\d+)/\1 bytes=\d+ "
     rb"stale_files=0 us=\d+ state=done\n"
 )
 STARTED = re.compile(rb"coldboost: role=\w+ start=unknown plan=started [^\n]*\n")
@@ -70,8 +70,8 @@ class Wrapper:
         verbose = {**self.boost, "COLDBOOST_VERBOSE": "1"}
         outcome = self.run(self.victim, "wait", environment=verbose, **adopt)
         self.checks.check(
-            outcome.stderr.count(b"\n") == 1 and b"mode=thread" in outcome.stderr and b"state=done" in outcome.stderr,
-            f"subreaper: the constructor leaves the replay to nobody: {outcome.stderr}",
+            outcome.stderr.count(b"\n") == 2 and re.search(rb"mode=sync .*state=done", outcome.stderr),
+            f"subreaper: the replay is over before exec: {outcome.stderr}",
         )
         for name, arguments in {
             "looks around": ["go", "errno", "state", "children", "close", "hold"],

@@ -34,4 +34,7 @@ int count_tasks(void);
  * patience. */
 void wait_for_threads(void);
 
+/* The same, and until this session has no orphan of ours: a replay in a process of its own. */
+void wait_for_replay(void);
+
 #endif

@@ -376,7 +376,7 @@ def configurations(folder, profile, programs, object_path):
     yield "no profile", {}
     yield "profile", {"COLDBOOST_PROFILE": good}
     forced = {"COLDBOOST_PROFILE": good, "COLDBOOST": "force"}
-    for mode in ("thread", "fork", "sync"):
+    for mode in ("process", "thread", "sync"):
         yield f"forced, {mode}", {**forced, "COLDBOOST_MODE": mode}
     yield "forced, auditor", {**forced, "LD_AUDIT": object_path, "LD_PRELOAD": None}
     yield "forced, auditor and preloaded", {**forced, "LD_AUDIT": object_path}

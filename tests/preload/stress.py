@@ -131,7 +131,7 @@ class Stress:
             return "warm", {"LD_PRELOAD": self.object, "COLDBOOST_PROFILE": self.warm}
         variables = {"LD_PRELOAD": self.object, "COLDBOOST_PROFILE": self.cold}
         if i % 10 == 0:
-            return "forked", {**variables, "COLDBOOST": "force", "COLDBOOST_MODE": "fork"}
+            return "forked", {**variables, "COLDBOOST": "force", "COLDBOOST_MODE": "process"}
         if i % 10 < 5:
             return "forced", {**variables, "COLDBOOST": "force"}
         return "cold", variables

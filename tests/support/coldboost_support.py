@@ -170,6 +170,7 @@ def wrapped(wrapper, environment, command):
 
 
 def run(command, environment, stdin=b"", cwd=None, timeout=100, **more):
+    """In a session of its own, by which a victim finds the processes that belong to its start."""
     result = subprocess.run(
         command,
         env=environment,
@@ -178,6 +179,7 @@ def run(command, environment, stdin=b"", cwd=None, timeout=100, **more):
         cwd=cwd,
         timeout=timeout,
         check=False,
+        start_new_session=True,
         **more,
     )
     return Outcome(result.returncode, result.stdout, result.stderr)

@@ -38,7 +38,7 @@ UNKNOWN, COLD, WARM, RESTART = range(4)
 OTHER, RUNTIME, EXTENSION, SHELL, CHILD = range(5)
 NONE, ON_DEMAND, PROVISIONED, SNAP_START, MANAGED = range(5)
 NO_PLAN, PROFILE, BLIND = range(3)
-NO_METHOD, THREAD, FORK, SYNC, RUN = range(5)
+NO_METHOD, THREAD, PROCESS, SYNC, RUN = range(5)
 NO_STATE, DONE, SKIPPED, BUDGET, UNFINISHED, BAD_PROFILE = range(6)
 BOOSTED, HOLDOUT = 1, 2
 PR_SET_CHILD_SUBREAPER = 36
@@ -140,7 +140,7 @@ class Telemetry:
 
     def boosted(self):
         common = {"role": OTHER, "init_type": NONE, "arm": BOOSTED, "program": "victim", "holdout": 0}
-        for mode, method in (("thread", THREAD), ("fork", FORK), ("sync", SYNC)):
+        for mode, method in (("thread", THREAD), ("process", PROCESS), ("sync", SYNC)):
             outcome, records = self.start("wait", "errno", COLDBOOST_MODE=mode, COLDBOOST_WORKERS="4")
             self.checks.equal(outcome.stderr, b"", f"stderr of {mode}")
             records.sort(key=lambda record: record.event)
@@ -154,7 +154,7 @@ class Telemetry:
                 {**common, "event": END, "method": method, "profile_id": self.profile_id},
             )
             for record in records:
-                known = record.event == END or method != FORK
+                known = record.event == END or method != PROCESS
                 self.checks.equal(record.major_faults != 0xFFFFFFFF, known, f"faults of {mode}")
                 self.checks.check(0 < record.elapsed_ns < 60e9, f"{mode} took {record.elapsed_ns} ns")
         outcome, records = self.start(
@@ -182,7 +182,7 @@ class Telemetry:
 
     def not_boosted(self):
         """Starts without a replay leave a record too; those that are none of ours leave nothing."""
-        _, records = self.start("wait", COLDBOOST="auto")
+        _, records = self.start("wait", COLDBOOST="auto", COLDBOOST_MODE="thread")
         self.expect(
             "warm", sorted(records, key=lambda record: record.event),
             {"event": START, "start": WARM, "state": SKIPPED, "bytes_asked": 0, "method": THREAD},
@@ -250,7 +250,7 @@ class Telemetry:
                 self.checks.check(not found, f"{target[:60]}, {settings}: {found}")
         self.checks.check(not os.path.lexists(f"{self.folder}/linked"), "a link was followed")
         limit = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))}
-        for settings in ({}, {"COLDBOOST_HOLDOUT": "100"}, {"COLDBOOST_MODE": "fork"}):
+        for settings in ({}, {"COLDBOOST_HOLDOUT": "100"}, {"COLDBOOST_MODE": "process"}):
             outcome, _ = self.start("errno", "state", how=limit, **settings)
             found = "; ".join(plain.differences(outcome))
             self.checks.check(not found, f"no file may be written, {settings}: {found}")
@@ -288,8 +288,8 @@ class Telemetry:
     def restarts(self):
         """The second process of a program in a sandbox is no cold start."""
         for init_type, kind, again in (
-            (None, ON_DEMAND, (THREAD, DONE, 8 * 4096)),
-            ("provisioned-concurrency", PROVISIONED, (THREAD, DONE, 8 * 4096)),
+            (None, ON_DEMAND, (PROCESS, DONE, 8 * 4096)),
+            ("provisioned-concurrency", PROVISIONED, (PROCESS, DONE, 8 * 4096)),
             ("snap-start", SNAP_START, (SYNC, DONE, 8 * 4096)),
             ("lambda-managed-instances", MANAGED, (NO_METHOD, NO_STATE, 0)),
         ):
@@ -298,7 +298,7 @@ class Telemetry:
             common = {"role": RUNTIME, "init_type": kind, "memory_mib": 256}
             name = init_type or "on-demand"
             _, records = self.start("wait", "leave", **settings)
-            method = SYNC if kind == SNAP_START else THREAD
+            method = SYNC if kind == SNAP_START else PROCESS
             self.expect(name, records, {**common, "start": COLD, "state": DONE, "method": method})
             gentle = [record.workers == 1 for record in records]
             self.checks.equal(gentle, [kind == PROVISIONED], f"{name} has one worker")
@@ -371,9 +371,9 @@ class Telemetry:
             (record.role, record.program, record.start, record.method)
             for record in records if record.event == START
         )
-        expected = [(SHELL, "bash", COLD, THREAD), (CHILD, "victim", COLD, THREAD),
+        expected = [(SHELL, "bash", COLD, PROCESS), (CHILD, "victim", COLD, PROCESS),
                     (CHILD, "victim", RESTART, NO_METHOD), (CHILD, "victim", RESTART, NO_METHOD),
-                    (RUNTIME, "victim", RESTART, THREAD)]
+                    (RUNTIME, "victim", RESTART, PROCESS)]
         self.checks.equal(starts, collections.Counter(expected), "a bootstrap script")
         self.forget_markers()
         _, records = self.start(
@@ -392,7 +392,7 @@ class Telemetry:
             **self.in_lambda(), "COLDBOOST_TELEMETRY": "emf", "AWS_LAMBDA_FUNCTION_NAME": "my-function",
             "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
         }
-        for mode in ("thread", "fork", "sync"):
+        for mode in ("process", "thread", "sync"):
             self.forget_markers()
             outcome, records = self.start("wait", "leave", COLDBOOST_MODE=mode, **settings)
             self.expect("emf", records)
@@ -405,7 +405,7 @@ class Telemetry:
             }
             found = {name: document.get(name) for name in expected}
             self.checks.equal(found, expected, f"members of the line, {mode}")
-            self.checks.equal("MajorFaults" in document, mode != "fork", f"faults in the line, {mode}")
+            self.checks.equal("MajorFaults" in document, mode != "process", f"faults in the line, {mode}")
         outcome, _ = self.start("errno", COLDBOOST_HOLDOUT="100", **settings)
         document = self.emf_document("holdout", outcome)
         self.checks.equal(document.get("Arm"), "holdout", "arm in the line")

@@ -272,18 +272,26 @@ Test(working_set, paths_are_looked_up_and_folders_listed)
 
 Test(working_set, stops_at_its_budgets)
 {
-    set.budget_bytes = 3 * PROFILE_PAGE_BYTES;
-    read_all(NULL);
-    cr_expect_eq(counters.bytes, 6 * PROFILE_PAGE_BYTES, "what was begun is finished");
-    cr_expect_eq(working_set_budget_hits(&set), BUDGET_BYTES);
-    cr_expect_not(working_set_touch_chunk(&set));
+    static const uint64_t budgets[] = {0, 1, PROFILE_PAGE_BYTES - 1, 3 * PROFILE_PAGE_BYTES,
+                                       4 * PROFILE_PAGE_BYTES - 1};
+    for (size_t i = 0; i < sizeof budgets / sizeof *budgets; i++) {
+        set.next_range = 0;
+        set.is_spent = false;
+        counters.bytes = 0;
+        set.budget_bytes = budgets[i];
+        read_all(NULL);
+        cr_expect_eq(counters.bytes, budgets[i] / PROFILE_PAGE_BYTES * PROFILE_PAGE_BYTES);
+        cr_expect_eq(working_set_budget_hits(&set), BUDGET_BYTES, "%zu", i);
+        cr_expect_not(working_set_touch_chunk(&set));
+    }
     set.budget_bytes = UINT64_MAX;
+    set.is_spent = false;
     cr_expect_eq(working_set_budget_hits(&set), 0);
     set.deadline_ns = sys_monotonic_ns();
     cr_expect_not(working_set_read_run(&set));
     cr_expect_not(working_set_touch_chunk(&set));
     cr_expect_eq(working_set_budget_hits(&set), BUDGET_TIME);
-    cr_expect_eq(counters.bytes, 6 * PROFILE_PAGE_BYTES);
+    cr_expect_eq(counters.bytes, 3 * PROFILE_PAGE_BYTES);
 }
 
 Test(working_set, is_sorted_within_windows)

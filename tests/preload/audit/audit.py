@@ -69,7 +69,7 @@ class Audit:
         self.checks.equal(none, [], "nobody of us")
         seen, reports = self.start(audit=self.object)
         self.checks.equal(len(reports), 1, f"reports: {reports}")
-        self.checks.equal(reports[0].get("mode"), "fork", "who replays")
+        self.checks.equal(reports[0].get("mode"), "process", "who replays")
         self.checks.equal(reports[0].get("ranges"), f"{FILES}/{FILES}", "ranges")
         self.checks.equal(seen.pop("LD_AUDIT"), self.object, "LD_AUDIT")
         plain.pop("LD_AUDIT")
@@ -112,7 +112,7 @@ class Audit:
         """Ours is one of several, and what stands around it stays."""
         for audit in (f"{self.empty}:{self.object}", f"{self.object}:{self.empty}"):
             seen, reports = self.start(audit=audit, preload=self.object)
-            replayed = [report for report in reports if report.get("mode") == "fork"]
+            replayed = [report for report in reports if report.get("mode") == "process"]
             self.checks.equal((len(replayed), seen["LD_AUDIT"], seen["in_place"]), (1, audit, "1"), f"{audit}: {reports}")
 
     def once(self):
@@ -123,7 +123,7 @@ class Audit:
         self.checks.equal(plans, [("other", "started"), ("run", "profile")], "coldboost run with an auditor")
         self.checks.equal(seen["functions"], "1", "preloaded by coldboost run")
         _, reports = self.start([self.audited, "again"], audit=self.object)
-        self.checks.equal([report.get("mode") for report in reports], ["fork", "fork"], "two programs of a process")
+        self.checks.equal([report.get("mode") for report in reports], ["process", "process"], "two programs of a process")
 
     def not_asked(self):
         for settings in ({"COLDBOOST": "off"}, {"COLDBOOST_PROFILE": f"{self.folder}/missing.cbp"},
@@ -136,7 +136,7 @@ class Audit:
         for percent, arm in ((100, "holdout"), (0, "boosted")):
             settings = {"COLDBOOST_HOLDOUT": str(percent), "COLDBOOST_TELEMETRY": f"{self.folder}/telemetry"}
             _, reports = self.start(audit=self.object, preload=self.object, **settings)
-            replayed = [report for report in reports if report.get("mode") == "fork"]
+            replayed = [report for report in reports if report.get("mode") == "process"]
             self.checks.equal(len(replayed), 0 if percent else 1, f"replays of {arm}: {reports}")
             text = ""
             for _ in range(PATIENCE_S * 10):  # the replay writes its record beside the program
@@ -147,14 +147,14 @@ class Audit:
             self.checks.check(re.search(rf"\b{arm}\b", text) is not None, f"{arm}: {text}")
 
     def adopted(self):
-        """In process 1 the replay would stay a zombie: the constructor does it, in a thread."""
+        """In process 1 the replay would stay a zombie: it is over before the loader goes on."""
         if os.getuid() != 0:
             self.checks.skip("process 1", "needs root")
             return
         command = ["unshare", "--pid", "--fork", "--kill-child", "env", f"LD_AUDIT={self.object}",
                    f"LD_PRELOAD={self.object}", self.audited]
         seen, reports = self.start(command)
-        self.checks.equal([report.get("mode") for report in reports], ["thread"], f"{reports}")
+        self.checks.equal([report.get("mode") for report in reports], ["sync", None], f"{reports}")
         self.checks.equal((seen["in_place"], seen["functions"]), ("1", "1"), "process 1")
 
 

@@ -2,6 +2,8 @@
  * audited.c: a program that prints what an auditor could have left in it; with an argument it first
  * executes itself without it.
  */
+#include "../look.h"
+
 #include <dlfcn.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -46,5 +48,6 @@ int main(int argc, char **argv)
     printf("kind=%d\n", kind ? kind() : 0);
     const char *audit = getenv("LD_AUDIT");
     printf("LD_AUDIT=%s\n", audit ? audit : "");
+    wait_for_replay(); /* or it would end with us */
     return 0;
 }

@@ -62,7 +62,7 @@ class Manners:
             **more,
         }
 
-    def compare(self, name, arguments, modes=("thread", "fork", "sync"), times=3, prefix=(), **how):
+    def compare(self, name, arguments, modes=("process", "thread", "sync"), times=3, prefix=(), **how):
         """With and without us, in every mode, a few times over: what races may show."""
         extra = how.pop("environment", {})
         command = [*prefix, self.victim, *arguments]
@@ -93,6 +93,22 @@ class Manners:
         early = {"VICTIM_FORKS_EARLY": "1"}
         self.compare("forks before main", ["errno", "children"], environment=early)
 
+    def data_limit(self, limited):
+        """With what the program and an idle object need, and no page more: the replay's own memory counted,
+        too, and made the program's next allocation fail."""
+        def starts(kib, mode, **more):
+            variables = {**self.environment, **self.boosted(mode, **more)}
+            how = limited(resource.RLIMIT_DATA, kib << 10)
+            return run([self.victim, "take"], variables, cwd="/", preexec_fn=how).status == 0
+
+        enough, short = 1 << 20, 0
+        while enough - short > 4:
+            middle = (enough + short) // 2
+            enough, short = (middle, short) if starts(middle, "process", COLDBOOST="off") else (enough, middle)
+        for mode in ("process", "thread", "sync"):
+            for _ in range(10):
+                self.checks.check(starts(enough, mode), f"{enough} KiB of data are not enough with {mode}")
+
     def under_limits(self):
         """Where descriptors, memory, processes or stack are short, or the environment is odd."""
         see = ["errno", "state", "children"]
@@ -106,6 +122,8 @@ class Manners:
         for mib in (8, 16, 32, 64):
             how = {"preexec_fn": limited(resource.RLIMIT_AS, mib << 20)}
             self.compare(f"{mib} MiB of address space", see, times=1, **how)
+
+        self.data_limit(limited)
 
         def small_stack():
             # Where the stack begins is random by 8 KiB: the loader alone may then overflow it.
@@ -157,7 +175,7 @@ class Manners:
         else:
             self.checks.skip("process 1", "no new PID namespace here (unshare as root)")
 
-    def frozen(self, name, arguments, modes=("thread", "fork"), **settings):
+    def frozen(self, name, arguments, modes=("process", "thread"), **settings):
         plain = run([self.victim, *arguments], self.environment, b"g", cwd="/")
         for mode in modes:
             variables = self.boosted(mode, **settings)
@@ -199,7 +217,7 @@ class Manners:
 
     def reports(self):
         """One line when asked for, in every mode and for every plan; otherwise none."""
-        for mode in ("thread", "fork", "sync"):
+        for mode in ("process", "thread", "sync"):
             outcome = run(
                 [self.victim, "wait"], {**self.environment, **self.boosted(mode, COLDBOOST_VERBOSE="1")}
             )
@@ -223,12 +241,18 @@ class Manners:
                 b"role=runtime",
             ),
             "Lambda extension": ({"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:1"}, b"role=extension"),
-            "bad value": ({"COLDBOOST_MODE": "often"}, b"invalid_options=1"),
         }
         for name, (variables, expected) in plans.items():
             outcome = run([self.victim, "errno"], {**verbose, **variables})
             self.one_line(f"report, {name}", outcome)
             self.checks.check(expected in outcome.stderr, f"report, {name}: {outcome.stderr}")
+        for value in ("COLDBOOST_MODE=often", "COLDBOOST_BUDGET=64 k", "COLDBOOST=sometimes"):
+            said = b"coldboost: " + value.encode() + b": not understood; the default stands\n"
+            for settings in ({}, self.boosted("sync", COLDBOOST_VERBOSE="1")):
+                outcome = run([self.victim, "errno"], {**verbose, **settings, **dict([value.split("=")])})
+                self.checks.equal(outcome.stderr.count(said), 1, f"{value}: {outcome.stderr}")
+                outcome.stderr = outcome.stderr.replace(said, b"")
+                self.one_line(f"report, {value}", outcome)
         outcome = run([self.victim, "errno"], {**verbose, "COLDBOOST": "off"})
         self.checks.equal(outcome.stderr, b"", "report although it is off")
 

@@ -121,7 +121,7 @@ class Replay:
         looking whether a file is in memory makes newer kernels read a few pages of it."""
         pieces = [(0, 2), (40, 3), (100, 1), (126, 2)]
         expected = {page for first, count in pieces for page in range(first, first + count)}
-        for mode in ("thread", "fork", "sync"):
+        for mode in ("process", "thread", "sync"):
             for workers in ("1", "4", "16"):
                 paths, others = self.make_files(30, 128), self.make_files(3, 128)
                 profile = self.profile_of([(path, pieces) for path in paths])
@@ -144,7 +144,7 @@ class Replay:
 
     def unforced(self):
         """The same when it has to find out that the files are cold."""
-        for mode in ("thread", "fork", "sync"):
+        for mode in ("process", "thread", "sync"):
             paths = self.make_files(20, 32)
             profile = self.profile_of([(path, [(8, 8)]) for path in paths])
             for path in paths:
@@ -227,7 +227,7 @@ class Replay:
         os.remove(locked)
         os.symlink(locked, locked)
         unchanged = [larger, shorter, touched, target]
-        for mode in ("thread", "fork", "sync"):
+        for mode in ("process", "thread", "sync"):
             for path in good + unchanged:
                 evict(path)
             report = self.start(profile, COLDBOOST_MODE=mode)
@@ -271,7 +271,7 @@ class Replay:
         changer.start()
         try:
             for i in range(45):
-                mode = ("thread", "fork", "sync")[i % 3]
+                mode = ("process", "thread", "sync")[i % 3]
                 states.add(self.start(name, COLDBOOST="force", COLDBOOST_MODE=mode).get("state"))
         finally:
             over.set()

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -85,6 +86,17 @@ static void let_gdb_attach(void)
     printf("gdb: %d\n", system(order));
 }
 
+/* As a program does whose start needs much memory: at once, and all of it. */
+static void take_memory(void)
+{
+    enum { BYTES = 8 << 20 };
+    char *memory = mmap(NULL, BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
+        exit(94);
+    memset(memory, 1, BYTES);
+    munmap(memory, BYTES);
+}
+
 static void read_stdin(bool to_the_end)
 {
     char byte;
@@ -128,7 +140,7 @@ int main(int argc, char **argv)
         else if (strcmp(what, "spawns") == 0)
             print_spawns();
         else if (strcmp(what, "wait") == 0)
-            wait_for_threads();
+            wait_for_replay();
         else if (strcmp(what, "gdb") == 0)
             let_gdb_attach();
         else if (strcmp(what, "main-leaves") == 0)
@@ -145,6 +157,8 @@ int main(int argc, char **argv)
             return 96;
         } else if (strcmp(what, "leave") == 0)
             _exit(3);
+        else if (strcmp(what, "take") == 0)
+            take_memory();
         else if (strcmp(what, "crash") == 0)
             raise(SIGSEGV);
         else if (strcmp(what, "go") == 0)

@@ -119,6 +119,13 @@ static int print_maps(void)
     return maps ? fclose(maps) : 1;
 }
 
+static void hold(void)
+{
+    char byte;
+    while (read(0, &byte, 1) > 0) {
+    }
+}
+
 int main(int argc, char **argv)
 {
     int first_errno = errno;
@@ -133,6 +140,10 @@ int main(int argc, char **argv)
         return printf("%d\n", count_tasks()) < 0;
     if (strcmp(name, "maps") == 0)
         return print_maps();
+    if (strcmp(name, "wait") == 0) {
+        wait_for_replay();
+        return 0;
+    }
     const struct victim *victim = find_victim(name);
     if (!victim && strcmp(name, "look") != 0)
         return 95;
@@ -148,5 +159,10 @@ int main(int argc, char **argv)
     print_children();
     wait_for_threads();
     print_leftovers();
+    fflush(stdout);
+    if (getenv("VICTIM_HOLDS"))
+        hold();
+    else
+        wait_for_replay(); /* or it would end with us */
     return 0;
 }

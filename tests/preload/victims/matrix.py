@@ -42,8 +42,8 @@ from coldboost_support import (  # noqa: E402
 FILES, FILE_PAGES = 240, 16
 PATIENCE_S = 60
 # How many times each. The emulator knows no child that sends no signal at its end. "auditor" is both
-# preloaded and an auditor, and has the replay in a process of its own as "fork" has.
-MODES = {"thread": 1, "sync": 1} if emulator() else {"thread": 2, "fork": 1, "sync": 1, "auditor": 1}
+# preloaded and an auditor, and has the replay in a process of its own as "process" has.
+MODES = {"thread": 1, "sync": 1} if emulator() else {"thread": 2, "process": 1, "sync": 1, "auditor": 1}
 NOBODY = 65534
 CAPABILITY_2_EFFECTIVE, CAPABILITY_RAW = 0x02000001, 1 << 13  # of linux/capability.h
 BEFORE_MAIN = 1
@@ -55,7 +55,7 @@ LIBC = ctypes.CDLL(None)
 SINGLE_THREAD = "the kernel allows it to a process of one thread, and it does not go by libc's name"
 ALL_THREADS = "a filter that kills is put on all threads"
 FORKS = "the first of two forks is waited for"
-FOLLOWED = "valgrind looks at the replay's process, and for an auditor at what the loader frees, too"
+FOLLOWED = "valgrind looks at what the loader frees of an auditor, too"
 KNOWN = {
     "unshare user": {"thread": SINGLE_THREAD},
     "unshare user before main": {"thread": SINGLE_THREAD},
@@ -65,9 +65,9 @@ KNOWN = {
     "seccomp kills all threads": {"thread": ALL_THREADS},
     "seccomp kills each thread": {"thread": ALL_THREADS},
     "seccomp traps all threads": {"thread": ALL_THREADS},
-    "time of children": {"fork": FORKS, "auditor": FORKS},
-    "valgrind, looks around": {"fork": FOLLOWED, "auditor": FOLLOWED},
-    "valgrind, wait for anybody": {"fork": FOLLOWED, "auditor": FOLLOWED},
+    "time of children": {"process": FORKS, "auditor": FORKS},
+    "valgrind, looks around": {"auditor": FOLLOWED},
+    "valgrind, wait for anybody": {"auditor": FOLLOWED},
 }
 
 
