@@ -203,10 +203,16 @@ static bool has_no_storage(const char *path)
     return false;
 }
 
+bool record_may_look_at(int directory, const char *path)
+{
+    struct stat status;
+    long error = cb_syscall6(SYS_newfstatat, directory, (long)path, (long)&status, 0, 0, 0);
+    return error != -EFAULT && error != -ENAMETOOLONG && error != -EBADF;
+}
+
 static void look_up(int directory, const char *path, bool failed, enum trace_how how)
 {
-    int error = failed && __errno_location ? *__errno_location() : failed ? EFAULT : 0;
-    if (error == EFAULT || error == ENAMETOOLONG || error == EBADF || !process() || !path[0])
+    if (!process() || (failed && !record_may_look_at(directory, path)) || !path[0])
         return;
     char whole[PATH_MAX];
     size_t length = path[0] == '/' ? 0 : start_path(directory, whole);
@@ -386,16 +392,19 @@ static void at_exit(void *unused)
 }
 
 /*
- * Runs before the initialisers of other objects (-z initfirst), when libc has no environ yet: glibc
- * hands it over, musl does not and has it. An atexit handler that belongs to no object, registered
- * this early, runs after the destructors of all of them.
+ * Runs before the initialisers of other objects (-z initfirst), when libc has no environ yet:
+ * glibc's loader hands it over, also where there is no libc; musl does not and has it. An atexit
+ * handler that belongs to no object, registered this early, runs after the destructors of all of
+ * them.
  */
 __attribute__((constructor)) static void begin(int argc, char **argv, char **envp)
 {
+    (void)argc;
     (void)argv;
-    bool glibc = argc >= 0 && gnu_get_libc_version != NULL;
-    char **environment = glibc ? envp : &environ ? environ : NULL;
+    bool musl = &environ && !gnu_get_libc_version;
+    char **environment = musl ? environ : envp;
     const char *trace_path;
+    record_find_next();
     record_remember_environment(environment, &trace_path);
     if (!trace_path)
         return;

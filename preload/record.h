@@ -2,6 +2,8 @@
  * record.h: what the parts of libcoldboost-record.so share. Rules for all of them:
  *
  *  1. Never change what the program does, prints or returns; errno stays as the real call left it.
+ *     It is not even looked at: a child may run on a thread pointer that leads nowhere (Chromium's
+ *     sandbox helper does), and there libc can set errno, but nobody can ask where it is.
  *  2. System calls only (kernel.h), and the next definition of the call that is being observed. No
  *     malloc, no stdio, no thread, no thread-local variable: all of this must work in a signal
  *     handler, between vfork and exec, and before libc is ready.
@@ -37,10 +39,11 @@ void record_whole_file(const char *path);
 
 /*
  * The program looked a path up, relative to a directory's descriptor or AT_FDCWD. To be called
- * behind the real call, which failed with errno if `failed`: one that failed for its pointer is not
- * looked at.
+ * behind the real call; if that `failed`, the kernel is asked whether it was for the pointer, which
+ * is then not looked at.
  */
 void record_lookup(int directory, const char *path, bool failed);
+bool record_may_look_at(int directory, const char *path);
 
 /* Notes the touched pages of the mappings between these addresses. */
 void record_pages(uintptr_t from, uintptr_t to);
@@ -89,8 +92,18 @@ bool record_wants_stacks(void);
 void record_stack(uint32_t file);
 void record_loaded(void);
 
-/* The next definition of a function behind ours, NULL if there is none. */
-void *record_next(const char *name);
+/*
+ * The next definition of a function behind ours, NULL if there is none. Looking for it takes the
+ * loader's lock and thread-local data, which not every caller has: record_find_next() finds all of
+ * them when the object is loaded, and only what comes later with dlopen() is left to the first
+ * call.
+ */
+struct record_next {
+    const char *name;
+    void *_Atomic function;
+};
+void record_find_next(void);
+void *record_next(struct record_next *of);
 
 /* Ends a wrapped call that there is no next definition of, or that ended with -errno. */
 static inline long record_result(long result)
@@ -102,11 +115,18 @@ static inline long record_result(long result)
     return -1;
 }
 
-/* Declares `next`, the definition behind the wrapper NAME, as a pointer to its type. */
+/*
+ * Declares `next`, the definition behind the wrapper NAME, as a pointer to its type; with
+ * RECORD_NEXT_IF_KNOWN() it is NULL before record_find_next().
+ */
 #define RECORD_NEXT(name)                                                                          \
-    static __typeof__(name) *_Atomic cached;                                                       \
-    __typeof__(name) *next = cached;                                                               \
-    if (!next)                                                                                     \
-    cached = next = (__typeof__(name) *)(uintptr_t)record_next(#name)
+    RECORD_ENTRY(name);                                                                            \
+    __typeof__(name) *next = (__typeof__(name) *)(uintptr_t)record_next(&next_entry)
+#define RECORD_NEXT_IF_KNOWN(name)                                                                 \
+    RECORD_ENTRY(name);                                                                            \
+    __typeof__(name) *next = (__typeof__(name) *)(uintptr_t)next_entry.function
+#define RECORD_ENTRY(of)                                                                           \
+    static struct record_next next_entry                                                           \
+        __attribute__((section("record_next_entries"), used)) = {#of, NULL}
 
 #endif

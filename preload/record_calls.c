@@ -23,35 +23,57 @@ ssize_t __read_chk(int fd, void *buffer, size_t bytes, size_t room);
 ssize_t __pread_chk(int fd, void *buffer, size_t bytes, off_t offset, size_t room);
 ssize_t __pread64_chk(int fd, void *buffer, size_t bytes, off64_t offset, size_t room);
 
+/* The entries of all wrappers, side by side; the linker says where. */
+extern struct record_next __start_record_next_entries[] __attribute__((visibility("hidden")));
+extern struct record_next __stop_record_next_entries[] __attribute__((visibility("hidden")));
+
 struct search {
-    const char *name;
+    struct record_next *first, *end;
     bool behind; /* our own object has gone by */
-    void *found;
 };
 
-static int find_next(const struct object *object, void *context)
+static int search_object(const struct object *object, void *context)
 {
     struct search *search = context;
     uintptr_t here = (uintptr_t)record_next;
-    if (search->behind)
-        search->found = object_function(object, search->name);
-    else
+    if (!search->behind) {
         search->behind = here >= object->begin && here < object->end;
-    return search->found != NULL;
+        return 0;
+    }
+    for (struct record_next *of = search->first; of < search->end; of++)
+        if (!of->function)
+            of->function = object_function(object, of->name);
+    return 0;
 }
 
-/* dlsym knows about versions; but before glibc 2.34 it is in a library that not every program has.
+/*
+ * dlsym knows about versions; but before glibc 2.34 it is in a library that not every program has,
+ * and it is not asked for what nobody has: it would remember that for the program's dlerror.
  */
-void *record_next(const char *name)
+static void find(struct record_next *first, struct record_next *end)
 {
     int saved = __errno_location ? *__errno_location() : 0;
-    struct search search = {.name = name};
-    void *next = dlsym ? dlsym(RTLD_NEXT, name) : NULL;
-    if (!next && objects_visit(find_next, &search))
-        next = search.found;
+    struct search search = {first, end, false};
+    objects_visit(search_object, &search);
+    for (struct record_next *of = first; dlsym && of < end; of++) {
+        void *next = of->function ? dlsym(RTLD_NEXT, of->name) : NULL;
+        if (next)
+            of->function = next;
+    }
     if (__errno_location)
         *__errno_location() = saved;
-    return next;
+}
+
+void record_find_next(void)
+{
+    find(__start_record_next_entries, __stop_record_next_entries);
+}
+
+void *record_next(struct record_next *of)
+{
+    if (!of->function)
+        find(of, of + 1);
+    return of->function;
 }
 
 /* ---- reads: one row a function -------------------------------------------------------------- */
@@ -127,39 +149,43 @@ RECORD_API DIR *fdopendir(int fd)
     return directory;
 }
 
-/* ---- mappings: straight to the kernel, since an allocator may call these before it can serve
- * dlsym */
+/* ---- mappings: an allocator may call these before it can serve dlsym; then straight to the kernel
+ */
 
-static void *map(void *address, size_t bytes, int protection, int flags, int fd, off64_t offset)
+static void mapped(void *address, size_t bytes, int flags, int fd)
 {
-    long result = cb_syscall6(SYS_mmap, (long)address, (long)bytes, protection, flags, fd, offset);
-    if (result < 0 && result > -4096)
-        return (void *)record_result(result);
-    if (!(flags & MAP_ANONYMOUS)) {
-        if (record_wants_random_mappings())
-            kernel_madvise((void *)result, bytes, MADV_RANDOM);
-        record_met(fd);
+    if (address == MAP_FAILED || flags & MAP_ANONYMOUS)
+        return;
+    if (record_wants_random_mappings())
+        kernel_madvise(address, bytes, MADV_RANDOM);
+    record_met(fd);
+}
+
+#define MAP_CALL(name, offset_type)                                                                \
+    RECORD_API void *name(void *address, size_t bytes, int protection, int flags, int fd,          \
+                          offset_type offset)                                                      \
+    {                                                                                              \
+        RECORD_NEXT_IF_KNOWN(name);                                                                \
+        void *result =                                                                             \
+            next ? next(address, bytes, protection, flags, fd, offset)                             \
+                 : (void *)record_result(cb_syscall6(SYS_mmap, (long)address, (long)bytes,         \
+                                                     protection, flags, fd, offset));              \
+        mapped(result, bytes, flags, fd);                                                          \
+        return result;                                                                             \
     }
-    return (void *)result;
-}
 
-RECORD_API void *mmap(void *address, size_t bytes, int protection, int flags, int fd, off_t offset)
-{
-    return map(address, bytes, protection, flags, fd, offset);
-}
-
-RECORD_API void *mmap64(void *address, size_t bytes, int protection, int flags, int fd,
-                        off64_t offset)
-{
-    return map(address, bytes, protection, flags, fd, offset);
-}
+MAP_CALL(mmap, off_t)
+MAP_CALL(mmap64, off64_t)
 
 RECORD_API int munmap(void *address, size_t bytes)
 {
+    RECORD_NEXT_IF_KNOWN(munmap);
     uintptr_t from = (uintptr_t)address;
     if (pages_has_file(record_page_bytes(), from, from + bytes))
         record_pages(from, from + bytes);
-    return (int)record_result(cb_syscall6(SYS_munmap, (long)address, (long)bytes, 0, 0, 0, 0));
+    return next ? next(address, bytes)
+                : (int)record_result(
+                      cb_syscall6(SYS_munmap, (long)address, (long)bytes, 0, 0, 0, 0));
 }
 
 /* The loader unmaps with its own munmap. */

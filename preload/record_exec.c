@@ -160,25 +160,31 @@ static void hand_over_found(const char *file)
         record_hand_over(*slash ? file : path);
 }
 
-/* ---- exec: execve and execveat go straight to the kernel, as between vfork and exec ---------- */
+/* ---- exec: between vfork and exec nobody may look for a next definition -----------------------
+ */
 
 RECORD_API int execve(const char *path, char *const argv[], char *const envp[])
 {
+    RECORD_NEXT_IF_KNOWN(execve);
     char *const *environment = envp;
     CARRY_ON(environment);
     record_end();
     record_hand_over(path);
-    return (int)record_result(
-        cb_syscall6(SYS_execve, (long)path, (long)argv, (long)environment, 0, 0, 0));
+    return next ? next(path, argv, environment)
+                : (int)record_result(
+                      cb_syscall6(SYS_execve, (long)path, (long)argv, (long)environment, 0, 0, 0));
 }
 
+/* glibc has it since 2.34. */
 RECORD_API int execveat(int fd, const char *path, char *const argv[], char *const envp[], int flags)
 {
+    RECORD_NEXT_IF_KNOWN(execveat);
     char *const *environment = envp;
     CARRY_ON(environment);
     record_end();
-    return (int)record_result(
-        cb_syscall6(SYS_execveat, fd, (long)path, (long)argv, (long)environment, flags, 0));
+    return next ? next(fd, path, argv, environment, flags)
+                : (int)record_result(cb_syscall6(SYS_execveat, fd, (long)path, (long)argv,
+                                                 (long)environment, flags, 0));
 }
 
 RECORD_API int fexecve(int fd, char *const argv[], char *const envp[])

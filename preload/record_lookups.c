@@ -137,10 +137,14 @@ RECORD_API int connect(int fd, const struct sockaddr *to, socklen_t length)
 {
     RECORD_NEXT(connect);
     int result = next ? next(fd, to, length) : (int)record_result(-ENOSYS);
-    int saved = result == -1 && __errno_location ? *__errno_location() : 0;
     const struct sockaddr_un *name = (const void *)to;
-    if (saved == EFAULT || length <= offsetof(struct sockaddr_un, sun_path) + 1 ||
-        length > sizeof *name || name->sun_family != AF_UNIX || name->sun_path[0] != '/')
+    if (length <= offsetof(struct sockaddr_un, sun_path) + 1 || length > sizeof *name)
+        return result;
+    /* To the kernel each half is a text that names no file. */
+    if (result == -1 && (!record_may_look_at(AT_FDCWD, (const char *)to) ||
+                         !record_may_look_at(AT_FDCWD, name->sun_path)))
+        return result;
+    if (name->sun_family != AF_UNIX || name->sun_path[0] != '/')
         return result;
     /* The name need not be terminated. */
     char path[sizeof name->sun_path + 1];

@@ -167,7 +167,8 @@ __attribute__((visibility("hidden"), used)) void *cb_dlopen_resolve(uintptr_t ca
 void *cb_dlopen_resolve(uintptr_t caller, const char *name)
 {
     (void)caller;
-    void *next = record_next(name);
+    (void)name;
+    RECORD_NEXT(dlopen);
     record_loaded();
     uint32_t empty = EMPTY;
     if (walk && record_process() && atomic_compare_exchange_strong(&pending_state, &empty, BUSY)) {
@@ -176,7 +177,7 @@ void *cb_dlopen_resolve(uintptr_t caller, const char *name)
             scan_mappings(find_object, &pending);
         pending_state = taken ? FULL : EMPTY;
     }
-    return next ? next : (void *)(uintptr_t)no_dlopen;
+    return next ? (void *)(uintptr_t)next : (void *)(uintptr_t)no_dlopen;
 }
 
 #ifndef CB_LENGTH_crc32 /* the portable stub fits no other function than crc32 */
@@ -214,7 +215,7 @@ static bool claim_mapping(struct page_scan *scan, const struct mapping *mapping)
 /* RTLD_LOCAL: libunwind exports functions of libgcc_s, which must not serve the program. */
 static void load_walker(void)
 {
-    __typeof__(dlopen) *next = (__typeof__(dlopen) *)(uintptr_t)record_next("dlopen");
+    RECORD_NEXT(dlopen);
     if (!trace || !trace->stacks[0] || !gnu_get_libc_version || !next)
         return;
     int saved = errno;

@@ -174,10 +174,8 @@ static void after_jump(FILE *file)
         RECORD_NEXT(name);                                                                         \
         before_jump(file);                                                                         \
         int result = next ? next arguments : -1;                                                   \
-        int saved = __errno_location ? *__errno_location() : 0;                                    \
-        after_jump(file);                                                                          \
-        if (__errno_location)                                                                      \
-            *__errno_location() = saved;                                                           \
+        if (result == 0)                                                                           \
+            after_jump(file);                                                                      \
         return result;                                                                             \
     }
 
