@@ -11,7 +11,7 @@
 #include <link.h>
 #include <linux/limits.h>
 
-enum { MAX_INTERPRETERS = 5, MAX_SEGMENTS = 64, NOTE_BYTES = 1024 };
+enum { MAX_INTERPRETERS = 5, MAX_SEGMENTS = 64, NOTE_BYTES = 1024, DYNAMIC_BATCH = 32 };
 
 #if defined(__x86_64__)
 #define HOST_MACHINE EM_X86_64
@@ -39,6 +39,21 @@ static bool is_go_note(int fd, const ElfW(Phdr) * segment)
     return false;
 }
 
+/* Whoever needs no library has no libc either. */
+static bool needs_library(int fd, const ElfW(Phdr) * segment)
+{
+    ElfW(Dyn) entries[DYNAMIC_BATCH];
+    for (uint64_t at = 0; at < segment->p_filesz; at += sizeof entries) {
+        long n = sys_pread(fd, entries, sizeof entries, segment->p_offset + at);
+        for (size_t i = 0; n > 0 && i < (size_t)n / sizeof *entries; i++)
+            if (entries[i].d_tag == DT_NEEDED || entries[i].d_tag == DT_NULL)
+                return entries[i].d_tag == DT_NEEDED;
+        if (n < (long)sizeof entries)
+            return false;
+    }
+    return false;
+}
+
 static bool is_own_program(int fd, const ElfW(Ehdr) * header)
 {
     ElfW(Phdr) segments[MAX_SEGMENTS];
@@ -47,12 +62,14 @@ static bool is_own_program(int fd, const ElfW(Ehdr) * header)
         sys_pread(fd, segments, count * sizeof *segments, header->e_phoff) !=
             (long)(count * sizeof *segments))
         return false;
-    bool has_loader = false, is_go = false;
+    bool has_loader = false, has_library = false, is_go = false;
     for (size_t i = 0; i < count; i++) {
         has_loader = has_loader || segments[i].p_type == PT_INTERP;
+        has_library =
+            has_library || (segments[i].p_type == PT_DYNAMIC && needs_library(fd, &segments[i]));
         is_go = is_go || (segments[i].p_type == PT_NOTE && is_go_note(fd, &segments[i]));
     }
-    return !has_loader || is_go;
+    return !has_loader || !has_library || is_go;
 }
 
 static bool gains_privileges(int fd)

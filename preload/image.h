@@ -8,7 +8,7 @@
 
 /*
  * Whether the program at path, or the interpreter of that script, makes its system calls without
- * libc: it is static, or written in Go. False if it would gain privileges, which a watched program
+ * libc: it is static, needs no library, or is written in Go. False if it would gain privileges, which a watched program
  * does not, and for what is no program of this machine. System calls only: this runs in recorded
  * programs, between vfork and exec.
  */
