@@ -21,6 +21,7 @@
 #define TRACE_VARIABLE    "COLDBOOST_TRACE" /* environment: path of the trace */
 #define TRACE_MAGIC       "CBTRACE1"
 #define TRACE_BYTES       (512u << 20) /* what the tool takes: room for 16 million ranges */
+#define TRACE_LEAST_BYTES (1u << 20)   /* what it does with where there are limits: 24,000 */
 #define TRACE_UNIT        32u
 #define TRACE_SLOTS       65536u
 #define TRACE_PIDS        1024u

@@ -5,6 +5,7 @@
 
 #include "command.h"
 #include "json.h"
+#include "output.h"
 
 #include <cairo-svg.h>
 #include <cairo.h>
@@ -174,7 +175,8 @@ void canvas_finish(struct canvas *canvas, const char *path)
     cairo_surface_destroy(canvas->surface);
     if (status != CAIRO_STATUS_SUCCESS)
         fail(EXIT_FAILED, "%s: cannot draw: %s", path, cairo_status_to_string(status));
-    write_file(path, canvas->svg, canvas->svg_bytes);
+    if (!output_write(path, canvas->svg, canvas->svg_bytes))
+        exit(EXIT_FAILED);
     free(canvas->svg);
     free(canvas);
 }

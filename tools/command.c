@@ -172,36 +172,3 @@ uint8_t *read_stream(const char *path, size_t max_bytes, size_t *size)
     *size = have;
     return bytes;
 }
-
-void write_file(const char *path, const void *bytes, size_t size)
-{
-    char *temporary = xasprintf("%s.XXXXXX", path);
-    int fd = mkostemp(temporary, O_CLOEXEC);
-    if (fd < 0)
-        fail(EXIT_FAILED, "%s: cannot create a file beside it: %s", path, strerror(errno));
-    const char *next = bytes;
-    size_t left = size;
-    int error = 0;
-    while (left && !error) {
-        ssize_t n = write(fd, next, left);
-        if (n >= 0) {
-            next += n;
-            left -= (size_t)n;
-        } else if (errno != EINTR) {
-            error = errno;
-        }
-    }
-    mode_t mask = umask(0);
-    umask(mask);
-    if (!error && (fchmod(fd, 0666 & ~mask) != 0 || fsync(fd) != 0))
-        error = errno;
-    if (close(fd) != 0 && !error)
-        error = errno;
-    if (!error && rename(temporary, path) != 0)
-        error = errno;
-    if (error) {
-        unlink(temporary);
-        fail(EXIT_FAILED, "%s: %s", path, strerror(error));
-    }
-    free(temporary);
-}

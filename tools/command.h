@@ -61,10 +61,4 @@ uint8_t *read_file(const char *path, size_t max_bytes, size_t *size);
 /* The same for whatever can be read to its end: a pipe, or standard input for "-". */
 uint8_t *read_stream(const char *path, size_t max_bytes, size_t *size);
 
-/*
- * Writes a file whole or not at all: to a temporary name beside it, synced, then renamed. An
- * existing file stays as it was when this fails. Exits with a message on any error.
- */
-void write_file(const char *path, const void *bytes, size_t size);
-
 #endif

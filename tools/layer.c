@@ -8,6 +8,7 @@
 #include "command.h"
 #include "layer_licence.h"
 #include "merge.h"
+#include "output.h"
 #include "profile_read.h"
 
 #include <archive.h>
@@ -40,7 +41,7 @@ static const char help[] =
     "The same input always gives the same bytes. A library that would not load on Amazon Linux 2\n"
     "(glibc 2.26) is refused.\n"
     "\n"
-    "  -o, --output=FILE      the zip file to write\n"
+    "  -o, --output=FILE      the zip file to write; - for standard output\n"
     "  -p, --profile=PROFILE  a file made by 'coldboost record' or 'coldboost merge'; several are\n"
     "                         united as by 'coldboost merge'; without one the layer has none, and\n"
     "                         the function may bring its own as coldboost.cbp in its folder\n"
@@ -311,7 +312,7 @@ static void add_part(struct archive *zip, const struct part *part)
     archive_entry_free(entry);
 }
 
-static void write_zip(const char *output, const struct part *parts, size_t count)
+static bool write_zip(const char *output, const struct part *parts, size_t count)
 {
     size_t capacity = 4096, size = 0;
     for (size_t i = 0; i < count; i++)
@@ -329,9 +330,10 @@ static void write_zip(const char *output, const struct part *parts, size_t count
     for (size_t i = 0; i < count; i++)
         add_part(zip, &parts[i]);
     check_archive(zip, archive_write_close(zip));
-    write_file(output, bytes, size);
+    bool written = output_write(output, bytes, size);
     archive_write_free(zip);
     free(bytes);
+    return written;
 }
 
 int main(int argc, char **argv)
@@ -369,6 +371,7 @@ int main(int argc, char **argv)
         fail_usage("layer", "no output given: -o LAYER.zip");
     if (optind < argc)
         fail_usage("layer", "'%s' is no option", argv[optind]);
+    output_check(output);
 
     const struct architecture *architecture = arch ? find_architecture(arch) : HOST_ARCHITECTURE;
     if (!folder)
@@ -381,7 +384,7 @@ int main(int argc, char **argv)
         parts[count++] = profile_part(profiles, profile_count, output);
     for (size_t i = 0; i < built_count; i++)
         parts[count++] = built_part(&built_parts[i], folder, architecture);
-    write_zip(output, parts, count);
+    bool written = write_zip(output, parts, count);
     free(profiles);
-    return EXIT_SUCCESS;
+    return written ? EXIT_SUCCESS : EXIT_FAILED;
 }

@@ -7,6 +7,7 @@
 
 #include "command.h"
 #include "frames.h"
+#include "output.h"
 #include "profile_read.h"
 #include "profile_write.h"
 
@@ -608,7 +609,8 @@ static const char help[] =
     "ordered by the median of their ranks in the profiles that name them: a run that was\n"
     "disturbed does not count for more than the others.\n"
     "\n"
-    "  -o, --output OUT         where to write it; may be one of the PROFILEs\n"
+    "  -o, --output OUT         where to write it; may be one of the PROFILEs,\n"
+    "                           or - for standard output\n"
     "      --min-share PERCENT  drop what fewer than this share of the profiles with\n"
     "                           this executable name; default: 0, keep all\n"
     "      --from-log LOG       also take the profiles that 'coldboost record --log' has\n"
@@ -642,11 +644,13 @@ static unsigned parse_share(const char *text)
 
 static void report(const char *output, size_t count, const struct merge_totals *totals)
 {
-    printf("%s: %zu profile%s, %u executable%s, %u files, %ju pages (%.1f MiB), %ju dropped\n",
-           output, count, count == 1 ? "" : "s", totals->executables,
-           totals->executables == 1 ? "" : "s", totals->files, (uintmax_t)totals->pages,
-           (double)totals->pages * PROFILE_PAGE_BYTES / (1 << 20), (uintmax_t)totals->dropped);
-    if (fflush(stdout) != 0)
+    FILE *out = output_is_standard(output) ? stderr : stdout;
+    fprintf(out,
+            "%s: %zu profile%s, %u executable%s, %u files, %ju pages (%.1f MiB), %ju dropped\n",
+            output_name(output), count, count == 1 ? "" : "s", totals->executables,
+            totals->executables == 1 ? "" : "s", totals->files, (uintmax_t)totals->pages,
+            (double)totals->pages * PROFILE_PAGE_BYTES / (1 << 20), (uintmax_t)totals->dropped);
+    if (fflush(out) != 0)
         fail(EXIT_FAILED, "cannot write: %s", strerror(errno));
 }
 
@@ -699,6 +703,7 @@ int command_merge(int argc, char **argv)
         fail_usage("merge", "no output given; add -o OUT");
     if (optind == argc && !log_count)
         fail_usage("merge", "no profile given");
+    output_check(output);
 
     struct merge_sources sources = {NULL, 0};
     for (size_t i = 0; i < log_count; i++)
@@ -710,8 +715,9 @@ int command_merge(int argc, char **argv)
     struct merge_totals totals;
     size_t count = sources.count, size;
     uint8_t *bytes = merge_all(&sources, min_share, output, &size, &totals);
-    write_file(output, bytes, size);
-    report(output, count, &totals);
+    bool written = output_write(output, bytes, size);
+    if (written)
+        report(output, count, &totals);
     free(bytes);
-    return faults ? EXIT_FAILED : EXIT_SUCCESS;
+    return faults || !written ? EXIT_FAILED : EXIT_SUCCESS;
 }

@@ -4,28 +4,12 @@
 #include "plot.h"
 
 #include "command.h"
+#include "output.h"
 
 #include <dlfcn.h>
-#include <errno.h>
-#include <libgen.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define MODULE "coldboost-plot.so"
-
-static void check_writable(const char *path)
-{
-    struct stat status;
-    if (stat(path, &status) == 0 && !S_ISREG(status.st_mode))
-        fail(EXIT_FAILED, "%s: not a regular file; name another one for the plot", path);
-    char *copy = xstrdup(path);
-    const char *folder = dirname(copy);
-    if (access(folder, W_OK | X_OK) != 0)
-        fail(EXIT_FAILED, "%s: cannot write into %s: %s", path, folder, strerror(errno));
-    free(copy);
-}
 
 struct plotter plotter_load(const char *path)
 {
@@ -35,7 +19,9 @@ struct plotter plotter_load(const char *path)
              "%s: this coldboost was built without plots; install cairo's headers (Debian: "
              "libcairo2-dev), build and install it again",
              path);
-    check_writable(path);
+    if (output_is_standard(path))
+        fail(EXIT_USAGE, "--plot %s: the report goes to standard output; name a file", path);
+    output_check(path);
     void *handle = dlopen(module, RTLD_NOW | RTLD_LOCAL);
     if (!handle)
         fail(EXIT_FAILED, "%s: cannot load %s: %s; install cairo (Debian: libcairo2)", path, module,

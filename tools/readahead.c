@@ -98,7 +98,7 @@ bool readahead_off(void)
         fail(EXIT_FAILED, "pipe: %s", strerror(errno));
     guardian = fork();
     if (guardian < 0)
-        fail(EXIT_FAILED, "fork: %s", strerror(errno));
+        fail(EXIT_FAILED, "fork: %s; raise the limit of processes (ulimit -u)", strerror(errno));
     if (guardian == 0) {
         close(ready[0]);
         close(end[1]);

@@ -8,6 +8,7 @@
 #include "command.h"
 #include "frames.h"
 #include "launch.h"
+#include "output.h"
 #include "outside.h"
 #include "profile_write.h"
 #include "readahead.h"
@@ -26,6 +27,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -43,6 +45,9 @@
  */
 enum { EPOCH_US = 5000 };
 
+/* Descriptors 0 to 2, the trace, and the two pipes to the guardian of readahead. */
+enum { LEAST_FILES = 8 };
+
 static const char help[] =
     "Usage: coldboost record [OPTION]... [--] COMMAND [ARGUMENT]...\n"
     "\n"
@@ -51,7 +56,8 @@ static const char help[] =
     "it loads with dlopen and for its children. A start of the same program with\n"
     "libcoldboost.so, or with 'coldboost run', then brings these pages in first.\n"
     "\n"
-    "  -o, --output PROFILE  where to write it; default: " PROFILE "\n"
+    "  -o, --output PROFILE  where to write it, - for standard output;\n"
+    "                        default: " PROFILE "\n"
     "      --log             write it to the standard error instead, as lines of text for\n"
     "                        'coldboost merge --from-log': where nothing but a log\n"
     "                        leaves the machine\n"
@@ -230,8 +236,43 @@ static struct timespec next_tick(void)
     return now;
 }
 
+static rlim_t limit_of(int resource)
+{
+    struct rlimit limit;
+    return getrlimit(resource, &limit) == 0 ? limit.rlim_cur : RLIM_INFINITY;
+}
+
+/* Every recorded program maps the trace, and is to have most of its address space for itself. */
+static uint64_t trace_bytes(void)
+{
+    rlim_t space = limit_of(RLIMIT_AS), file = limit_of(RLIMIT_FSIZE);
+    rlim_t bytes = space == RLIM_INFINITY || space / 8 > TRACE_BYTES ? TRACE_BYTES : space / 8;
+    bytes = file < bytes ? file : bytes;
+    if (bytes < TRACE_LEAST_BYTES)
+        fail(EXIT_FAILED, "a recording takes %u KiB %s; raise the limit (ulimit %s, prlimit --%s)",
+             (bytes == file ? 1 : 8) * TRACE_LEAST_BYTES / 1024,
+             bytes == file ? "in a file" : "of address space", bytes == file ? "-f" : "-v",
+             bytes == file ? "fsize" : "as");
+    return bytes - bytes % TRACE_LEAST_BYTES;
+}
+
+/* trace_map() itself says nothing. */
+static _Noreturn void fail_to_map(const char *path)
+{
+    if (open(path, O_RDWR | O_CLOEXEC) >= 0)
+        fail(EXIT_FAILED, "cannot map the trace: there is no memory for it");
+    fail(EXIT_FAILED, "%s: cannot open the trace: %s; mount /proc", path, strerror(errno));
+}
+
 static void create_trace(struct session *session)
 {
+    rlim_t files = limit_of(RLIMIT_NOFILE);
+    if (files < LEAST_FILES)
+        fail(EXIT_FAILED,
+             "a recording takes %d open files, and no more than %ju may be: raise the limit "
+             "(ulimit -n, prlimit --nofile)",
+             LEAST_FILES, (uintmax_t)files);
+    uint64_t bytes = trace_bytes();
     char name[64];
     snprintf(name, sizeof name, "coldboost-trace.%d", getpid());
     snprintf(session->trace_mapping, sizeof session->trace_mapping, "/memfd:%s (deleted)", name);
@@ -239,18 +280,19 @@ static void create_trace(struct session *session)
     snprintf(session->trace_path, sizeof session->trace_path, "/proc/%d/fd/%d", getpid(), fd);
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    struct trace_header header = {
-        .magic = TRACE_MAGIC,
-        .bytes = TRACE_BYTES,
-        .start_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec,
-        .next_unit = TRACE_FIRST_UNIT,
-    };
-    if (fd < 0 || ftruncate(fd, TRACE_BYTES) != 0 ||
-        pwrite(fd, &header, sizeof header, 0) != (ssize_t)sizeof header)
+    /* Of a header that is too large for a small stack, up to what is zero. */
+    static struct trace_header header;
+    const size_t begun = offsetof(struct trace_header, lost);
+    memcpy(header.magic, TRACE_MAGIC, sizeof header.magic);
+    header.next_unit = TRACE_FIRST_UNIT;
+    header.bytes = bytes;
+    header.start_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    if (fd < 0 || ftruncate(fd, (off_t)bytes) != 0 ||
+        pwrite(fd, &header, begun, 0) != (ssize_t)begun)
         fail(EXIT_FAILED, "cannot set up the trace: memfd: %s", strerror(errno));
     session->trace = trace_map(session->trace_path);
     if (!session->trace)
-        fail(EXIT_FAILED, "%s: cannot map the trace; mount /proc", session->trace_path);
+        fail_to_map(session->trace_path);
     session->since = next_tick();
 }
 
@@ -312,9 +354,9 @@ static int make_profile(const struct session *session, const struct recording *r
     return profile_writer_finish(writer, bytes, size);
 }
 
-static const char *output_name(const struct session *session)
+static const char *target_name(const struct session *session)
 {
-    return session->options.output ? session->options.output : "the log";
+    return session->options.output ? output_name(session->options.output) : "the log";
 }
 
 static void report(const struct session *session, const struct recording *recording)
@@ -324,7 +366,7 @@ static void report(const struct session *session, const struct recording *record
             (uintmax_t)recording->page_count,
             (double)recording->page_count * PROFILE_PAGE_BYTES / (1 << 20), recording->file_count,
             recording->executable_count, recording->executable_count == 1 ? "" : "s",
-            session->trace->readahead_is_off ? "" : ", with readahead", output_name(session));
+            session->trace->readahead_is_off ? "" : ", with readahead", target_name(session));
 }
 
 static void write_profile(struct session *session)
@@ -363,15 +405,12 @@ static void write_profile(struct session *session)
              session->options.command[0], OBJECT);
         session->failed = true;
     } else if (error) {
-        warn("%s: cannot make the profile: %s", output_name(session), strerror(-error));
+        warn("%s: cannot make the profile: %s", target_name(session), strerror(-error));
         session->failed = true;
     } else {
-        if (path)
-            write_file(path, bytes, size);
-        else
-            error = frames_write(STDERR_FILENO, bytes, size);
-        session->failed = error != 0;
-        if (!error)
+        session->failed =
+            path ? !output_write(path, bytes, size) : frames_write(STDERR_FILENO, bytes, size) != 0;
+        if (!session->failed)
             report(session, &recording);
         free(bytes);
     }
@@ -419,7 +458,7 @@ static void start(struct session *session, const sigset_t *mask)
         fail(EXIT_FAILED, "pipe: %s", strerror(errno));
     session->child = fork();
     if (session->child < 0)
-        fail(EXIT_FAILED, "fork: %s", strerror(errno));
+        fail(EXIT_FAILED, "fork: %s; raise the limit of processes (ulimit -u)", strerror(errno));
     if (session->child == 0) {
         int error = prepare(session);
         if (!error) {
@@ -498,6 +537,8 @@ int command_record(int argc, char **argv)
     if (session.program.obstacle && !session.from_outside)
         fail(EXIT_CANNOT_EXECUTE, "%s, and it cannot be watched from outside either",
              session.program.obstacle);
+    if (session.options.output)
+        output_check(session.options.output);
     session.object = find_component(OBJECT);
     if (session.options.stacks)
         session.walker = find_walker();

@@ -656,7 +656,7 @@ class RecordTest(unittest.TestCase):
         os.unlink(self.profile)
 
     def test_profile_stays_whole_when_it_cannot_be_written(self):
-        self.profile = os.path.join(self.folder, 'absent', 'out.cbp')
+        self.profile = os.path.join(self.folder, 'absent', 'too', 'out.cbp')
         self.record(VICTIM, 'pread:1', status=1)
         self.assertIn('absent', self.err)
 
