@@ -1,7 +1,8 @@
 /*
  * readahead.c: a guardian process turns readahead off, waits until the pipe to the recording
  * closes, and puts readahead back. It does nothing else, so that nothing can keep it from doing
- * that.
+ * that; but both can be killed at once (a cgroup's end, out of memory). The old values then stand
+ * in a file, from which the next recording puts them back before it looks at anything.
  */
 #include "readahead.h"
 
@@ -10,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +21,12 @@
 #include <unistd.h>
 
 #define DEVICES "/sys/class/bdi"
+#define SETTING "read_ahead_kb"
+
+/* Gone after a restart of the machine, as what it remembers is; no one but root writes there. */
+#define REMEMBERED "/run/coldboost-readahead"
+
+enum { VALUE_BYTES = 32 };
 
 static pid_t guardian;
 static int leash = -1; /* our end of the pipe: closed by the kernel at the latest */
@@ -43,11 +51,50 @@ static bool write_setting(const char *path, const char *text)
     return written;
 }
 
-/* Two recordings at a time would take each other's 0 for the value to put back. */
-static bool is_first(void)
+/*
+ * Two recordings at a time would take each other's 0 for the value to put back. Returns a
+ * descriptor that keeps others out while it is open; -1 if there is another recording.
+ */
+static int become_first(void)
 {
     int fd = open(DEVICES, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0; /* held until the guardian ends */
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+        return fd;
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+/* Lines of "PATH VALUE", the value with its newline. False if there is no place for them. */
+static bool remember(char *const *paths, char (*values)[VALUE_BYTES], size_t count)
+{
+    const int flags = O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC;
+    int fd = open(REMEMBERED, flags, 0600);
+    FILE *file = fd < 0 ? NULL : fdopen(fd, "w");
+    for (size_t i = 0; file && i < count; i++)
+        fprintf(file, "%s %s", paths[i], values[i]);
+    return file && fclose(file) == 0;
+}
+
+/*
+ * Puts back what a recording that was killed has left. Whoever has set a device to something else
+ * meanwhile has the last word. Only for the first.
+ */
+static void heal(void)
+{
+    char line[sizeof DEVICES + NAME_MAX + sizeof SETTING + VALUE_BYTES], now[VALUE_BYTES];
+    FILE *file = fopen(REMEMBERED, "re");
+    while (file && fgets(line, sizeof line, file)) {
+        char *value = strchr(line, ' ');
+        if (!value || strncmp(line, DEVICES "/", sizeof DEVICES) != 0)
+            continue;
+        *value++ = '\0';
+        if (read_setting(line, now, sizeof now) && strcmp(now, "0\n") == 0)
+            write_setting(line, value);
+    }
+    if (file)
+        fclose(file);
+    unlink(REMEMBERED);
 }
 
 static _Noreturn void guard(int ready, int end)
@@ -57,29 +104,30 @@ static _Noreturn void guard(int ready, int end)
     sigprocmask(SIG_SETMASK, &all, NULL);
     setsid();
     glob_t devices = {0};
-    char(*before)[32] = NULL;
-    bool *changed = NULL;
-    bool off = is_first() && glob(DEVICES "/*/read_ahead_kb", 0, NULL, &devices) == 0;
-    if (off) {
-        before = xmalloc(devices.gl_pathc * sizeof *before);
-        changed = xmalloc(devices.gl_pathc * sizeof *changed);
+    char(*before)[VALUE_BYTES] = NULL;
+    size_t count = 0, changed = 0;
+    if (become_first() >= 0) { /* until the end */
+        heal();
+        if (glob(DEVICES "/*/" SETTING, 0, NULL, &devices) == 0)
+            before = xmalloc(devices.gl_pathc * sizeof *before);
     }
-    for (size_t i = 0; off && i < devices.gl_pathc; i++)
-        changed[i] = read_setting(devices.gl_pathv[i], before[i], sizeof *before) &&
-                     write_setting(devices.gl_pathv[i], "0");
-    size_t count = 0;
-    for (size_t i = 0; off && i < devices.gl_pathc; i++)
-        count += changed[i];
-    off = count > 0;
+    for (size_t i = 0; before && i < devices.gl_pathc; i++)
+        if (read_setting(devices.gl_pathv[i], before[count], sizeof *before))
+            devices.gl_pathv[count++] = devices.gl_pathv[i];
+    if (count && !remember(devices.gl_pathv, before, count))
+        unlink(REMEMBERED); /* it is nowhere, or half a list */
+    for (size_t i = 0; i < count; i++)
+        changed += write_setting(devices.gl_pathv[i], "0");
 
-    char answer = off;
+    char answer = changed > 0;
     ssize_t n = write(ready, &answer, 1);
     while (n > 0 && (n = read(end, &answer, 1)) != 0)
         if (n < 0 && errno != EINTR)
             break;
-    for (size_t i = 0; off && i < devices.gl_pathc; i++)
-        if (changed[i])
-            write_setting(devices.gl_pathv[i], before[i]);
+    for (size_t i = 0; i < count; i++)
+        write_setting(devices.gl_pathv[i], before[i]);
+    if (count)
+        unlink(REMEMBERED);
     _exit(0);
 }
 
@@ -123,4 +171,9 @@ void readahead_restore(void)
     close(leash);
     leash = -1;
     waitpid(guardian, NULL, 0);
+    int first = become_first();
+    if (first >= 0) {
+        heal(); /* in case that somebody has killed the guardian alone */
+        close(first);
+    }
 }

@@ -12,7 +12,8 @@
 /*
  * Drops the page cache and turns readahead off on all devices. Returns false if that is not allowed
  * (it takes root, and no container), or if another recording is doing so now. Whatever becomes of
- * this process, even SIGKILL, readahead comes back.
+ * this process, even SIGKILL, readahead comes back; if its guardian is killed as well, the next
+ * recording brings it back.
  */
 bool readahead_off(void);
 
