@@ -87,8 +87,7 @@ static bool follow_script(const char *head, size_t bytes, char *path)
     size_t at = 2, length = 0;
     while (at < bytes && (head[at] == ' ' || head[at] == '\t'))
         at++;
-    while (at < bytes && head[at] != ' ' && head[at] != '\t' && head[at] != '\r' &&
-           head[at] != '\n' && head[at])
+    while (at < bytes && head[at] != ' ' && head[at] != '\t' && head[at] != '\n' && head[at])
         path[length++] = head[at++];
     path[length] = '\0';
     return length > 0;

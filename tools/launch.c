@@ -27,6 +27,11 @@
 #define HOST_MACHINE EM_NONE /* not checked */
 #endif
 
+enum {
+    MAX_INTERPRETERS = 5, /* scripts whose interpreter is a script: the kernel's own limit */
+    HEAD_BYTES = 256,     /* so much of a "#!" line the kernel reads */
+};
+
 char *search_path(const char *command)
 {
     if (strchr(command, '/'))
@@ -54,17 +59,81 @@ char *search_path(const char *command)
     return found_not_executable;
 }
 
-static bool has_interpreter(int fd, const ElfW(Ehdr) * header)
+/* The program's loader; false if it has none: it is static. */
+static bool find_loader(int fd, const ElfW(Ehdr) * header, char loader[PATH_MAX])
 {
     for (unsigned i = 0; i < header->e_phnum; i++) {
         ElfW(Phdr) segment;
         off_t at = (off_t)(header->e_phoff + (uint64_t)i * header->e_phentsize);
         if (pread(fd, &segment, sizeof segment, at) != (ssize_t)sizeof segment)
             return false;
-        if (segment.p_type == PT_INTERP)
-            return true;
+        if (segment.p_type != PT_INTERP)
+            continue;
+        size_t bytes = segment.p_filesz < PATH_MAX ? segment.p_filesz : PATH_MAX - 1;
+        ssize_t n = pread(fd, loader, bytes, (off_t)segment.p_offset);
+        loader[n > 0 ? n : 0] = '\0';
+        return true;
     }
     return false;
+}
+
+static bool is_missing(const char *path)
+{
+    return access(path, F_OK) != 0 && (errno == ENOENT || errno == ENOTDIR);
+}
+
+/* The interpreter on a script's first line, as the kernel reads it; NULL if this is no script. */
+static char *interpreter_in(char *head)
+{
+    if (strncmp(head, "#!", 2) != 0)
+        return NULL;
+    char *interpreter = head + 2 + strspn(head + 2, " \t");
+    interpreter[strcspn(interpreter, " \t\n")] = '\0';
+    return *interpreter ? interpreter : NULL;
+}
+
+static char *find_missing_loader(int fd, const char *path, const char *head, size_t bytes)
+{
+    ElfW(Ehdr) header;
+    char loader[PATH_MAX];
+    if (bytes < sizeof header || memcmp(head, ELFMAG, SELFMAG) != 0)
+        return NULL;
+    memcpy(&header, head, sizeof header);
+    bool is_ours = header.e_ident[EI_CLASS] == (sizeof(void *) == 8 ? ELFCLASS64 : ELFCLASS32) &&
+                   (HOST_MACHINE == EM_NONE || header.e_machine == HOST_MACHINE);
+    return is_ours && find_loader(fd, &header, loader) && is_missing(loader)
+               ? xasprintf("%s: its loader %s is not there; install the C library that it was "
+                           "built for",
+                           path, loader)
+               : NULL;
+}
+
+char *find_missing_part(const char *path)
+{
+    char head[HEAD_BYTES + 1], at[PATH_MAX];
+    char *missing = NULL, *interpreter = NULL;
+    snprintf(at, sizeof at, "%s", path);
+    for (int depth = 0; depth <= MAX_INTERPRETERS && !missing; depth++) {
+        int fd = open(at, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+        ssize_t n = fd < 0 ? 0 : pread(fd, head, HEAD_BYTES, 0);
+        head[n > 0 ? n : 0] = '\0';
+        interpreter = interpreter_in(head);
+        if (!interpreter)
+            missing = find_missing_loader(fd, at, head, n > 0 ? (size_t)n : 0);
+        else if (is_missing(interpreter) && strchr(interpreter, '\r'))
+            missing = xasprintf("%s: its first line ends in a carriage return, which the kernel "
+                                "takes for a part of the interpreter's name; remove it: sed -i "
+                                "'s/\\r$//' %s",
+                                at, at);
+        else if (is_missing(interpreter))
+            missing = xasprintf("%s: its interpreter %s is not there; install it", at, interpreter);
+        if (fd >= 0)
+            close(fd);
+        if (!interpreter)
+            break;
+        snprintf(at, sizeof at, "%s", interpreter);
+    }
+    return missing;
 }
 
 char *find_obstacle(int fd, const char *path)
@@ -92,9 +161,27 @@ char *find_obstacle(int fd, const char *path)
         return xasprintf("%s is set-uid or set-gid: its loader ignores LD_PRELOAD", path);
     if (getuid() != 0 && fgetxattr(fd, "security.capability", NULL, 0) > 0)
         return xasprintf("%s has file capabilities: its loader ignores LD_PRELOAD", path);
-    if (!has_interpreter(fd, &header))
+    char loader[PATH_MAX];
+    if (!find_loader(fd, &header, loader))
         return xasprintf("%s is statically linked: it has no loader that would preload", path);
     return NULL;
+}
+
+/*
+ * Without "#!" a text is a shell script by convention, as execvp() has it. As shells tell: no ELF
+ * file, and no NUL byte before the first line's end.
+ */
+static bool is_for_shell(const char *path)
+{
+    char head[128];
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    ssize_t n = fd < 0 ? -1 : pread(fd, head, sizeof head, 0);
+    if (fd >= 0)
+        close(fd);
+    if (n < 0 || (n >= SELFMAG && memcmp(head, ELFMAG, SELFMAG) == 0))
+        return false;
+    const char *line_end = memchr(head, '\n', (size_t)n);
+    return !memchr(head, '\0', line_end ? (size_t)(line_end - head) : (size_t)n);
 }
 
 struct program find_program(const char *command)
@@ -104,9 +191,14 @@ struct program find_program(const char *command)
         fail(EXIT_NOT_FOUND, "%s: command not found", command);
     if (access(program.path, X_OK) != 0)
         fail(EXIT_CANNOT_EXECUTE, "%s: %s", program.path, strerror(errno));
+    char *missing = find_missing_part(program.path);
+    if (missing)
+        fail(EXIT_NOT_FOUND, "%s", missing);
 
     char executable[AHEAD_PATH_BYTES], byte;
     bool found = ahead_find_executable(program.path, executable);
+    if (found && is_for_shell(executable))
+        found = ahead_find_executable("/bin/sh", executable);
     const char *path = found ? executable : program.path;
     program.executable = xstrdup(path);
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -114,7 +206,7 @@ struct program find_program(const char *command)
     if (n < 0 && errno == EISDIR)
         fail(EXIT_CANNOT_EXECUTE, "%s: is a directory", path);
     if (!found)
-        program.obstacle = xasprintf("%s: its interpreter is not there", path);
+        program.obstacle = xasprintf("%s: cannot find out what it starts; mount /proc", path);
     else if (n < 0) /* executable but not readable: the kernel may still start it */
         program.obstacle = xasprintf("%s: cannot look into it: %s", path, strerror(errno));
     else
@@ -152,28 +244,11 @@ void preload_object(const char *object)
     free(value);
 }
 
-/* As shells tell: ELF, or a NUL byte before the first line's end. */
-static bool is_binary(const char *path)
-{
-    char head[128];
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    ssize_t n = fd < 0 ? 0 : read(fd, head, sizeof head);
-    if (fd >= 0)
-        close(fd);
-    if (n <= 0)
-        return false;
-    if (n >= SELFMAG && memcmp(head, ELFMAG, SELFMAG) == 0)
-        return true;
-    const char *line_end = memchr(head, '\n', (size_t)n);
-    return memchr(head, '\0', line_end ? (size_t)(line_end - head) : (size_t)n) != NULL;
-}
-
-void execute(const struct program *program, char **argv)
+int try_to_execute(const struct program *program, char **argv)
 {
     execv(program->path, argv);
     int error = errno;
-    if (error == ENOEXEC &&
-        !is_binary(program->path)) { /* no "#!": a shell script by convention, as execvp() has it */
+    if (error == ENOEXEC && is_for_shell(program->path)) {
         size_t count = 0;
         while (argv[count])
             count++;
@@ -183,6 +258,12 @@ void execute(const struct program *program, char **argv)
         memcpy(shell_argv + 2, argv + 1, count * sizeof *shell_argv);
         execv("/bin/sh", shell_argv);
     }
+    return error;
+}
+
+void execute(const struct program *program, char **argv)
+{
+    int error = try_to_execute(program, argv);
     fail(error == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_EXECUTE, "%s: %s", program->path,
          strerror(error));
 }

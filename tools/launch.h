@@ -7,9 +7,10 @@
 #include <stdbool.h>
 
 struct program {
-    char *path;       /* what will be executed; the caller's to free */
-    char *executable; /* what /proc/self/exe will name: for a script, its interpreter */
-    char *obstacle;   /* why it cannot be preloaded, or NULL */
+    char *path; /* what will be executed; the caller's to free */
+    char
+        *executable; /* what /proc/self/exe will name: for a script, its interpreter or the shell */
+    char *obstacle;  /* why it cannot be preloaded, or NULL */
 };
 
 /*
@@ -20,6 +21,12 @@ char *search_path(const char *command);
 
 /* Why the loader would not preload anything into this open ELF file, or NULL. */
 char *find_obstacle(int fd, const char *path);
+
+/*
+ * What the kernel will not find when it is to start the file at path, and what to do about it: the
+ * interpreter of a script, or a loader. NULL if all is there; otherwise the caller's to free.
+ */
+char *find_missing_part(const char *path);
 
 /*
  * Finds a command as execvp() would and looks at the program behind it. Exits with 127 or 126 and a
@@ -40,7 +47,13 @@ char *find_profile(const char *named);
 /* Puts the object into this process's LD_PRELOAD, in front of what is there. */
 void preload_object(const char *object);
 
-/* Replaces this process by the program; exits with 126 and a message if the kernel refuses. */
+/*
+ * Replaces this process by the program, or by /bin/sh if that is a script without "#!", as execvp()
+ * does. Returns an errno if the kernel refuses.
+ */
+int try_to_execute(const struct program *program, char **argv);
+
+/* The same; exits with 126 or 127 and a message if the kernel refuses. */
 _Noreturn void execute(const struct program *program, char **argv);
 
 #endif

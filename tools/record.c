@@ -464,8 +464,7 @@ static void start(struct session *session, const sigset_t *mask)
         if (!error) {
             signal(SIGCHLD, session->on_child);
             sigprocmask(SIG_SETMASK, mask, NULL);
-            execv(session->program.path, session->options.command);
-            error = errno;
+            error = try_to_execute(&session->program, session->options.command);
         }
         ssize_t n = write(report_pipe[1], &error, sizeof error);
         _exit(n == sizeof error ? EXIT_CANNOT_EXECUTE : EXIT_FAILED);

@@ -273,6 +273,47 @@ class RecordingTest(unittest.TestCase):
                 self.assertIn(words, self.err)
                 self.assertEqual(out, b'')
 
+    def make_program(self, name, content):
+        path = self.make_file(name, content)
+        os.chmod(path, 0o755)
+        return path
+
+    def test_script_for_the_shell(self):
+        """A script without "#!" could not be recorded (126), though every shell starts it."""
+        data = self.make_file('data')
+        script = self.make_program('script', b'echo "$0" "$@"; cat ' + data.encode() + b' >&2; exit 3')
+        self.assertEqual(self.record(script, 'a', 'b c', status=3), f'{script} a b c\n'.encode())
+        self.assertIn(os.path.realpath('/bin/sh'), self.shown())
+        self.assertEqual(self.pages(data), list(range(8)))
+        self.record(self.make_program('empty', b''))
+        self.record(self.make_program('binary', b'a\0b\nc'), status=126)
+
+    def test_missing_interpreter(self):
+        """Written on Windows, a script "was not found" though it stood there; and a program whose C
+        library is not installed: the kernel misses the interpreter, and says so of the file."""
+        with open(OWN_ENTRY, 'rb') as f:
+            program = f.read()
+        begin = program.index(b'/ld')
+        begin = program.rindex(b'\0', 0, begin) + 1
+        end = program.index(b'\0', begin)
+        absent = b'/x' + program[begin + 2:end]
+        foreign = self.make_program('foreign', program[:begin] + absent + program[end:])
+        commands = {
+            self.make_program('crlf', b'#!/bin/sh\r\necho hello\r\n'): r"crlf: .*carriage return.*sed -i 's/\\r\$//'",
+            self.make_program('gone', b'#! /no/such/shell -e\necho hello\n'): 'gone: .*/no/such/shell is not there',
+            foreign: f'foreign: .*{absent.decode()} is not there',
+            self.make_program('via', b'#!' + foreign.encode() + b'\n'): f'foreign: .*{absent.decode()}',
+        }
+        for path, words in commands.items():
+            with self.subTest(path):
+                self.record(path, status=127)
+                self.assertRegex(self.err, words)
+                self.assertFalse(os.path.exists(self.profile))
+                self.run_it(COLDBOOST, 'run', '--', path, status=127)
+                self.assertRegex(self.err, words)
+                self.run_it(COLDBOOST, 'bench', '-n', '1', '--', path, status=127)
+                self.assertRegex(self.err, words)
+
     def without_readahead(self):
         """A recording that has turned readahead off, its children, and the settings before it."""
         if os.geteuid() or not os.access('/sys/class/bdi', os.W_OK) or \
