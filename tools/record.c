@@ -222,17 +222,23 @@ static int create_memory(const char *name)
 }
 
 /*
- * Files are stamped with the kernel's coarse clock. It ticks once before the recording starts: what
- * was changed just before would otherwise count as changed meanwhile, and be left out.
+ * Files are stamped with the kernel's coarse clock, or with the fine one if somebody has looked at
+ * the last stamp (Linux 6.13). The coarse one, which may be a tick behind, has to pass what the
+ * fine one says now before the recording starts: what was changed just before would otherwise count
+ * as changed meanwhile, and be left out.
  */
 static struct timespec next_tick(void)
 {
+    enum { MOST_LOOKS = 200 };
     struct timespec before, now;
-    clock_gettime(CLOCK_REALTIME_COARSE, &before);
-    do {
+    clock_gettime(CLOCK_REALTIME, &before);
+    for (int i = 0; i < MOST_LOOKS; i++) { /* the clock may be set back meanwhile */
         nanosleep(&(struct timespec){.tv_nsec = 500000}, NULL);
         clock_gettime(CLOCK_REALTIME_COARSE, &now);
-    } while (now.tv_sec == before.tv_sec && now.tv_nsec == before.tv_nsec);
+        if (now.tv_sec > before.tv_sec ||
+            (now.tv_sec == before.tv_sec && now.tv_nsec > before.tv_nsec))
+            break;
+    }
     return now;
 }
 
