@@ -178,7 +178,9 @@ static void add_interpreter(struct inspection *inspection, char *path)
 void inspect_file(const char *path, struct inspection *out)
 {
     *out = (struct inspection){.subject = path, .program = xstrdup(path)};
-    char line[LINE_BYTES], *argument;
+    char line[LINE_BYTES], *argument, *missing = find_missing_part(path);
+    if (missing)
+        fail(EXIT_FAILED, "%s", missing);
     while (read_script(out->program, line, &argument)) {
         if (out->interpreter_count >= MAX_INTERPRETERS)
             fail(EXIT_FAILED,
@@ -186,8 +188,6 @@ void inspect_file(const char *path, struct inspection *out)
                  "first line",
                  path);
         add_interpreter(out, xstrdup(line));
-        if (access(line, F_OK) != 0)
-            fail(EXIT_FAILED, "%s: its interpreter %s is not there; install it", path, line);
         char *started = find_env_program(line, argument);
         if (started)
             add_interpreter(out, started);
