@@ -78,7 +78,7 @@ class RecordingTest(unittest.TestCase):
 
     def pages(self, path):
         shown = json.loads(self.run_it(COLDBOOST, 'show', '--json', self.profile))
-        ranges = next(file['ranges'] for file in shown['files'] if file['path'] == path)
+        ranges = next((file['ranges'] for file in shown['files'] if file['path'] == path), [])
         return sorted(page for r in ranges for page in
                       range(r['offset'] // 4096, (r['offset'] + r['length']) // 4096))
 
@@ -278,6 +278,19 @@ class RecordingTest(unittest.TestCase):
         os.chmod(path, 0o755)
         return path
 
+    def test_file_that_was_written_just_before(self):
+        """One file in twelve was left out as changed meanwhile: since Linux 6.13 a file whose time was
+        looked at between two changes is stamped with a clock that is ahead of the usual one."""
+        for i in range(40):
+            path = os.path.join(self.folder, f'fresh{i}')
+            with open(path, 'wb') as f:
+                for _ in range(3):
+                    f.write(bytes(4096))
+                    f.flush()
+                    os.fstat(f.fileno())
+            self.record('cat', path)
+            self.assertEqual(self.pages(path), [0, 1, 2])
+
     def test_script_for_the_shell(self):
         """A script without "#!" could not be recorded (126), though every shell starts it."""
         data = self.make_file('data')
@@ -312,6 +325,8 @@ class RecordingTest(unittest.TestCase):
                 self.run_it(COLDBOOST, 'run', '--', path, status=127)
                 self.assertRegex(self.err, words)
                 self.run_it(COLDBOOST, 'bench', '-n', '1', '--', path, status=127)
+                self.assertRegex(self.err, words)
+                self.run_it(COLDBOOST, 'inspect', path, status=1)
                 self.assertRegex(self.err, words)
 
     def without_readahead(self):
