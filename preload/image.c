@@ -39,8 +39,8 @@ static bool is_go_note(int fd, const ElfW(Phdr) * segment)
     return false;
 }
 
-/* Whoever needs no library has no libc either. */
-static bool needs_library(int fd, const ElfW(Phdr) * segment)
+/* Who needs no library has no libc either. */
+static bool needs_a_library(int fd, const ElfW(Phdr) * segment)
 {
     ElfW(Dyn) entries[DYNAMIC_BATCH];
     for (uint64_t at = 0; at < segment->p_filesz; at += sizeof entries) {
@@ -62,14 +62,14 @@ static bool is_own_program(int fd, const ElfW(Ehdr) * header)
         sys_pread(fd, segments, count * sizeof *segments, header->e_phoff) !=
             (long)(count * sizeof *segments))
         return false;
-    bool has_loader = false, has_library = false, is_go = false;
+    bool has_loader = false, is_alone = false, is_go = false;
     for (size_t i = 0; i < count; i++) {
         has_loader = has_loader || segments[i].p_type == PT_INTERP;
-        has_library =
-            has_library || (segments[i].p_type == PT_DYNAMIC && needs_library(fd, &segments[i]));
+        is_alone =
+            is_alone || (segments[i].p_type == PT_DYNAMIC && !needs_a_library(fd, &segments[i]));
         is_go = is_go || (segments[i].p_type == PT_NOTE && is_go_note(fd, &segments[i]));
     }
-    return !has_loader || !has_library || is_go;
+    return !has_loader || is_alone || is_go;
 }
 
 static bool gains_privileges(int fd)

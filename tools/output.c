@@ -92,9 +92,26 @@ static char *folder_of(const char *path)
 /* ---- before the work --------------------------------------------------------------------------
  */
 
-static int no_way_into(const char *folder)
+/* Whether a file can be made beside it: to root all folders seem open. Returns 0 or an errno. */
+static int try_beside(const char *path)
 {
-    return access(folder, W_OK | X_OK) == 0 ? 0 : errno;
+    char *temporary = xasprintf("%s.XXXXXX", path);
+    int fd = mkostemp(temporary, O_CLOEXEC), error = fd < 0 ? errno : 0;
+    if (fd >= 0) {
+        close(fd);
+        unlink(temporary);
+    }
+    free(temporary);
+    return error;
+}
+
+static int try_in_place(const char *path)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return errno;
+    close(fd);
+    return 0;
 }
 
 static void check_descriptor(const char *path, int fd)
@@ -107,10 +124,10 @@ static void check_descriptor(const char *path, int fd)
 static void check_new(const char *path)
 {
     char *file = follow_links(path), *folder = folder_of(file);
-    int error = no_way_into(folder);
-    if (error == ENOENT) {
+    int error = access(folder, F_OK) == 0 ? try_beside(file) : errno;
+    if (error == ENOENT && access(folder, F_OK) != 0) {
         char *parent = folder_of(folder);
-        error = no_way_into(parent);
+        error = access(parent, W_OK | X_OK) == 0 ? 0 : errno;
         if (error == ENOENT)
             fail(EXIT_FAILED, "%s: there is no folder %s; make it, or name another file", path,
                  parent);
@@ -139,13 +156,15 @@ void output_check(const char *path)
     } else if (S_ISDIR(status.st_mode) || S_ISSOCK(status.st_mode)) {
         fail(EXIT_FAILED, "%s: is a %s, not a file; name another one", path,
              S_ISDIR(status.st_mode) ? "folder" : "socket");
-    } else if (access(path, W_OK) != 0) {
-        int error = errno;
-        char *file = follow_links(path), *folder = folder_of(file);
-        if (!S_ISREG(status.st_mode) || no_way_into(folder))
-            fail(EXIT_FAILED, "%s: %s; name a file elsewhere", path, strerror(error));
-        free(folder);
+    } else if (S_ISREG(status.st_mode)) {
+        char *file = follow_links(path);
+        int error = try_beside(file);
+        if (error && try_in_place(path) != 0)
+            fail(EXIT_FAILED, "%s: cannot write it: %s; name a file elsewhere", path,
+                 strerror(error));
         free(file);
+    } else if (access(path, W_OK) != 0) {
+        fail(EXIT_FAILED, "%s: cannot write it: %s; name a file elsewhere", path, strerror(errno));
     }
 }
 

@@ -13,7 +13,7 @@
 
 /*
  * Exits with a message if output_write() could not succeed: to be called before the work, which may
- * take minutes or have effects of its own. Changes nothing.
+ * take minutes or have effects of its own. Leaves nothing behind.
  */
 void output_check(const char *path);
 

@@ -118,6 +118,26 @@ Test(watched, go_programs_that_have_a_loader)
     cr_expect_not(asks_for_it(NOTES_AT + 7));
 }
 
+Test(watched, dynamic_programs_that_need_no_library)
+{
+    ElfW(Dyn) entries[100] = {{.d_tag = DT_NULL}};
+    for (size_t i = 0; i < 99; i++)
+        entries[i].d_tag = DT_DEBUG;
+    program.segments[1].p_type = PT_INTERP;
+    program.segments[2] =
+        (ElfW(Phdr)){.p_type = PT_DYNAMIC, .p_offset = NOTES_AT, .p_filesz = sizeof entries};
+    memcpy(file + NOTES_AT, entries, sizeof entries);
+    cr_expect(asks_for_it(FILE_BYTES));
+    entries[80].d_tag = DT_NEEDED;
+    memcpy(file + NOTES_AT, entries, sizeof entries);
+    cr_expect_not(asks_for_it(FILE_BYTES));
+    entries[70].d_tag = DT_NULL; /* the end: what follows is nothing */
+    memcpy(file + NOTES_AT, entries, sizeof entries);
+    cr_expect(asks_for_it(FILE_BYTES));
+    program.segments[2].p_filesz = UINT64_MAX;
+    cr_expect(asks_for_it(NOTES_AT + 7));
+}
+
 Test(watched, scripts_are_as_their_interpreters)
 {
     char script[64], line[128];
@@ -127,7 +147,7 @@ Test(watched, scripts_are_as_their_interpreters)
         const char *before, *name, *after;
         bool expected;
     } forms[] = {
-        {"#!", path, "", true},      {"#! \t", path, " x\n", true}, {"#!", path, "\r\n", true},
+        {"#!", path, "", true},      {"#! \t", path, " x\n", true}, {"#!", path, "\r\n", false},
         {"#!", script, "\n", false}, {"#!", "", "\n", false},       {"#", path, "\n", false},
     };
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
