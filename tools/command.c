@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -171,4 +172,19 @@ uint8_t *read_stream(const char *path, size_t max_bytes, size_t *size)
     close(fd);
     *size = have;
     return bytes;
+}
+
+int write_all(int fd, const void *bytes, size_t size)
+{
+    const char *next = bytes;
+    while (size) {
+        ssize_t n = write(fd, next, size);
+        if (n < 0 && errno == EAGAIN)
+            poll(&(struct pollfd){fd, POLLOUT, 0}, 1, -1);
+        else if (n < 0 && errno != EINTR)
+            return -errno;
+        size -= n > 0 ? (size_t)n : 0;
+        next += n > 0 ? n : 0;
+    }
+    return 0;
 }

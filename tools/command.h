@@ -61,4 +61,10 @@ uint8_t *read_file(const char *path, size_t max_bytes, size_t *size);
 /* The same for whatever can be read to its end: a pipe, or standard input for "-". */
 uint8_t *read_stream(const char *path, size_t max_bytes, size_t *size);
 
+/*
+ * Writes all bytes to the descriptor, which somebody may have made non-blocking. Returns 0, or
+ * -errno when a part is written at most.
+ */
+int write_all(int fd, const void *bytes, size_t size);
+
 #endif

@@ -7,13 +7,10 @@
 #include "coldboost.h"
 #include "command.h"
 
-#include <errno.h>
 #include <limits.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define MARKER   "coldboost-profile/"
 #define VERSION  "1 "
@@ -52,21 +49,6 @@ static size_t encode(char *to, const uint8_t *bytes, size_t size)
             to[(ptrdiff_t)k - 4] = ALPHABET[bits >> (18 - 6 * k) & 63];
     }
     return (size_t)(to - start);
-}
-
-/* Somebody may have made the log's pipe non-blocking. */
-static int write_all(int fd, const char *text, size_t size)
-{
-    while (size) {
-        ssize_t n = write(fd, text, size);
-        if (n < 0 && errno == EAGAIN)
-            poll(&(struct pollfd){fd, POLLOUT, 0}, 1, -1);
-        else if (n < 0 && errno != EINTR)
-            return -errno;
-        size -= n > 0 ? (size_t)n : 0;
-        text += n > 0 ? n : 0;
-    }
-    return 0;
 }
 
 int frames_write(int fd, const uint8_t *bytes, size_t size)

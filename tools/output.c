@@ -171,19 +171,7 @@ void output_check(const char *path)
 /* ---- writing ----------------------------------------------------------------------------------
  */
 
-/* Returns 0 or an errno. */
-static int write_all(int fd, const char *next, size_t left)
-{
-    while (left) {
-        ssize_t n = write(fd, next, left);
-        if (n < 0 && errno != EINTR)
-            return errno;
-        next += n > 0 ? n : 0;
-        left -= n > 0 ? (size_t)n : 0;
-    }
-    return 0;
-}
-
+/* These return 0 or an errno. */
 static int end_writing(int fd, int error)
 {
     if (!error && fsync(fd) != 0 && errno != EINVAL && errno != EROFS)
@@ -196,7 +184,7 @@ static int end_writing(int fd, int error)
 static int write_through(const char *path, const void *bytes, size_t size)
 {
     int fd = open(path, O_WRONLY | O_NOCTTY | O_CLOEXEC);
-    return fd < 0 ? errno : end_writing(fd, write_all(fd, bytes, size));
+    return fd < 0 ? errno : end_writing(fd, -write_all(fd, bytes, size));
 }
 
 static int write_in_place(const char *path, const struct stat *before, const void *bytes,
@@ -212,7 +200,7 @@ static int write_in_place(const char *path, const struct stat *before, const voi
         int unused = ftruncate(fd, before->st_size);
         (void)unused;
     } else {
-        error = write_all(fd, bytes, size);
+        error = -write_all(fd, bytes, size);
     }
     if (!error && ftruncate(fd, (off_t)size) != 0)
         error = errno;
@@ -243,7 +231,7 @@ static int replace(const char *path, const struct stat *before, const void *byte
     *in_place = before && (error == EACCES || error == EPERM || error == EROFS);
     if (!error) {
         *in_place = !take_over(fd, before) && before;
-        error = end_writing(fd, *in_place ? EPERM : write_all(fd, bytes, size));
+        error = end_writing(fd, *in_place ? EPERM : -write_all(fd, bytes, size));
         if (!error && rename(temporary, path) != 0) {
             error = errno;
             *in_place = before && (error == EBUSY || error == EPERM || error == EACCES);
@@ -282,7 +270,7 @@ bool output_write(const char *path, const void *bytes, size_t size)
     int fd = descriptor_of(path), error;
     signal(SIGXFSZ, SIG_IGN); /* a file that grows too large is an error like others */
     if (fd >= 0)
-        error = write_all(fd, bytes, size);
+        error = -write_all(fd, bytes, size);
     else if (stat(path, &status) != 0)
         error = errno == ENOENT ? write_file(path, NULL, bytes, size) : errno;
     else

@@ -38,7 +38,17 @@ static char buffer[PAGE];
 /* ---- the recorder asks these two for the next definition: they can say that there is none ---- */
 
 static int now = FIRST; /* the round */
-static bool refused;
+/* Also when the recorder, which begins first of all, looks for all: it is to find each in its
+ * round. */
+static bool refused = true;
+
+static void recorder_has_begun(void)
+{
+    refused = false;
+}
+
+__attribute__((section(".preinit_array"),
+               used)) static void (*const first)(void) = recorder_has_begun;
 
 /* libc's, for the recorder has none of these. */
 static void *real(const char *function)
@@ -59,7 +69,6 @@ typedef int visit(look_at_object *look, void *context);
 /* To the real one, this program would be the caller: the recorder has to look for itself. */
 __attribute__((visibility("default"))) void *dlsym(void *handle, const char *symbol)
 {
-    refused = now == WITHOUT && strcmp(symbol, name) == 0;
     return handle == RTLD_NEXT ? NULL : ((lookup *)(uintptr_t)real("dlsym"))(handle, symbol);
 }
 
@@ -72,15 +81,17 @@ __attribute__((visibility("default"))) int dl_iterate_phdr(look_at_object *look,
 
 static void check(int good, const char *what)
 {
+    refused = false;
     if (!good)
         err(99, "%s: %s", name, what);
 }
 
-/* The recorder's definition of the function. */
+/* The recorder's definition of the function, which is called next, and then checked. */
 static void *wrapper(void)
 {
     void *found = ((lookup *)(uintptr_t)real("dlsym"))(RTLD_DEFAULT, name);
     check(found != NULL, "no such function");
+    refused = now == WITHOUT;
     return found;
 }
 
@@ -515,6 +526,7 @@ static void call_all(void)
         for (size_t i = 0; i < sizeof table / sizeof *table; i++)
             for (const char *const *at = table[i].names; *at; at++) {
                 name = *at;
+                refused = false;
                 table[i].call(now);
             }
 }
