@@ -187,8 +187,7 @@ static int write_through(const char *path, const void *bytes, size_t size)
     return fd < 0 ? errno : end_writing(fd, -write_all(fd, bytes, size));
 }
 
-static int write_in_place(const char *path, const struct stat *before, const void *bytes,
-                          size_t size)
+static int write_in_place(const char *path, off_t size_before, const void *bytes, size_t size)
 {
     int fd = open(path, O_WRONLY | O_CLOEXEC);
     if (fd < 0)
@@ -197,7 +196,7 @@ static int write_in_place(const char *path, const struct stat *before, const voi
     if (error == EOPNOTSUPP || error == EINVAL)
         error = 0;
     if (error) {
-        int unused = ftruncate(fd, before->st_size);
+        int unused = ftruncate(fd, size_before);
         (void)unused;
     } else {
         error = -write_all(fd, bytes, size);
@@ -258,7 +257,7 @@ static int write_file(const char *path, const struct stat *before, const void *b
     if (is_there)
         error = replace(file, before, bytes, size, &in_place);
     if (!is_there || in_place)
-        error = write_in_place(path, before, bytes, size);
+        error = write_in_place(path, before ? before->st_size : 0, bytes, size);
     free(folder);
     free(file);
     return error;

@@ -242,7 +242,7 @@ static struct timespec next_tick(void)
     return now;
 }
 
-static rlim_t limit_of(int resource)
+static rlim_t limit_of(__rlimit_resource_t resource)
 {
     struct rlimit limit;
     return getrlimit(resource, &limit) == 0 ? limit.rlim_cur : RLIM_INFINITY;
