@@ -99,22 +99,48 @@ long ahead_own_folder(const char *called, char folder[AHEAD_PATH_BYTES])
     return length;
 }
 
-/* The interpreter on a script's first line; NULL if the file is no script. */
-static const char *read_interpreter(const char *path, char head[HEAD_BYTES + 1])
+/* The beginning of a file, terminated; how many bytes, or -errno. */
+static long read_head(const char *path, char head[HEAD_BYTES + 1])
 {
     int fd = sys_open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
-        return NULL;
+        return fd;
     long n = sys_pread(fd, head, HEAD_BYTES, 0);
     sys_close(fd);
     head[n > 0 ? n : 0] = '\0';
-    const char *interpreter = text_after(head, "#!");
+    return n;
+}
+
+/* Neither an ELF file, nor a NUL byte in the first line. */
+static bool is_text(const char *head, long bytes)
+{
+    if (bytes < 0 || text_after(head, "\177ELF"))
+        return false;
+    long end = 0;
+    while (end < bytes && head[end] && head[end] != '\n')
+        end++;
+    return end == bytes || head[end];
+}
+
+bool ahead_is_for_shell(const char *path)
+{
+    char head[HEAD_BYTES + 1];
+    long bytes = read_head(path, head);
+    return is_text(head, bytes) && !text_after(head, "#!");
+}
+
+/* What executes the file: the interpreter on a script's first line, as the kernel reads it; the
+ * shell for a text without; NULL if the kernel does. */
+static const char *find_interpreter(const char *path, char head[HEAD_BYTES + 1])
+{
+    long bytes = read_head(path, head);
+    const char *interpreter = bytes > 0 ? text_after(head, "#!") : NULL;
     if (!interpreter)
-        return NULL;
+        return is_text(head, bytes) ? AHEAD_SHELL : NULL;
     while (*interpreter == ' ' || *interpreter == '\t')
         interpreter++;
     char *end = head + (interpreter - head);
-    while (*end && *end != ' ' && *end != '\t' && *end != '\r' && *end != '\n')
+    while (*end && *end != ' ' && *end != '\t' && *end != '\n')
         end++;
     *end = '\0';
     return *interpreter ? interpreter : NULL;
@@ -126,10 +152,24 @@ bool ahead_find_executable(const char *path, char executable[AHEAD_PATH_BYTES])
     for (int depth = 0;; depth++) {
         if (!ahead_resolve(path, executable))
             return false;
-        path = depth < MAX_INTERPRETERS ? read_interpreter(executable, head) : NULL;
+        path = depth < MAX_INTERPRETERS ? find_interpreter(executable, head) : NULL;
         if (!path)
             return true;
     }
+}
+
+long ahead_execute(const char *path, char **argv, char *const *envp)
+{
+    long error = sys_execute(path, argv, envp);
+    if (error == -ENOEXEC && ahead_is_for_shell(path)) {
+        char *own[] = {argv[-1], argv[0]};
+        argv[-1] = (char *)(uintptr_t)AHEAD_SHELL;
+        argv[0] = (char *)(uintptr_t)path;
+        sys_execute(AHEAD_SHELL, argv - 1, envp);
+        argv[-1] = own[0];
+        argv[0] = own[1];
+    }
+    return error;
 }
 
 /* Writes NAME=VALUE[:MORE] to `text`, replaces or adds it in an environment that has room, and

@@ -33,9 +33,22 @@ long ahead_own_folder(const char *called, char folder[AHEAD_PATH_BYTES]);
  */
 void ahead_read_object(const char *path);
 
+/* What executes a text that does not begin with "#!", by convention: as execvp() has it. */
+#define AHEAD_SHELL "/bin/sh"
+
+/* Whether the file is such a text. */
+bool ahead_is_for_shell(const char *path);
+
+/*
+ * Becomes the program at the path, or the shell for such a text. argv[-1] must be there: it makes
+ * room for one argument more. Returns only the -errno of execve().
+ */
+long ahead_execute(const char *path, char **argv, char *const *envp);
+
 /*
  * What /proc/self/exe will name once `path` has been executed: symbolic links and "#!" lines are
- * followed. false if there is no such file or /proc is not mounted; `executable` is then undefined.
+ * followed, and a text without belongs to the shell. false if there is no such file or /proc is not
+ * mounted; `executable` is then undefined.
  */
 bool ahead_find_executable(const char *path, char executable[AHEAD_PATH_BYTES]);
 

@@ -124,7 +124,7 @@ static void run(const char *called, char **arguments, char *const *envp)
         return; /* the tool says why; the program starts all the same */
     char *const *extended = ahead_extend(envp, profile, object, id);
     if (extended)
-        sys_execute(path, command, extended);
+        ahead_execute(path, command, extended);
 }
 
 static _Noreturn void become_tool(const char *called, char **argv, char *const *envp)

@@ -167,23 +167,6 @@ char *find_obstacle(int fd, const char *path)
     return NULL;
 }
 
-/*
- * Without "#!" a text is a shell script by convention, as execvp() has it. As shells tell: no ELF
- * file, and no NUL byte before the first line's end.
- */
-static bool is_for_shell(const char *path)
-{
-    char head[128];
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    ssize_t n = fd < 0 ? -1 : pread(fd, head, sizeof head, 0);
-    if (fd >= 0)
-        close(fd);
-    if (n < 0 || (n >= SELFMAG && memcmp(head, ELFMAG, SELFMAG) == 0))
-        return false;
-    const char *line_end = memchr(head, '\n', (size_t)n);
-    return !memchr(head, '\0', line_end ? (size_t)(line_end - head) : (size_t)n);
-}
-
 struct program find_program(const char *command)
 {
     struct program program = {.path = search_path(command)};
@@ -197,8 +180,6 @@ struct program find_program(const char *command)
 
     char executable[AHEAD_PATH_BYTES], byte;
     bool found = ahead_find_executable(program.path, executable);
-    if (found && is_for_shell(executable))
-        found = ahead_find_executable("/bin/sh", executable);
     const char *path = found ? executable : program.path;
     program.executable = xstrdup(path);
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -248,15 +229,15 @@ int try_to_execute(const struct program *program, char **argv)
 {
     execv(program->path, argv);
     int error = errno;
-    if (error == ENOEXEC && is_for_shell(program->path)) {
+    if (error == ENOEXEC && ahead_is_for_shell(program->path)) {
         size_t count = 0;
         while (argv[count])
             count++;
         char **shell_argv = xmalloc((count + 2) * sizeof *shell_argv);
-        shell_argv[0] = xstrdup("/bin/sh");
+        shell_argv[0] = xstrdup(AHEAD_SHELL);
         shell_argv[1] = program->path;
         memcpy(shell_argv + 2, argv + 1, count * sizeof *shell_argv);
-        execv("/bin/sh", shell_argv);
+        execv(AHEAD_SHELL, shell_argv);
     }
     return error;
 }

@@ -66,19 +66,6 @@ static char *const *boost(const char *path, char **argv, char *const *envp)
     return extended ? extended : envp;
 }
 
-/* As shells and execvp() have it: what the kernel does not know is a shell script. */
-static long execute(const char *path, char **argv, char *const *envp)
-{
-    long error = sys_execute(path, argv, envp);
-    if (error == -ENOEXEC) {
-        /* argv[-1] is the wrapper's own name: there is room for one argument more. */
-        argv[-1] = (char *)(uintptr_t) "/bin/sh";
-        argv[0] = (char *)(uintptr_t)path;
-        error = sys_execute("/bin/sh", argv - 1, envp);
-    }
-    return error;
-}
-
 CB_ENTRY(wrapper_main)
 
 __attribute__((used)) _Noreturn void wrapper_main(long *stack)
@@ -94,10 +81,15 @@ __attribute__((used)) _Noreturn void wrapper_main(long *stack)
     long error = -ENOENT;
     if (path) {
         char *const *boosted = boost(path, argv, envp);
-        error = execute(path, argv + 1, boosted);
+        error = ahead_execute(path, argv + 1, boosted);
         if (boosted != envp) /* our variables may be what was too much */
-            error = execute(path, argv + 1, envp);
+            error = ahead_execute(path, argv + 1, envp);
     }
-    complain(error == -ENOENT ? ": not found\n" : ": cannot be executed\n", argv[1]);
+    complain(error != -ENOENT ? ": cannot be executed\n"
+             : path && sys_may_execute(path)
+                 ? ": its interpreter is not there; if it is a script, its first line may end in a "
+                   "carriage return\n"
+                 : ": not found\n",
+             argv[1]);
     sys_exit(error == -ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_EXECUTE);
 }

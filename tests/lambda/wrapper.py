@@ -273,16 +273,23 @@ class Wrapper:
             outcome.status == 127 and b"AWS_LAMBDA_EXEC_WRAPPER" in outcome.stderr, f"no command: {outcome.stderr}")
         with open(f"{self.folder}/plain", "w", encoding="utf-8") as out:
             out.write("echo by the shell $1\n")
+        with open(f"{self.folder}/windows", "w", encoding="utf-8") as out:
+            out.write("#!/bin/sh\r\n")
+        os.chmod(f"{self.folder}/windows", 0o755)
         for command, status, said in (
             ("/no/such/runtime", 127, b"coldboost-wrapper: /no/such/runtime: not found\n"),
             ("no-such-runtime", 127, b"coldboost-wrapper: no-such-runtime: not found\n"),
             ("./plain", 126, b"coldboost-wrapper: ./plain: cannot be executed\n"),
+            ("./windows", 127, b"coldboost-wrapper: ./windows: its interpreter is not there; if it is a script, its "
+             b"first line may end in a carriage return\n"),
         ):
             outcome = self.run(command)
             self.checks.equal((outcome.status, outcome.stdout, outcome.stderr), (status, b"", said), command)
         os.chmod(f"{self.folder}/plain", 0o755)
-        outcome = self.run("./plain", "x")
+        outcome = self.run("./plain", "x", environment={
+            "COLDBOOST": "force", "COLDBOOST_VERBOSE": "1", "COLDBOOST_PROFILE": self.own_profile("/bin/sh")})
         self.checks.equal((outcome.status, outcome.stdout), (0, b"by the shell x\n"), "script without #!")
+        self.checks.check(STARTED.search(outcome.stderr), f"script without #!, by the shell's profile: {outcome.stderr}")
 
 
 def main():
