@@ -8,9 +8,13 @@
 #include "text.h"
 
 #include <errno.h>
-#include <stdbool.h>
 
 #define CRC_START (offsetof(struct profile_header, crc32) + sizeof(uint32_t))
+
+bool profile_file_fits(const struct profile_file *file, uint64_t size)
+{
+    return file->kind == PROFILE_FILE_DIRECTORY || file->size == size;
+}
 
 uint64_t profile_hash(const char *path)
 {

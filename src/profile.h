@@ -19,6 +19,7 @@
 #define CB_PROFILE_H
 
 #include <assert.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -62,10 +63,11 @@ enum profile_file_kind {
     PROFILE_FILE_PATH = 2,      /* a name that was looked up; perhaps there is no such file */
 };
 
-/* The file is the recorded one if its size agrees and either mtime or build-id does. */
+/* A file is known by its path and size. Time and build-id only say that it has changed since: they
+ * are for people and tools, as image layers, archives and packages keep no exact times. */
 struct profile_file {
     uint64_t size;            /* bytes */
-    int64_t mtime_ns;         /* since 1970; 0: not compared */
+    int64_t mtime_ns;         /* since 1970; 0: not known */
     uint32_t path;            /* string */
     uint32_t kind;            /* enum profile_file_kind */
     uint32_t build_id_offset; /* where the build-id's bytes stand in the file */
@@ -92,6 +94,12 @@ struct profile {
     const struct profile_range *ranges;
     const char *strings;
 };
+
+/*
+ * Whether a file of this size at the recorded path is read. Otherwise it is stale: its pages are
+ * somewhere else. A directory has no size that says anything.
+ */
+bool profile_file_fits(const struct profile_file *file, uint64_t size);
 
 /* FNV-1a, 64 bit. */
 uint64_t profile_hash(const char *path);

@@ -54,7 +54,8 @@ struct telemetry_record {
     uint32_t process_id;
     uint32_t ranges;       /* asked for */
     uint32_t ranges_total; /* that the profile has for this program */
-    uint32_t stale_files;  /* left out: changed, unreadable, or not to be touched */
+    uint32_t stale_files;  /* left out: gone, of another size, unreadable, not to be touched. What
+                              has only changed is read; tools/identity.h counts it */
     uint32_t major_faults; /* of the process until now; TELEMETRY_UNKNOWN */
     uint32_t memory_mib;   /* what Lambda grants; 0 outside */
     uint8_t event;         /* enum telemetry_event, and so on below */

@@ -5,7 +5,8 @@
  * (Major faults would tell too; but to be asked for its usage makes the kernel end the time slice.)
  *
  * A mapped file is recognised by its size and time of change: libraries are loaded under other
- * names than the profile's, which are free of symbolic links.
+ * names than the profile's, which are free of symbolic links. If only the size agrees, /proc tells
+ * its name without such links.
  */
 #include "warm.h"
 
@@ -13,7 +14,6 @@
 #include "objects.h"
 #include "sys.h"
 #include "text.h"
-#include "working_set.h"
 
 #define SAMPLES 16
 /* So many ranges, or each sample by itself, are read at once. */
@@ -74,8 +74,7 @@ static void want(struct search *search, const struct profile_range *range)
     struct wanted *wanted = &search->wanted[search->count];
     uint64_t offset = place_of_files(&search->header) + (uint64_t)range->file * sizeof wanted->file;
     if (range->file >= search->header.file_count ||
-        !read_at(search, offset, &wanted->file, sizeof wanted->file) ||
-        wanted->file.build_id_bytes > PROFILE_BUILD_ID)
+        !read_at(search, offset, &wanted->file, sizeof wanted->file))
         return;
     wanted->index = range->file;
     wanted->pages[0] = range->first_page;
@@ -113,24 +112,66 @@ static bool is_resident(int fd, const struct wanted *wanted)
     return true;
 }
 
-/* Looks at the file at the path, and takes it off the list, if it is on it from place `i` on. */
-static enum residency look_at(struct search *search, const char *path, int flags, unsigned i)
+/* "" if it is a long one. */
+static void read_path(const struct search *search, const struct profile_file *file,
+                      char path[PATH_BYTES])
+{
+    uint64_t offset = place_of_strings(&search->header) + file->path;
+    long n = sys_pread(search->profile, path, PATH_BYTES, offset);
+    for (long i = 0; i < n; i++)
+        if (!path[i])
+            return;
+    path[0] = '\0';
+}
+
+static bool has_recorded_path(const struct search *search, int fd, const struct profile_file *file)
+{
+    static char recorded[PATH_BYTES], path[PATH_BYTES]; /* stacks may be tiny */
+    char link[sizeof "/proc/self/fd/" + 20];
+    text_append_number(link, sizeof link, text_append(link, sizeof link, 0, "/proc/self/fd/"),
+                       (uint64_t)fd);
+    long length = sys_readlink(link, path, sizeof path - 1);
+    if (length <= 0)
+        return false;
+    path[length] = '\0';
+    read_path(search, file, recorded);
+    return text_equal(path, recorded);
+}
+
+/* The place of an open file in the list, whatever its name; search->count if it is not on it. */
+static unsigned find_wanted(const struct search *search, int fd)
 {
     struct sys_status status;
-    int fd = sys_open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | flags);
+    if (sys_stat(fd, "", &status) != 0)
+        return search->count;
+    unsigned i = 0;
+    for (; i < search->count; i++) {
+        const struct profile_file *file = &search->wanted[i].file;
+        if (profile_file_fits(file, status.size) &&
+            (file->mtime_ns == sys_mtime_ns(&status) || has_recorded_path(search, fd, file)))
+            break;
+    }
+    return i;
+}
+
+/* Of the open file in place `i`, which is then off the list. */
+static enum residency judge(struct search *search, int fd, unsigned i)
+{
+    bool resident = is_resident(fd, &search->wanted[i]);
+    search->wanted[i] = search->wanted[--search->count];
+    search->resident += resident;
+    return resident ? RESIDENT : NOT_RESIDENT;
+}
+
+/* What the loader has opened a moment ago. */
+static enum residency look_at(struct search *search, const char *path)
+{
+    int fd = sys_open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
         return RESIDENCY_UNKNOWN;
-    if (sys_stat(fd, "", &status) != 0)
-        i = search->count;
-    while (i < search->count && !working_set_is_recorded(fd, &search->wanted[i].file, &status))
-        i++;
-    enum residency residency = RESIDENCY_UNKNOWN;
-    if (i < search->count) {
-        residency = is_resident(fd, &search->wanted[i]) ? RESIDENT : NOT_RESIDENT;
-        search->wanted[i] = search->wanted[--search->count];
-    }
+    unsigned i = find_wanted(search, fd);
+    enum residency residency = i < search->count ? judge(search, fd, i) : RESIDENCY_UNKNOWN;
     sys_close(fd);
-    search->resident += residency == RESIDENT;
     return residency;
 }
 
@@ -142,19 +183,7 @@ static int look_at_object(const struct object *object, void *context)
         return 0; /* the executable, the vdso, and ourselves */
     if (!search->count || search->objects_seen++ == SAMPLES)
         return RESIDENT;
-    return look_at(search, object->path, 0, 0) == NOT_RESIDENT ? NOT_RESIDENT : 0;
-}
-
-/* "" if it is a long one. */
-static void read_path(const struct search *search, const struct profile_file *file,
-                      char path[PATH_BYTES])
-{
-    uint64_t offset = place_of_strings(&search->header) + file->path;
-    long n = sys_pread(search->profile, path, PATH_BYTES, offset);
-    for (long i = 0; i < n; i++)
-        if (!path[i])
-            return;
-    path[0] = '\0';
+    return look_at(search, object->path) == NOT_RESIDENT ? NOT_RESIDENT : 0;
 }
 
 static bool may_hang(struct search *search, const char *path)
@@ -168,22 +197,27 @@ static bool may_hang(struct search *search, const char *path)
     return mounts_may_hang(search->mounts, path, search->executable);
 }
 
-/* As working_set.c does it: nothing but regular files, and what has changed says nothing. Nor does
- * a path that is not absolute: the mounts do not tell whether it may hang. */
+/* As working_set.c does it: nothing but regular files, and one of another size says nothing. Nor
+ * does a path that is not absolute: the mounts do not tell whether it may hang. */
 static enum residency look_at_others(struct search *search)
 {
     static char path[PATH_BYTES];
-    while (search->count) {
+    enum residency residency = RESIDENT;
+    while (search->count && residency == RESIDENT) {
         struct sys_status status;
         unsigned last = search->count - 1;
-        read_path(search, &search->wanted[last].file, path);
-        bool is_file = *path == '/' && !text_equal(path, LOADER_CACHE) && !may_hang(search, path) &&
-                       sys_stat(AT_FDCWD, path, &status) == 0 && (status.mode & S_IFMT) == S_IFREG;
-        if (is_file && look_at(search, path, O_NOFOLLOW, last) == NOT_RESIDENT)
-            return NOT_RESIDENT;
+        const struct profile_file *file = &search->wanted[last].file;
+        read_path(search, file, path);
+        int fd = *path == '/' && !text_equal(path, LOADER_CACHE) && !may_hang(search, path)
+                     ? sys_open_type(path, S_IFREG, &status)
+                     : -ENOENT;
+        if (fd >= 0 && profile_file_fits(file, status.size))
+            residency = judge(search, fd, last);
+        if (fd >= 0)
+            sys_close(fd);
         search->count = last;
     }
-    return RESIDENT;
+    return residency;
 }
 
 enum residency warm_look(int fd, const uint8_t *bytes, size_t size, const char *executable,
@@ -199,7 +233,7 @@ enum residency warm_look(int fd, const uint8_t *bytes, size_t size, const char *
         return RESIDENCY_UNKNOWN;
     *range_count = section->range_count;
     list_wanted(&search, section);
-    if (look_at(&search, executable, 0, 0) == NOT_RESIDENT ||
+    if (look_at(&search, executable) == NOT_RESIDENT ||
         objects_visit(look_at_object, &search) == NOT_RESIDENT)
         return NOT_RESIDENT;
     return search.resident ? look_at_others(&search) : RESIDENCY_UNKNOWN;

@@ -39,22 +39,6 @@
 /* Pages that the warm check looks at, spread over the section. */
 #define WARM_SAMPLES 16
 
-bool working_set_is_recorded(int fd, const struct profile_file *file,
-                             const struct sys_status *status)
-{
-    if (file->kind == PROFILE_FILE_DIRECTORY)
-        return true;
-    if (status->size != file->size)
-        return false;
-    if (file->mtime_ns == 0 || file->mtime_ns == sys_mtime_ns(status))
-        return true;
-    uint8_t build_id[PROFILE_BUILD_ID];
-    long n = sys_pread(fd, build_id, file->build_id_bytes, file->build_id_offset);
-    if (file->build_id_bytes == 0 || n != (long)file->build_id_bytes)
-        return false;
-    return bytes_equal(build_id, file->build_id, file->build_id_bytes);
-}
-
 static bool may_hang(const struct working_set *set, const struct profile_file *file)
 {
     const char *path = set->profile.strings + file->path;
@@ -68,7 +52,7 @@ static int open_recorded_file(const struct working_set *set, const struct profil
     if (may_hang(set, file))
         return -ESTALE;
     int fd = sys_open_type(set->profile.strings + file->path, type, &status);
-    if (fd >= 0 && !working_set_is_recorded(fd, file, &status)) {
+    if (fd >= 0 && !profile_file_fits(file, status.size)) {
         sys_close(fd);
         fd = -ESTALE;
     }

@@ -18,7 +18,7 @@
 
 struct working_set_counters {
     uint32_t ranges;
-    uint32_t stale_files; /* left out: changed, may hang, or could not be read */
+    uint32_t stale_files; /* left out: gone, of another size, may hang, or could not be read */
     uint64_t bytes;       /* asked for */
 };
 
@@ -46,10 +46,6 @@ unsigned working_set_budget_hits(const struct working_set *set);
  * is the least likely to be in memory by accident.
  */
 bool working_set_is_resident(const struct working_set *set);
-
-/* Whether the open file is the one that was recorded: by its size, and by its time or build-id. */
-bool working_set_is_recorded(int fd, const struct profile_file *file,
-                             const struct sys_status *status);
 
 /*
  * Puts the section's ranges into the order of reading; `files` and `ranges` are those of

@@ -28,8 +28,7 @@ static int pretended_open_type(const char *path, mode_t type, struct sys_status 
     if (luck % 16 == 0)
         return -ENOENT;
     memset(status, 0, sizeof *status);
-    status->size = file->size;
-    status->mtime_nanoseconds = luck % 2; /* the build-id may decide */
+    status->size = file->size + luck % 2;
     return 3;
 }
 

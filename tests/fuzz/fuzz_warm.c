@@ -103,13 +103,6 @@ static void keep(char to[PATH], const char *path)
 static long pretended_pread(int fd, void *buffer, size_t bytes, uint64_t offset)
 {
     memset(buffer, 0xa5, bytes);
-    if (fd == FILE_FD) {
-        const struct profile_file *file = file_behind(machine.opened);
-        MUST(machine.is_open);
-        if (file)
-            memcpy(buffer, file->build_id, bytes < PROFILE_BUILD_ID ? bytes : PROFILE_BUILD_ID);
-        return goes_wrong((uint32_t)offset, 3) ? -EIO : (long)bytes;
-    }
     MUST(fd == PROFILE_FD && offset <= INT64_MAX);
     machine.reads++;
     if (goes_wrong((uint32_t)offset, 16))
@@ -161,7 +154,7 @@ static int pretended_stat(int fd, const char *path, struct sys_status *status)
         uint64_t mtime_ns = (uint64_t)file->mtime_ns;
         status->mtime_seconds = (int64_t)(mtime_ns / 1000000000u);
         status->mtime_nanoseconds = (uint32_t)(mtime_ns % 1000000000u);
-        status->mtime_nanoseconds += goes_wrong(hash, 3); /* the build-id may decide */
+        status->mtime_nanoseconds += goes_wrong(hash, 3); /* the name may decide */
     }
     return 0;
 }
@@ -185,6 +178,33 @@ static int pretended_open(const char *path, int flags)
     keep(machine.opened, path);
     machine.is_open = true;
     return FILE_FD;
+}
+
+static int pretended_open_type(const char *path, mode_t type, struct sys_status *status)
+{
+    int error = pretended_stat(AT_FDCWD, path, status);
+    if (error)
+        return error;
+    if ((status->mode & S_IFMT) != type)
+        return -EINVAL;
+    return pretended_open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+}
+
+/* What is open goes by its own name, or by one of the profile's. */
+static long pretended_readlink(const char *path, char *buffer, size_t bytes)
+{
+    char expected[32];
+    snprintf(expected, sizeof expected, "/proc/self/fd/%d", FILE_FD);
+    MUST(machine.is_open && strcmp(path, expected) == 0);
+    if (goes_wrong(hash_text(machine.opened), 7))
+        return -ENOENT;
+    const struct profile_file *file = file_behind(machine.opened);
+    uint64_t place = file ? machine.strings + file->path : machine.size;
+    const char *name = place < machine.size ? (const char *)machine.bytes + place : machine.opened;
+    size_t length = strnlen(name, place < machine.size ? machine.size - place : PATH);
+    length = length < bytes ? length : bytes;
+    memcpy(buffer, name, length);
+    return (long)length;
 }
 
 static void pretended_close(int fd)
@@ -231,14 +251,14 @@ static int pretended_visit(int (*visit)(const struct object *object, void *conte
 #define sys_pread             pretended_pread
 #define sys_stat              pretended_stat
 #define sys_open              pretended_open
+#define sys_open_type         pretended_open_type
+#define sys_readlink          pretended_readlink
 #define sys_close             pretended_close
 #define file_page_is_resident pretended_residency
 #define mounts_read           pretended_mounts_read
 #define mounts_may_hang       pretended_may_hang
 #define objects_visit         pretended_visit
 #include "../../src/warm.c"
-#define may_hang set_may_hang
-#include "../../src/working_set.c"
 
 /* No mutation of the counts would come past the size, and few would leave the hash alone. */
 static void put_right(uint8_t *bytes, size_t size)

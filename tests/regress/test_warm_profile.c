@@ -69,7 +69,7 @@ TestSuite(warm_profile, .init = set_up);
 Test(warm_profile, no_build_id_is_longer_than_any)
 {
     expect(RESIDENT);
-    profile.files[0].mtime_ns--;
+    profile.files[0].mtime_ns--; /* and has another path */
     profile.files[0].build_id_bytes = 4096;
     cr_expect_eq(look(), RESIDENCY_UNKNOWN);
 }

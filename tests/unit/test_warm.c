@@ -4,12 +4,13 @@
 #include <fcntl.h>
 #include <link.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 /* Files of our own in the working folder, and a profile as it is on the disk. */
-enum { FILES = 13, RANGES = 100, FILE_PAGES = 4, NAME_BYTES = 48 };
+enum { FILES = 13, RANGES = 100, FILE_PAGES = 4, NAME_BYTES = 192 };
 static struct {
     struct profile_header header;
     struct profile_executable section;
@@ -162,10 +163,26 @@ Test(warm, is_unknown_without_pages)
     expect(RESIDENCY_UNKNOWN, "look-ups alone");
 }
 
-Test(warm, what_has_changed_says_nothing)
+/* Image layers keep no exact times: every start there would pass for one that nobody can tell. */
+Test(warm, does_not_mind_other_times)
+{
+    for (uint32_t i = 0; i < FILES; i++) {
+        char *path = realpath(name_of(i), NULL);
+        cr_assert(path && strlen(path) < NAME_BYTES);
+        strcpy(name_of(i), path);
+        free(path);
+        profile.files[i].mtime_ns++;
+    }
+    profile.section.path_hash = profile_hash(name_of(0));
+    expect(RESIDENT, "all in memory");
+    expect_cold_without(0);
+    expect_cold_without(3);
+}
+
+Test(warm, what_has_another_size_says_nothing)
 {
     profile.files[3].size++;
-    profile.files[4].mtime_ns++;
+    profile.files[4].size--;
     expect(RESIDENT, "all but two");
     enum residency found = NOT_RESIDENT;
     for (int attempt = 0; attempt < 5 && found != RESIDENT; attempt++) {

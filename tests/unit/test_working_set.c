@@ -207,10 +207,24 @@ Test(working_set, look_ups_say_nothing_of_residency)
     name_of(FILES - 1)[0] = 'w';
 }
 
-Test(working_set, files_that_have_changed_are_left_out)
+/* Image layers, archives and packages keep no exact times: a profile that was recorded in an image
+ * build would name nothing but stale files. */
+Test(working_set, files_that_have_changed_are_read_if_their_size_agrees)
+{
+    files[0].mtime_ns++;
+    files[1].mtime_ns = 0; /* not known */
+    files[2].mtime_ns++;
+    files[2].build_id_bytes = 4;
+    memcpy(files[2].build_id, "else", 4);
+    evict_all();
+    EXPECT_SOON(all_are_resident(0, 0), read_all(NULL));
+    cr_expect_eq(counters.stale_files, 0);
+}
+
+Test(working_set, files_of_another_size_are_left_out)
 {
     files[0].size++;
-    files[1].mtime_ns++;
+    files[1].size--;
     evict_all();
     name_of(2)[0] = 'W'; /* there is none of that name */
     EXPECT_SOON(all_are_resident(3, 0), read_all(NULL));
@@ -222,28 +236,6 @@ Test(working_set, files_that_have_changed_are_left_out)
     evict_all();
     EXPECT_SOON(all_are_resident(2, 0), touch_all());
     cr_expect_not(is_resident(0, 0));
-}
-
-Test(working_set, a_build_id_stands_for_the_time)
-{
-    section.range_count = 2;
-    files[0].mtime_ns++;
-    files[0].build_id_bytes = 4;
-    memcpy(files[0].build_id, "page", 4);
-    read_all(NULL);
-    cr_expect_eq(counters.stale_files, 0);
-    files[0].build_id[3]++;
-    set.next_range = 0;
-    read_all(NULL);
-    cr_expect_eq(counters.stale_files, 1);
-    files[0].build_id_offset = FILE_PAGES * PROFILE_PAGE_BYTES - 2; /* half of it is there */
-    set.next_range = 0;
-    read_all(NULL);
-    cr_expect_eq(counters.stale_files, 2);
-    files[0].mtime_ns = 0; /* not compared */
-    set.next_range = 0;
-    read_all(NULL);
-    cr_expect_eq(counters.stale_files, 2);
 }
 
 Test(working_set, paths_are_looked_up_and_folders_listed)
