@@ -94,6 +94,7 @@ static void load_profile(struct bench *bench)
     if (!bench->section)
         fail(EXIT_FAILED, "%s knows nothing of %s; record it again with this command", path,
              bench->program.executable);
+    bench->result.files = identity_count(&bench->parsed, bench->section);
     bench->floor = io_floor_new(&bench->parsed, bench->section);
 }
 
@@ -415,6 +416,15 @@ static void draw(const struct bench *bench, const struct plotter *plotter, const
     timeline_watch_free(watch);
 }
 
+static void print_table(const struct bench_result *result)
+{
+    char *changes = identity_text(&result->files);
+    if (changes)
+        printf("%s: %s\n", result->profile, changes);
+    free(changes);
+    bench_print_table(result);
+}
+
 static size_t parse_rounds(const char *text)
 {
     char *end;
@@ -486,7 +496,7 @@ int command_bench(int argc, char **argv)
     if (json)
         bench_print_json(result);
     else
-        bench_print_table(result);
+        print_table(result);
     if (fflush(stdout) != 0)
         fail(EXIT_FAILED, "cannot write: %s", strerror(errno));
     return EXIT_SUCCESS;

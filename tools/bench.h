@@ -4,6 +4,7 @@
 #ifndef CB_BENCH_H
 #define CB_BENCH_H
 
+#include "identity.h"
 #include "statistics.h"
 
 #include <stdbool.h>
@@ -26,7 +27,8 @@ enum bench_step {
 
 struct bench_result {
     char **command;
-    char *object, *profile; /* libcoldboost.so; the profile, or NULL */
+    char *object, *profile;       /* libcoldboost.so; the profile, or NULL */
+    struct identity_counts files; /* of the profile's section */
     size_t rounds;
     bool dropped_everything;
     const char *audit_obstacle; /* why AUDIT is not measured, or NULL */

@@ -209,6 +209,8 @@ void bench_print_json(const struct bench_result *result)
            result->dropped_everything ? "drop_caches" : "evicted_profile");
     print_limit(result, IO_FLOOR);
     print_limit(result, CONSTRUCTOR);
+    printf(",\"profile_files\":%u,\"changed_files\":%u,\"stale_files\":%u", result->files.files,
+           result->files.changed, result->files.stale);
     fputs(",\"audit_obstacle\":", stdout);
     if (result->audit_obstacle)
         print_json_string(stdout, result->audit_obstacle);

@@ -1,15 +1,17 @@
 /*
- * identity.c: looks at the recorded files once the recording is over. Reads nothing of a file but
- * its ELF notes.
+ * identity.c: looks at the recorded files, once the recording is over and whenever somebody asks
+ * what has become of them. Reads nothing of a file but its ELF notes.
  */
 #include "identity.h"
 
+#include "command.h"
 #include "text.h"
 
 #include <fcntl.h>
 #include <gelf.h>
 #include <limits.h>
 #include <linux/magic.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -52,6 +54,11 @@ static bool is_at_or_after(const struct timespec *time, const struct timespec *s
 {
     return time->tv_sec > since->tv_sec ||
            (time->tv_sec == since->tv_sec && time->tv_nsec >= since->tv_nsec);
+}
+
+static int64_t mtime_ns(const struct stat *status)
+{
+    return status->st_mtim.tv_sec * INT64_C(1000000000) + status->st_mtim.tv_nsec;
 }
 
 /* Takes the build-id from the notes that start at `start`; false if there is none. */
@@ -115,7 +122,7 @@ bool identify_file(const char *path, uint64_t device, uint64_t inode, const stru
     if (belongs) {
         *out = (struct profile_file){
             .size = (uint64_t)status.st_size,
-            .mtime_ns = status.st_mtim.tv_sec * INT64_C(1000000000) + status.st_mtim.tv_nsec,
+            .mtime_ns = mtime_ns(&status),
             .kind = regular ? PROFILE_FILE_REGULAR : PROFILE_FILE_DIRECTORY,
         };
         if (regular)
@@ -123,4 +130,70 @@ bool identify_file(const char *path, uint64_t device, uint64_t inode, const stru
     }
     close(fd);
     return belongs;
+}
+
+static bool has_build_id(int fd, const struct profile_file *file)
+{
+    uint8_t build_id[PROFILE_BUILD_ID];
+    ssize_t n = pread(fd, build_id, file->build_id_bytes, file->build_id_offset);
+    return n == (ssize_t)file->build_id_bytes && memcmp(build_id, file->build_id, (size_t)n) == 0;
+}
+
+enum identity identity_now(const char *path, const struct profile_file *file)
+{
+    struct stat status;
+    if (lstat(path, &status) != 0 || !S_ISREG(status.st_mode) ||
+        !profile_file_fits(file, (uint64_t)status.st_size))
+        return IDENTITY_STALE;
+    if (!file->build_id_bytes)
+        return !file->mtime_ns || file->mtime_ns == mtime_ns(&status) ? IDENTITY_SAME
+                                                                      : IDENTITY_CHANGED;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
+        return IDENTITY_STALE;
+    bool same = has_build_id(fd, file);
+    close(fd);
+    return same ? IDENTITY_SAME : IDENTITY_CHANGED;
+}
+
+struct identity_counts identity_count(const struct profile *profile,
+                                      const struct profile_executable *section)
+{
+    struct identity_counts counts = {0, 0, 0};
+    uint32_t files = profile->header->file_count;
+    bool *wanted = xmalloc(files);
+    memset(wanted, !section, files);
+    for (uint32_t i = 0; section && i < section->range_count; i++)
+        wanted[profile->ranges[section->first_range + i].file] = true;
+    for (uint32_t i = 0; i < files; i++) {
+        const struct profile_file *file = &profile->files[i];
+        if (!wanted[i] || file->kind != PROFILE_FILE_REGULAR)
+            continue;
+        enum identity identity = identity_now(profile->strings + file->path, file);
+        counts.files++;
+        counts.changed += identity == IDENTITY_CHANGED;
+        counts.stale += identity == IDENTITY_STALE;
+    }
+    free(wanted);
+    return counts;
+}
+
+char *identity_text(const struct identity_counts *counts)
+{
+    if (!counts->changed && !counts->stale)
+        return NULL;
+    char *changed = counts->changed
+                        ? xasprintf("%u of %u files %s changed since; ", counts->changed,
+                                    counts->files, counts->changed == 1 ? "has" : "have")
+                        : xstrdup("");
+    char *stale =
+        counts->stale
+            ? xasprintf("%u of %u files %s another size here, and %s not read; ", counts->stale,
+                        counts->files, counts->stale == 1 ? "is gone or has" : "are gone or have",
+                        counts->stale == 1 ? "is" : "are")
+            : xstrdup("");
+    char *text = xasprintf("%s%srecord again", changed, stale);
+    free(changed);
+    free(stale);
+    return text;
 }

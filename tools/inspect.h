@@ -4,6 +4,7 @@
 #ifndef CB_INSPECT_H
 #define CB_INSPECT_H
 
+#include "identity.h"
 #include "inspect_elf.h"
 #include "profile.h"
 
@@ -31,7 +32,7 @@ struct inspected_object {
         uint64_t bytes;
         uint32_t ranges;
     } blind, profiled;
-    bool profile_is_stale; /* the file is not the recorded one */
+    bool profile_is_stale; /* the file has another size than the recorded one */
 };
 
 struct inspection {
@@ -52,6 +53,7 @@ struct inspection {
     size_t object_count;
     bool has_profile, profile_names_program;
     struct object_plan elsewhere; /* what the profile pages in of other files */
+    struct identity_counts recorded;
 };
 
 /*

@@ -133,6 +133,9 @@ void print_inspection_json(const struct inspection *inspection)
     if (inspection->has_profile) {
         print_bool("profile_names_program", inspection->profile_names_program);
         print_plan("profile_elsewhere", &inspection->elsewhere);
+        printf("\"profile_files\":%u,\"changed_files\":%u,\"stale_files\":%u,",
+               inspection->recorded.files, inspection->recorded.changed,
+               inspection->recorded.stale);
     }
     fputs("\"objects\":[", stdout);
     for (size_t i = 0; i < inspection->object_count; i++) {

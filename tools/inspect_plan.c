@@ -106,22 +106,6 @@ void plan_blind(struct inspection *inspection)
     }
 }
 
-/* Size, then the build-id, where there is one, else the time of the last change. */
-static bool is_recorded_file(const struct inspected_object *object, const struct profile_file *file)
-{
-    size_t bytes = object->elf.build_id_bytes < PROFILE_BUILD_ID ? object->elf.build_id_bytes
-                                                                 : PROFILE_BUILD_ID;
-    struct stat status;
-    if (object->elf.size != file->size)
-        return false;
-    if (file->build_id_bytes && file->build_id_bytes == bytes &&
-        memcmp(file->build_id, object->elf.build_id, bytes) == 0)
-        return true;
-    return stat(object->path, &status) == 0 &&
-           (file->mtime_ns == 0 ||
-            status.st_mtim.tv_sec * INT64_C(1000000000) + status.st_mtim.tv_nsec == file->mtime_ns);
-}
-
 static struct inspected_object *object_at(const struct inspection *inspection, const char *path)
 {
     for (size_t i = 0; i < inspection->object_count; i++) {
@@ -141,6 +125,7 @@ void plan_profile(struct inspection *inspection, const struct profile *profile)
     inspection->profile_names_program = section != NULL;
     if (!section)
         return;
+    inspection->recorded = identity_count(profile, section);
     /* Many ranges of few files: each file is looked for once. */
     uint32_t files = profile->header->file_count;
     struct inspected_object **objects = xmalloc(files * sizeof(struct inspected_object *));
@@ -149,7 +134,8 @@ void plan_profile(struct inspection *inspection, const struct profile *profile)
                          ? object_at(inspection, profile->strings + profile->files[i].path)
                          : NULL;
         if (objects[i] && !objects[i]->error)
-            objects[i]->profile_is_stale = !is_recorded_file(objects[i], &profile->files[i]);
+            objects[i]->profile_is_stale =
+                !profile_file_fits(&profile->files[i], objects[i]->elf.size);
     }
     for (uint32_t i = 0; i < section->range_count; i++) {
         const struct profile_range *range = &profile->ranges[section->first_range + i];

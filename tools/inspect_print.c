@@ -140,7 +140,8 @@ static void print_object(const struct inspection *inspection, const struct inspe
                                           : "its own: calls of it are passed on");
     print_plan("blind plan", &object->blind);
     if (inspection->has_profile && object->profile_is_stale)
-        print_field("profile", "stale: the file is not the recorded one; record again");
+        print_field("profile",
+                    "stale: the file has another size than the recorded one; record again");
     else if (inspection->has_profile)
         print_plan("profile", &object->profiled);
     if (object->residency_known)
@@ -194,6 +195,10 @@ void print_inspection(const struct inspection *inspection, bool utf8)
         print_field("profile", "has no section for this program; record it");
     else if (inspection->has_profile)
         print_plan("of other files", &inspection->elsewhere);
+    char *changes = identity_text(&inspection->recorded);
+    if (changes)
+        print_field("profile", changes);
+    free(changes);
     printf("  %-15s %zu\n", "objects", inspection->object_count);
     for (size_t i = 0; i < inspection->object_count; i++)
         print_object(inspection, inspection->objects[i], utf8);

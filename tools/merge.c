@@ -103,22 +103,14 @@ static int compare_paths(const void *a, const void *b)
     return strcmp(((const struct merge_file *)a)->path, ((const struct merge_file *)b)->path);
 }
 
-/* Would a replay take a file with the one identity for the other? As src/replay.c decides it. */
+/* Would a replay take a file with the one identity for the other? */
 static bool is_same_file(const struct profile_file *a, const struct profile_file *b)
 {
     if (a->kind == PROFILE_FILE_PATH || b->kind == PROFILE_FILE_PATH)
         return true;
     if (a->kind != b->kind)
         return false;
-    if (a->kind == PROFILE_FILE_DIRECTORY)
-        return true;
-    if (a->size != b->size)
-        return false;
-    if (!a->mtime_ns || !b->mtime_ns || a->mtime_ns == b->mtime_ns)
-        return true;
-    return a->build_id_bytes && a->build_id_bytes == b->build_id_bytes &&
-           a->build_id_offset == b->build_id_offset &&
-           memcmp(a->build_id, b->build_id, a->build_id_bytes) == 0;
+    return profile_file_fits(a, b->size);
 }
 
 static void collect_files(struct merge *merge)

@@ -3,6 +3,7 @@
  */
 #include "command.h"
 
+#include "identity.h"
 #include "json.h"
 #include "plot.h"
 #include "profile_read.h"
@@ -20,12 +21,14 @@ static const char help[] =
     "\n"
     "Prints what PROFILE holds: a summary, each executable's section, and for each file how much\n"
     "of it a start needs; and which calls first used it, innermost first, if it was recorded with\n"
-    "--stacks. The file is verified first.\n"
+    "--stacks. PROFILE is verified first. Says how many files have changed since, which are read\n"
+    "all the same, and how many are gone or have another size here, which are not.\n"
     "\n"
     "      --json  one JSON document: {\"version\":1,\"executables\":[…],\"files\":[{\"path\":…,\n"
     "              "
     "\"size\":BYTES,\"ranges\":[{\"offset\":BYTES,\"length\":BYTES,\"epoch\":N},…]},…]};\n"
     "              ranges are in the order of their first touch, an epoch is \"epoch_us\" long;\n"
+    "              \"state\" is \"same\", \"changed\" or \"stale\" (not read);\n"
     "              with --stacks a file has \"user\":PROGRAM and \"stack\":[{\"function\":…,\n"
     "              \"object\":…,\"address\":N},…]\n"
     "      --plot=FILE.svg\n"
@@ -46,6 +49,14 @@ static uint64_t range_bytes(const struct profile *profile, const struct profile_
 }
 
 static const char *const kind_names[] = {"file", "directory", "path"};
+
+static void print_state_json(const char *path, const struct profile_file *file)
+{
+    static const char *const names[] = {
+        [IDENTITY_SAME] = "same", [IDENTITY_CHANGED] = "changed", [IDENTITY_STALE] = "stale"};
+    if (file->kind == PROFILE_FILE_REGULAR)
+        printf(",\"state\":\"%s\"", names[identity_now(path, file)]);
+}
 
 #define NO_RANGE UINT32_MAX
 
@@ -109,6 +120,7 @@ static void print_json(const struct profile *profile, const struct stacks *stack
         fputs(i ? ",\n" : "", stdout);
         fputs("{\"path\":", stdout);
         print_json_string(stdout, profile->strings + file->path);
+        print_state_json(profile->strings + file->path, file);
         printf(",\"kind\":\"%s\",\"size\":%ju,\"mtime_ns\":%jd,\"build_id\":\"",
                kind_names[file->kind], (uintmax_t)file->size, (intmax_t)file->mtime_ns);
         for (uint32_t b = 0; b < file->build_id_bytes; b++)
@@ -224,6 +236,11 @@ static void print_text(const char *path, const struct profile *profile, const st
     printf("%s: profile version %u, recorded %s\n%u executable%s, %u files, %u ranges\n", path,
            header->version, when, header->executable_count,
            header->executable_count == 1 ? "" : "s", header->file_count, header->range_count);
+    struct identity_counts counts = identity_count(profile, NULL);
+    char *changes = identity_text(&counts);
+    if (changes)
+        puts(changes);
+    free(changes);
     for (uint32_t i = 0; i < header->executable_count; i++)
         print_section(profile, &profile->executables[i]);
     print_stacks(profile, stacks);
