@@ -367,12 +367,11 @@ static const char *target_name(const struct session *session)
 
 static void report(const struct session *session, const struct recording *recording)
 {
-    fprintf(stderr,
-            "coldboost: recorded %ju pages (%.1f MiB) of %zu files, %zu executable%s%s: %s\n",
-            (uintmax_t)recording->page_count,
-            (double)recording->page_count * PROFILE_PAGE_BYTES / (1 << 20), recording->file_count,
-            recording->executable_count, recording->executable_count == 1 ? "" : "s",
-            session->trace->readahead_is_off ? "" : ", with readahead", target_name(session));
+    warn("recorded %ju pages (%.1f MiB) of %zu files, %zu executable%s%s: %s",
+         (uintmax_t)recording->page_count,
+         (double)recording->page_count * PROFILE_PAGE_BYTES / (1 << 20), recording->file_count,
+         recording->executable_count, recording->executable_count == 1 ? "" : "s",
+         session->trace->readahead_is_off ? "" : ", with readahead", target_name(session));
 }
 
 static void write_profile(struct session *session)
