@@ -44,19 +44,34 @@ static bool set_path(const char *target)
     return length + 1 < PATH_BYTES; /* a name that is cut is another file's */
 }
 
+/* What does not fit is cut, but not within a character. */
+static void copy_name(char *to, size_t capacity, const char *name)
+{
+    while (*name) {
+        size_t length = text_utf8_length(name);
+        length = length ? length : 1;
+        if (length >= capacity)
+            break;
+        capacity -= length;
+        while (length-- > 0)
+            *to++ = *name++;
+    }
+    *to = '\0';
+}
+
 static void set_program(const char *executable)
 {
     const char *name = executable;
     for (const char *at = executable; *at; at++)
         if (*at == '/')
             name = at + 1;
-    text_append(telemetry.known.program, sizeof telemetry.known.program, 0, name);
+    copy_name(telemetry.known.program, sizeof telemetry.known.program, name);
 }
 
 static void copy_variable(char *to, char *const *envp, const char *name)
 {
     const char *value = environment_get(envp, name);
-    text_append(to, NAME_BYTES, 0, value && *value ? value : "unknown");
+    copy_name(to, NAME_BYTES, value && *value ? value : "unknown");
 }
 
 void telemetry_begin(const struct telemetry_process *process)
@@ -140,26 +155,32 @@ static void append_record(struct telemetry_record *record)
     sys_close(fd);
 }
 
-/* A JSON string. Lambda's names are ASCII; any other byte becomes U+FFFD. */
+/* A JSON string; what is no UTF-8 becomes U+FFFD. */
 static void report_json(struct report *line, const char *label, const char *text)
 {
     static const char hex[] = "0123456789abcdef";
     report_text(line, label);
     report_text(line, "\"");
-    for (; *text; text++) {
+    while (*text) {
         unsigned char byte = (unsigned char)*text;
-        char escaped[7] = {(char)byte};
-        if (byte == '"' || byte == '\\') {
-            escaped[0] = '\\';
-            escaped[1] = (char)byte;
-        } else if (byte >= 0x7f) {
-            text_append(escaped, sizeof escaped, 0, "\\ufffd");
-        } else if (byte < 0x20) {
-            text_append(escaped, sizeof escaped, 0, "\\u0000");
-            escaped[4] = hex[byte >> 4];
-            escaped[5] = hex[byte & 15];
+        size_t length = text_utf8_length(text);
+        char shown[7] = "";
+        if (length == 0) {
+            text_append(shown, sizeof shown, 0, "\\ufffd");
+            length = 1;
+        } else if (byte == '"' || byte == '\\') {
+            shown[0] = '\\';
+            shown[1] = (char)byte;
+        } else if (byte < 0x20 || byte == 0x7f) {
+            text_append(shown, sizeof shown, 0, "\\u0000");
+            shown[4] = hex[byte >> 4];
+            shown[5] = hex[byte & 15];
+        } else {
+            for (size_t i = 0; i < length; i++)
+                shown[i] = text[i];
         }
-        report_text(line, escaped);
+        report_text(line, shown);
+        text += length;
     }
     report_text(line, "\"");
 }

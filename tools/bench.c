@@ -419,8 +419,10 @@ static void draw(const struct bench *bench, const struct plotter *plotter, const
 static void print_table(const struct bench_result *result)
 {
     char *changes = identity_text(&result->files);
-    if (changes)
-        printf("%s: %s\n", result->profile, changes);
+    if (changes) {
+        print_escaped(stdout, result->profile);
+        printf(": %s\n", changes);
+    }
     free(changes);
     bench_print_table(result);
 }

@@ -126,7 +126,9 @@ void bench_print_table(const struct bench_result *result)
            "efficiency");
     for (enum bench_step v = 0; v < VARIANT_COUNT; v++) {
         if (!result->ms[v]) {
-            printf("  %-14s left out: %s\n", bench_kind(v)->name, result->audit_obstacle);
+            printf("  %-14s left out: ", bench_kind(v)->name);
+            print_escaped(stdout, result->audit_obstacle);
+            putchar('\n');
             continue;
         }
         print_row(bench_kind(v)->name, result->time[v]);
@@ -146,7 +148,9 @@ void bench_print_table(const struct bench_result *result)
         print_row(bench_kind(CONSTRUCTOR)->name, result->time[CONSTRUCTOR]);
         puts("   until LD_PRELOAD gets control of a cold start");
     }
-    printf("\n%s\n", result->verdict);
+    putchar('\n');
+    print_escaped(stdout, result->verdict);
+    putchar('\n');
 }
 
 static void print_number(const char *name, double number)

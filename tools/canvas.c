@@ -4,7 +4,6 @@
 #include "canvas.h"
 
 #include "command.h"
-#include "json.h"
 #include "output.h"
 
 #include <cairo-svg.h>
@@ -103,25 +102,6 @@ static double text_width(struct canvas *canvas, const char *text)
     return extents.x_advance;
 }
 
-/* Cairo takes UTF-8 alone, and control characters have no picture. The result is the caller's. */
-static char *printable(const char *text)
-{
-    char *result = xmalloc(strlen(text) + 1), *out = result;
-    while (*text) {
-        size_t length = utf8_length(text);
-        if (length == 0 || (unsigned char)*text < 0x20 || *text == 0x7f) {
-            *out++ = '?';
-            text++;
-        } else {
-            memcpy(out, text, length);
-            out += length;
-            text += length;
-        }
-    }
-    *out = '\0';
-    return result;
-}
-
 #define MAX_CHARACTERS 300 /* more do not fit anywhere, and measuring them takes its time */
 
 double canvas_text(struct canvas *canvas, double x, double y, enum canvas_anchor anchor,
@@ -129,7 +109,7 @@ double canvas_text(struct canvas *canvas, double x, double y, enum canvas_anchor
 {
     static const char ellipsis[] = "\xe2\x80\xa6";
     size_t length = strlen(text);
-    char *whole = printable(length > MAX_CHARACTERS ? text + length - MAX_CHARACTERS : text);
+    char *whole = escape(length > MAX_CHARACTERS ? text + length - MAX_CHARACTERS : text);
     char *shown = xstrdup(whole), *rest = whole;
     while (*rest && text_width(canvas, shown) > max_width) {
         do

@@ -3,6 +3,8 @@
  */
 #include "command.h"
 
+#include "text.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -17,9 +19,13 @@
 
 static void say(const char *command, const char *format, va_list arguments)
 {
+    char *text;
     fflush(stdout);
     fprintf(stderr, "coldboost%s%s: ", command ? " " : "", command ? command : "");
-    vfprintf(stderr, format, arguments);
+    if (vasprintf(&text, format, arguments) >= 0) {
+        print_escaped(stderr, text);
+        free(text);
+    }
     fputc('\n', stderr);
 }
 
@@ -53,6 +59,43 @@ void fail_usage_hint(const char *command)
 {
     fprintf(stderr, "Try 'coldboost %s --help'.\n", command);
     exit(EXIT_USAGE);
+}
+
+/* C1 control characters are two bytes of UTF-8. */
+static bool is_control(const char *text)
+{
+    unsigned char byte = (unsigned char)*text;
+    return byte < 0x20 || byte == 0x7f || (byte == 0xc2 && (unsigned char)text[1] < 0xa0);
+}
+
+char *escape(const char *text)
+{
+    char *result = xmalloc(4 * strlen(text) + 1), *out = result;
+    while (*text) {
+        size_t length = text_utf8_length(text);
+        if (*text == '\n') {
+            out = stpcpy(out, "\\n");
+            text++;
+        } else if (*text == '\\') {
+            out = stpcpy(out, "\\\\");
+            text++;
+        } else if (length == 0 || is_control(text)) {
+            for (size_t i = 0; i < (length ? length : 1); i++)
+                out += sprintf(out, "\\x%02x", (unsigned char)*text++);
+        } else {
+            out = mempcpy(out, text, length);
+            text += length;
+        }
+    }
+    *out = '\0';
+    return result;
+}
+
+void print_escaped(FILE *stream, const char *text)
+{
+    char *escaped = escape(text);
+    fputs(escaped, stream);
+    free(escaped);
 }
 
 void print_help(const char *help)

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 /* Exit codes; `run` otherwise ends as its program does. */
 enum {
@@ -30,6 +31,14 @@ int command_show(int argc, char **argv);
 /* "coldboost: …" to stderr, with a newline. fail() exits with the given code. */
 void warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 _Noreturn void fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/*
+ * Text from elsewhere, such as a path, in a form that steers no terminal and stays on its line:
+ * what is no printable UTF-8 comes out as \n or \x1b, and a backslash as two. The messages above
+ * are escaped as a whole. escape() returns a copy, the caller's to free.
+ */
+char *escape(const char *text);
+void print_escaped(FILE *stream, const char *text);
 
 /* Prints the help text to stdout and exits with 0. */
 _Noreturn void print_help(const char *help);

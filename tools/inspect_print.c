@@ -3,33 +3,16 @@
  */
 #include "command.h"
 #include "inspect.h"
-#include "json.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 enum { STRIP_CELLS = 64 };
 
-/* Paths and names come from files: nothing of them may steer a terminal. */
-static void print_safely(const char *text)
-{
-    for (const char *at = text; *at;) {
-        size_t length = utf8_length(at);
-        unsigned char byte = (unsigned char)*at;
-        if (length == 0 || byte < 0x20 || byte == 0x7f || byte == 0xc2) {
-            putchar('?');
-            at++;
-        } else {
-            fwrite(at, 1, length, stdout);
-            at += length;
-        }
-    }
-}
-
 static void print_field(const char *label, const char *text)
 {
     printf("  %-15s ", label);
-    print_safely(text);
+    print_escaped(stdout, text);
     putchar('\n');
 }
 
@@ -93,10 +76,9 @@ static void print_sections(const struct inspected_object *object)
         if (!(section->flags & SHF_ALLOC))
             continue;
         fputs("    ", stdout);
-        size_t width = strlen(section->name);
-        print_safely(section->name);
-        printf("%*s %12ju %12ju  ", width < 22 ? (int)(22 - width) : 0, "",
-               (uintmax_t)section->offset, (uintmax_t)section->bytes);
+        char *name = escape(section->name);
+        printf("%-22s %12ju %12ju  ", name, (uintmax_t)section->offset, (uintmax_t)section->bytes);
+        free(name);
         struct page_share share =
             share_of_pages(object, section->offset, section->bytes, PAGE_RESIDENT);
         if (section->type == SHT_NOBITS)
@@ -113,12 +95,12 @@ static void print_object(const struct inspection *inspection, const struct inspe
 {
     const struct elf_facts *elf = &object->elf;
     putchar('\n');
-    print_safely(object->path ? object->path : object->name);
+    print_escaped(stdout, object->path ? object->path : object->name);
     if (object->parent) {
         fputs("  (by ", stdout);
-        print_safely(object->found_by);
+        print_escaped(stdout, object->found_by);
         fputs(", for ", stdout);
-        print_safely(object->parent->path);
+        print_escaped(stdout, object->parent->path);
         putchar(')');
     }
     putchar('\n');
@@ -170,7 +152,7 @@ static void print_privileges(const struct inspection *inspection)
 void print_inspection(const struct inspection *inspection, bool utf8)
 {
     const struct inspected_object *program = inspection->objects[0];
-    print_safely(inspection->subject);
+    print_escaped(stdout, inspection->subject);
     puts(inspection->pid ? ": process" : inspection->interpreter_count ? ": script" : ": ELF file");
     for (size_t i = 0; i < inspection->interpreter_count; i++)
         print_field("run by", inspection->interpreters[i]);

@@ -4,7 +4,6 @@
 #ifndef CB_JSON_H
 #define CB_JSON_H
 
-#include <stddef.h>
 #include <stdio.h>
 
 /*
@@ -12,11 +11,5 @@
  * U+FFFD, so that the document stays valid.
  */
 void print_json_string(FILE *stream, const char *text);
-
-/*
- * Bytes of the UTF-8 character at text, or 0 if it is none (RFC 3629: no overlong form, no
- * surrogate, nothing above U+10FFFF).
- */
-size_t utf8_length(const char *text);
 
 #endif

@@ -304,13 +304,6 @@ static void print_comparison(const struct program *program)
     }
 }
 
-/* A name from a file goes to a terminal. */
-static void print_name(const char *name)
-{
-    for (; *name; name++)
-        putchar((unsigned char)*name < 0x20 || *name == 0x7f ? '?' : *name);
-}
-
 static void print_text(const struct report_data *data)
 {
     printf("%zu intact records, %zu damaged, %zu truncated, %zu of another version\n",
@@ -318,7 +311,7 @@ static void print_text(const struct report_data *data)
     for (size_t i = 0; i < data->program_count; i++) {
         const struct program *program = &data->programs[i];
         putchar('\n');
-        print_name(program->name);
+        print_escaped(stdout, program->name);
         printf("\n    %-17s %8s %12s %12s %12s\n", "", "n", "p50", "p90", "p99");
         for (size_t a = 0; a < ARMS; a++)
             if (program->arms[a].starts || program->arms[a].measures[LIFE_MS].count)

@@ -181,9 +181,10 @@ static void print_section(const struct profile *profile, const struct profile_ex
         bytes += range_bytes(profile, range);
         last_epoch = range->epoch > last_epoch ? range->epoch : last_epoch;
     }
-    printf("\n%s\n  %u ranges of %u files, %.1f MiB, %u look-ups, first touched within %.0f ms\n\n",
-           profile->strings + section->path, section->range_count - lookups, files,
-           (double)bytes / 1048576, lookups,
+    putchar('\n');
+    print_escaped(stdout, profile->strings + section->path);
+    printf("\n  %u ranges of %u files, %.1f MiB, %u look-ups, first touched within %.0f ms\n\n",
+           section->range_count - lookups, files, (double)bytes / 1048576, lookups,
            (double)(last_epoch + 1) * profile->header->epoch_us / 1000);
     printf("  %10s %6s %7s %8s  %s\n", "needed KiB", "share", "ranges", "from ms", "file");
     qsort(totals, file_count, sizeof *totals, by_bytes);
@@ -194,14 +195,21 @@ static void print_section(const struct profile *profile, const struct profile_ex
             continue;
         double at_ms = (double)total->first_epoch * profile->header->epoch_us / 1000;
         if (file->kind != PROFILE_FILE_REGULAR)
-            printf("  %10s %6s %7s %8.0f  %s%s\n", "-", "-", "-", at_ms,
-                   profile->strings + file->path, file->kind == PROFILE_FILE_DIRECTORY ? "/" : "");
+            printf("  %10s %6s %7s %8.0f  ", "-", "-", "-", at_ms);
         else
-            printf("  %10.0f %5.0f%% %7u %8.0f  %s\n", (double)total->bytes / 1024,
-                   100.0 * (double)total->bytes / (double)file->size, total->ranges, at_ms,
-                   profile->strings + file->path);
+            printf("  %10.0f %5.0f%% %7u %8.0f  ", (double)total->bytes / 1024,
+                   100.0 * (double)total->bytes / (double)file->size, total->ranges, at_ms);
+        print_escaped(stdout, profile->strings + file->path);
+        puts(file->kind == PROFILE_FILE_DIRECTORY ? "/" : "");
     }
     free(totals);
+}
+
+static void print_line(const char *label, const char *text)
+{
+    fputs(label, stdout);
+    print_escaped(stdout, text);
+    putchar('\n');
 }
 
 static void print_stacks(const struct profile *profile, const struct stacks *stacks)
@@ -210,18 +218,20 @@ static void print_stacks(const struct profile *profile, const struct stacks *sta
         printf("\nfirst used by\n");
     for (uint32_t i = 0; i < stacks->stack_count; i++) {
         const struct stacks_stack *stack = &stacks->all[i];
-        printf("\n  %s\n", profile->strings + profile->files[stack->file].path);
+        print_line("\n  ", profile->strings + profile->files[stack->file].path);
         for (uint32_t f = 0; f < stack->frame_count; f++) {
             const struct stacks_frame *frame = &stacks->frames[stack->first_frame + f];
-            const char *function = stacks->strings + frame->function;
-            const char *object = stacks->strings + frame->object;
+            char *function = escape(stacks->strings + frame->function);
+            char *object = escape(stacks->strings + frame->object);
             if (*object)
                 printf("    %-40s %s+%#jx\n", *function ? function : "?", object,
                        (uintmax_t)frame->address);
             else
                 printf("    %-40s made at run time\n", "?");
+            free(function);
+            free(object);
         }
-        printf("    in %s\n", stacks->strings + stack->executable);
+        print_line("    in ", stacks->strings + stack->executable);
     }
 }
 
@@ -233,7 +243,8 @@ static void print_text(const char *path, const struct profile *profile, const st
     char when[40] = "at an unknown time";
     if (localtime_r(&recorded, &local))
         strftime(when, sizeof when, "%Y-%m-%d %H:%M:%S", &local);
-    printf("%s: profile version %u, recorded %s\n%u executable%s, %u files, %u ranges\n", path,
+    print_escaped(stdout, path);
+    printf(": profile version %u, recorded %s\n%u executable%s, %u files, %u ranges\n",
            header->version, when, header->executable_count,
            header->executable_count == 1 ? "" : "s", header->file_count, header->range_count);
     struct identity_counts counts = identity_count(profile, NULL);

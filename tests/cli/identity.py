@@ -27,7 +27,7 @@ class Identity:
     def __init__(self, folder, tool, object_path, printer):
         self.checks = Checks()
         self.folder = os.path.realpath(folder)
-        self.tool = tool
+        self.tool = os.path.abspath(tool)
         self.object = os.path.realpath(object_path)
         self.program = shutil.copy(printer, f"{self.folder}/program")
         self.environment = {**plain_environment(self.folder), "COLDBOOST": "force", "COLDBOOST_VERBOSE": "1"}
