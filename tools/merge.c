@@ -637,10 +637,11 @@ static unsigned parse_share(const char *text)
 static void report(const char *output, size_t count, const struct merge_totals *totals)
 {
     FILE *out = output_is_standard(output) ? stderr : stdout;
-    fprintf(out,
-            "%s: %zu profile%s, %u executable%s, %u files, %ju pages (%.1f MiB), %ju dropped\n",
-            output_name(output), count, count == 1 ? "" : "s", totals->executables,
-            totals->executables == 1 ? "" : "s", totals->files, (uintmax_t)totals->pages,
+    print_escaped(out, output_name(output));
+    fprintf(out, ": %zu profile%s, %u executable%s, %u files, %ju pages (%.1f MiB), %ju dropped
+",
+            count, count == 1 ? "" : "s", totals->executables, totals->executables == 1 ? "" : "s",
+            totals->files, (uintmax_t)totals->pages,
             (double)totals->pages * PROFILE_PAGE_BYTES / (1 << 20), (uintmax_t)totals->dropped);
     if (fflush(out) != 0)
         fail(EXIT_FAILED, "cannot write: %s", strerror(errno));
