@@ -499,7 +499,5 @@ int command_bench(int argc, char **argv)
         bench_print_json(result);
     else
         print_table(result);
-    if (fflush(stdout) != 0)
-        fail(EXIT_FAILED, "cannot write: %s", strerror(errno));
     return EXIT_SUCCESS;
 }

@@ -44,12 +44,54 @@ static void print_usage(FILE *stream)
           stream);
     for (size_t i = 0; i < command_count; i++)
         fprintf(stream, "  %-8s %s\n", commands[i].name, commands[i].summary);
-    fputs("\n'coldboost COMMAND --help' explains a command and its options.\n"
+    fputs("\n'coldboost help COMMAND' explains a command and its options; -V prints the version.\n"
           "\n"
           "Example:\n"
           "  coldboost record -o app.cbp -- python3 app.py\n"
           "  coldboost run -p app.cbp -- python3 app.py\n",
           stream);
+}
+
+static const struct command *find_command(const char *name)
+{
+    for (size_t i = 0; i < command_count; i++)
+        if (strcmp(name, commands[i].name) == 0)
+            return &commands[i];
+    warn("there is no command '%s'", name);
+    fputs("Try 'coldboost --help'.\n", stderr);
+    exit(EXIT_USAGE);
+}
+
+/* argv[0] becomes the name by which getopt_long() calls the command in its messages. */
+static int run_command(const struct command *command, int argc, char **argv)
+{
+    argv[0] = xasprintf("coldboost %s", command->name);
+    return command->run(argc, argv);
+}
+
+/* coldboost help [COMMAND] */
+static int command_help(int argc, char **argv)
+{
+    char *arguments[] = {argv[0], (char[]){"--help"}, NULL};
+    if (argc > 2)
+        fail(EXIT_USAGE, "help explains one command at a time");
+    if (argc == 2)
+        return run_command(find_command(argv[1]), 2, arguments);
+    print_usage(stdout);
+    return EXIT_SUCCESS;
+}
+
+static int run(int argc, char **argv)
+{
+    const char *name = argv[1];
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
+        return command_help(1, argv);
+    if (strcmp(name, "help") == 0)
+        return command_help(argc - 1, argv + 1);
+    if (strcmp(name, "--version") != 0 && strcmp(name, "-V") != 0)
+        return run_command(find_command(name), argc - 1, argv + 1);
+    puts("coldboost " COLDBOOST_VERSION);
+    return EXIT_SUCCESS;
 }
 
 int main(int argc, char **argv)
@@ -58,18 +100,7 @@ int main(int argc, char **argv)
         print_usage(stderr);
         return EXIT_USAGE;
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-        print_usage(stdout);
-        return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILED;
-    }
-    if (strcmp(argv[1], "--version") == 0) {
-        puts("coldboost " COLDBOOST_VERSION);
-        return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILED;
-    }
-    for (size_t i = 0; i < command_count; i++)
-        if (strcmp(argv[1], commands[i].name) == 0)
-            return commands[i].run(argc - 1, argv + 1);
-    warn("there is no command '%s'", argv[1]);
-    fputs("Try 'coldboost --help'.\n", stderr);
-    return EXIT_USAGE;
+    int status = run(argc, argv);
+    finish_output();
+    return status;
 }

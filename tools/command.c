@@ -98,10 +98,17 @@ void print_escaped(FILE *stream, const char *text)
     free(escaped);
 }
 
+void finish_output(void)
+{
+    if (fflush(stdout) != 0 || ferror(stdout))
+        fail(EXIT_FAILED, "cannot write to standard output: %s", strerror(errno));
+}
+
 void print_help(const char *help)
 {
     fputs(help, stdout);
-    exit(fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILED);
+    finish_output();
+    exit(EXIT_SUCCESS);
 }
 
 void *xrealloc(void *memory, size_t bytes)

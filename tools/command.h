@@ -40,6 +40,9 @@ _Noreturn void fail(int code, const char *format, ...) __attribute__((format(pri
 char *escape(const char *text);
 void print_escaped(FILE *stream, const char *text);
 
+/* Exits with a message if anything that was printed to stdout could not be written. */
+void finish_output(void);
+
 /* Prints the help text to stdout and exits with 0. */
 _Noreturn void print_help(const char *help);
 

@@ -131,7 +131,5 @@ int command_inspect(int argc, char **argv)
         print_lambda();
     else
         inspect(argv[optind], profile, json);
-    if (fflush(stdout) != 0)
-        fail(EXIT_FAILED, "cannot write: %s", strerror(errno));
     return EXIT_SUCCESS;
 }

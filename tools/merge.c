@@ -638,13 +638,10 @@ static void report(const char *output, size_t count, const struct merge_totals *
 {
     FILE *out = output_is_standard(output) ? stderr : stdout;
     print_escaped(out, output_name(output));
-    fprintf(out, ": %zu profile%s, %u executable%s, %u files, %ju pages (%.1f MiB), %ju dropped
-",
+    fprintf(out, ": %zu profile%s, %u executable%s, %u files, %ju pages (%.1f MiB), %ju dropped\n",
             count, count == 1 ? "" : "s", totals->executables, totals->executables == 1 ? "" : "s",
             totals->files, (uintmax_t)totals->pages,
             (double)totals->pages * PROFILE_PAGE_BYTES / (1 << 20), (uintmax_t)totals->dropped);
-    if (fflush(out) != 0)
-        fail(EXIT_FAILED, "cannot write: %s", strerror(errno));
 }
 
 /* Returns how much of the log is lost. */

@@ -426,7 +426,5 @@ int command_report(int argc, char **argv)
             for (size_t m = 0; m < MEASURE_COUNT; m++)
                 free(data.programs[i].arms[a].measures[m].at);
     free(data.programs);
-    if (fflush(stdout) != 0)
-        fail(EXIT_FAILED, "cannot write: %s", strerror(errno));
     return data.damaged || data.truncated || data.unknown_version ? EXIT_FAILED : EXIT_SUCCESS;
 }

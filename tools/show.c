@@ -301,7 +301,5 @@ int command_show(int argc, char **argv)
         print_text(path, &profile, &stacks);
     free(stacks.content);
     free(bytes);
-    if (fflush(stdout) != 0)
-        fail(EXIT_FAILED, "cannot write: %s", strerror(errno));
     return EXIT_SUCCESS;
 }
