@@ -172,6 +172,19 @@ long ahead_execute(const char *path, char **argv, char *const *envp)
     return error;
 }
 
+bool ahead_can_name(const char *path)
+{
+    static const char *const tokens[] = {"ORIGIN", "LIB", "PLATFORM"};
+    for (; *path; path++) {
+        if (*path == ':' || *path == ' ' || (*path >= '\t' && *path <= '\r'))
+            return false;
+        for (size_t i = 0; *path == '$' && i < sizeof tokens / sizeof *tokens; i++)
+            if (text_after(path + (path[1] == '{' ? 2 : 1), tokens[i]))
+                return false;
+    }
+    return true;
+}
+
 /* Writes NAME=VALUE[:MORE] to `text`, replaces or adds it in an environment that has room, and
  * returns where the next text goes. Changes nothing for the value "". */
 static char *set(const char **envp, char *text, const char *name, const char *value,
@@ -196,6 +209,8 @@ char *const *ahead_extend(char *const *envp, const char *profile, const char *ob
                           const char *id)
 {
     static const char names[] = "COLDBOOST_PROFILE=LD_PRELOAD=:COLDBOOST_STARTED=";
+    if (!ahead_can_name(object))
+        object = "";
     const char *others = environment_get(envp, "LD_PRELOAD");
     size_t count = 0, text = sizeof names + text_length(profile) + 1 + text_length(object) + 1 +
                              text_length(id) + 1 + (others ? text_length(others) + 1 : 0);

@@ -53,9 +53,16 @@ long ahead_execute(const char *path, char **argv, char *const *envp);
 bool ahead_find_executable(const char *path, char executable[AHEAD_PATH_BYTES]);
 
 /*
+ * Whether LD_PRELOAD can name the file at this path: loaders split its value at blanks and colons,
+ * and glibc replaces $ORIGIN, $LIB and $PLATFORM.
+ */
+bool ahead_can_name(const char *path);
+
+/*
  * A copy of the environment with COLDBOOST_PROFILE set to the profile, the object in front of what
- * LD_PRELOAD has, and COLDBOOST_STARTED set to the id; "" leaves a variable as it is. It is mapped
- * and lasts until exec. NULL if there is no memory.
+ * LD_PRELOAD has, and COLDBOOST_STARTED set to the id; "" leaves a variable as it is, and so does
+ * an object that LD_PRELOAD cannot name. It is mapped and lasts until exec. NULL if there is no
+ * memory.
  */
 char *const *ahead_extend(char *const *envp, const char *profile, const char *object,
                           const char *id);
