@@ -59,22 +59,28 @@ char *search_path(const char *command)
     return found_not_executable;
 }
 
+static bool find_segment(int fd, const ElfW(Ehdr) * header, uint32_t type, ElfW(Phdr) * segment)
+{
+    for (unsigned i = 0; i < header->e_phnum; i++) {
+        off_t at = (off_t)(header->e_phoff + (uint64_t)i * header->e_phentsize);
+        if (pread(fd, segment, sizeof *segment, at) != (ssize_t)sizeof *segment)
+            return false;
+        if (segment->p_type == type)
+            return true;
+    }
+    return false;
+}
+
 /* The program's loader; false if it has none: it is static. */
 static bool find_loader(int fd, const ElfW(Ehdr) * header, char loader[PATH_MAX])
 {
-    for (unsigned i = 0; i < header->e_phnum; i++) {
-        ElfW(Phdr) segment;
-        off_t at = (off_t)(header->e_phoff + (uint64_t)i * header->e_phentsize);
-        if (pread(fd, &segment, sizeof segment, at) != (ssize_t)sizeof segment)
-            return false;
-        if (segment.p_type != PT_INTERP)
-            continue;
-        size_t bytes = segment.p_filesz < PATH_MAX ? segment.p_filesz : PATH_MAX - 1;
-        ssize_t n = pread(fd, loader, bytes, (off_t)segment.p_offset);
-        loader[n > 0 ? n : 0] = '\0';
-        return true;
-    }
-    return false;
+    ElfW(Phdr) segment;
+    if (!find_segment(fd, header, PT_INTERP, &segment))
+        return false;
+    size_t bytes = segment.p_filesz < PATH_MAX ? segment.p_filesz : PATH_MAX - 1;
+    ssize_t n = pread(fd, loader, bytes, (off_t)segment.p_offset);
+    loader[n > 0 ? n : 0] = '\0';
+    return true;
 }
 
 static bool is_missing(const char *path)
@@ -136,6 +142,21 @@ char *find_missing_part(const char *path)
     return missing;
 }
 
+/* ld.so PROGRAM: unlike a static program, which may be position-independent too, it has a name to
+ * be linked by. */
+static bool is_loader(int fd, const ElfW(Ehdr) * header)
+{
+    ElfW(Phdr) segment;
+    ElfW(Dyn) entry = {.d_tag = DT_NULL};
+    if (!find_segment(fd, header, PT_DYNAMIC, &segment))
+        return false;
+    for (uint64_t at = 0; at < segment.p_filesz && entry.d_tag != DT_SONAME; at += sizeof entry)
+        if (pread(fd, &entry, sizeof entry, (off_t)(segment.p_offset + at)) != sizeof entry ||
+            entry.d_tag == DT_NULL)
+            return false;
+    return entry.d_tag == DT_SONAME;
+}
+
 char *find_obstacle(int fd, const char *path)
 {
     char head[sizeof(ElfW(Ehdr))];
@@ -161,10 +182,23 @@ char *find_obstacle(int fd, const char *path)
         return xasprintf("%s is set-uid or set-gid: its loader ignores LD_PRELOAD", path);
     if (getuid() != 0 && fgetxattr(fd, "security.capability", NULL, 0) > 0)
         return xasprintf("%s has file capabilities: its loader ignores LD_PRELOAD", path);
-    char loader[PATH_MAX];
-    if (!find_loader(fd, &header, loader))
+    ElfW(Phdr) segment;
+    if (!find_segment(fd, &header, PT_INTERP, &segment) && !is_loader(fd, &header))
         return xasprintf("%s is statically linked: it has no loader that would preload", path);
     return NULL;
+}
+
+char *find_naming_obstacle(void)
+{
+    char *object = look_for_component("libcoldboost.so");
+    char *obstacle = NULL;
+    if (object && !ahead_can_name(object))
+        obstacle =
+            xasprintf("libcoldboost.so is in %.*s, which LD_PRELOAD cannot name, with its blank, "
+                      "colon or $; install coldboost in another folder",
+                      (int)(strrchr(object, '/') - object), object);
+    free(object);
+    return obstacle;
 }
 
 struct program find_program(const char *command)
@@ -192,6 +226,10 @@ struct program find_program(const char *command)
         program.obstacle = xasprintf("%s: cannot look into it: %s", path, strerror(errno));
     else
         program.obstacle = find_obstacle(fd, path);
+    if (!program.obstacle) {
+        program.obstacle = find_naming_obstacle();
+        program.has_nameless_object = program.obstacle != NULL;
+    }
     if (fd >= 0)
         close(fd);
     return program;

@@ -8,9 +8,10 @@
 
 struct program {
     char *path; /* what will be executed; the caller's to free */
-    char
-        *executable; /* what /proc/self/exe will name: for a script, its interpreter or the shell */
-    char *obstacle;  /* why it cannot be preloaded, or NULL */
+    /* What /proc/self/exe will name: for a script, its interpreter or the shell. */
+    char *executable;
+    char *obstacle;           /* why it cannot be preloaded, or NULL */
+    bool has_nameless_object; /* that is the obstacle: it could be, were we installed elsewhere */
 };
 
 /*
@@ -21,6 +22,9 @@ char *search_path(const char *command);
 
 /* Why the loader would not preload anything into this open ELF file, or NULL. */
 char *find_obstacle(int fd, const char *path);
+
+/* Why no loader could be told to preload libcoldboost.so from where it is installed, or NULL. */
+char *find_naming_obstacle(void);
 
 /*
  * What the kernel will not find when it is to start the file at path, and what to do about it: the
