@@ -537,12 +537,15 @@ int command_record(int argc, char **argv)
     struct session session = {0};
     parse_options(argc, argv, &session.options);
     session.program = find_program(session.options.command[0]);
-    session.from_outside = image_makes_own_calls(session.program.executable);
+    session.from_outside =
+        image_makes_own_calls(session.program.executable) || session.program.has_nameless_object;
     if (session.program.obstacle && !session.from_outside)
         fail(EXIT_CANNOT_EXECUTE, "%s, and it cannot be watched from outside either",
              session.program.obstacle);
     if (session.options.output)
         output_check(session.options.output);
+    if (session.program.has_nameless_object)
+        warn("%s; until then programs are watched from outside", session.program.obstacle);
     session.object = find_component(OBJECT);
     if (session.options.stacks)
         session.walker = find_walker();
