@@ -42,6 +42,7 @@ struct inspection {
     size_t interpreter_count;
     char *program; /* the ELF file that runs */
     const char *kind, *libc;
+    char *loader_soname; /* a library of this name is the loader, which is there already; or NULL */
     unsigned glibc_major, glibc_minor; /* the highest version that any object needs; 0.0: none */
     bool set_uid, set_gid, is_preloaded;
     uint64_t capabilities; /* of the file, permitted */
@@ -58,9 +59,9 @@ struct inspection {
 
 /*
  * Fills out all but the plans. They exit with a message if there is nothing to inspect. What is
- * found lives until the tool ends.
+ * found lives until the tool ends. A name without a folder is looked for in PATH.
  */
-void inspect_file(const char *path, struct inspection *out);
+void inspect_file(const char *name, struct inspection *out);
 void inspect_process(pid_t pid, struct inspection *out);
 
 /* Opens and reads an object into the inspection; its error says why if that fails. */

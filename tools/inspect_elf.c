@@ -91,6 +91,13 @@ const char *elf_facts_libc(const struct elf_facts *facts)
     return facts->glibc_major ? "glibc" : "none";
 }
 
+bool elf_facts_is_loader(const struct elf_facts *facts)
+{
+    return !facts->interpreter && facts->soname && !facts->is_pie && !facts->needed_count &&
+           (has_prefix(facts->soname, "ld-") || has_prefix(facts->soname, "ld64.") ||
+            has_prefix(facts->soname, "ld.so") || has_prefix(facts->soname, "libc.musl"));
+}
+
 /* As the loader sees it: what stands in the file at an address. */
 static bool read_address(const struct reader *reader, uint64_t address, void *out, size_t bytes)
 {

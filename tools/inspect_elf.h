@@ -54,6 +54,9 @@ void elf_facts_release(struct elf_facts *facts);
 /* "glibc", "musl" or "none": whose loader or library it asks for. */
 const char *elf_facts_libc(const struct elf_facts *facts);
 
+/* Whether it is a loader, which may be called with a program as its argument. */
+bool elf_facts_is_loader(const struct elf_facts *facts);
+
 /* The offset in the file of an address in it, or UINT64_MAX. */
 uint64_t elf_facts_offset(const struct elf_facts *facts, uint64_t address);
 

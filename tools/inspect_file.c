@@ -97,14 +97,52 @@ static uint64_t file_capabilities(int fd)
     return high << 32 | low;
 }
 
+static char *read_soname(const char *path)
+{
+    struct elf_facts facts;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return NULL;
+    char *soname = !elf_facts_read(fd, &facts) && facts.soname ? xstrdup(facts.soname) : NULL;
+    elf_facts_release(&facts);
+    close(fd);
+    return soname;
+}
+
 static const char *find_kind(const struct elf_facts *elf)
 {
+    if (elf_facts_is_loader(elf))
+        return "loader";
     if (elf->type == ET_EXEC)
         return elf->interpreter ? "executable" : "static executable";
     if (elf->interpreter)
         return elf->is_pie || !elf->soname ? "position-independent executable"
                                            : "shared library that can be executed";
     return elf->is_pie ? "static position-independent executable" : "shared library";
+}
+
+/* For what cannot be preloaded. Its owner gains no privileges, so that a recording may preload. */
+static const char *find_remedy(const struct inspection *inspection, const struct elf_facts *elf,
+                               const struct stat *status)
+{
+    static const char replay[] = "coldboost run -p PROFILE then reads ahead of it";
+    if (inspection->set_uid || inspection->set_gid || inspection->capabilities) {
+        char *user = inspection->set_uid && status->st_uid
+                         ? xasprintf("user %ju", (uintmax_t)status->st_uid)
+                         : xstrdup("root");
+        char *group = inspection->set_gid && status->st_gid
+                          ? xasprintf(", with group %ju", (uintmax_t)status->st_gid)
+                          : xstrdup("");
+        char *remedy =
+            xasprintf("record it as %s%s, who gains no privileges by it; %s, for everybody", user,
+                      group, replay);
+        free(user);
+        free(group);
+        return remedy;
+    }
+    if (!elf->interpreter && !elf_facts_is_loader(elf))
+        return xasprintf("coldboost record watches it from outside; %s", replay);
+    return "install coldboost in a folder that LD_PRELOAD can name";
 }
 
 void inspect_program(struct inspection *inspection, const char *open_path)
@@ -122,13 +160,16 @@ void inspect_program(struct inspection *inspection, const char *open_path)
     inspection->capabilities = file_capabilities(fd);
     inspection->kind = find_kind(&object->elf);
     inspection->libc = elf_facts_libc(&object->elf);
+    if (object->elf.interpreter)
+        inspection->loader_soname = read_soname(object->elf.interpreter);
     if (strcmp(inspection->kind, "shared library") == 0) {
         inspection->obstacle = xasprintf("%s is a shared library", inspection->program);
         inspection->remedy = "inspect the program that loads it";
     } else {
         inspection->obstacle = find_obstacle(fd, inspection->program);
-        inspection->remedy =
-            "coldboost run -p PROFILE replays before it starts, without preloading";
+        if (!inspection->obstacle)
+            inspection->obstacle = find_naming_obstacle();
+        inspection->remedy = find_remedy(inspection, &object->elf, &status);
     }
     close(fd);
 }
@@ -175,8 +216,18 @@ static void add_interpreter(struct inspection *inspection, char *path)
     inspection->program = path;
 }
 
-void inspect_file(const char *path, struct inspection *out)
+/* As a command is found; what is none may be a file in this folder. */
+static char *find_subject(const char *name)
 {
+    char *found = search_path(name);
+    if (found || access(name, F_OK) == 0 || strchr(name, '/'))
+        return found ? found : xstrdup(name);
+    fail(EXIT_FAILED, "%s: neither a command in PATH nor a file here", name);
+}
+
+void inspect_file(const char *name, struct inspection *out)
+{
+    char *path = find_subject(name);
     *out = (struct inspection){.subject = path, .program = xstrdup(path)};
     char line[LINE_BYTES], *argument, *missing = find_missing_part(path);
     if (missing)

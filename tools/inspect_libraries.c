@@ -305,7 +305,8 @@ static void load_needed(struct search *search, const struct inspected_object *ob
                         const char *name)
 {
     struct inspection *inspection = search->inspection;
-    if (is_loaded(inspection, name) || (search->is_musl && is_musl_itself(name)))
+    if (is_loaded(inspection, name) || (search->is_musl && is_musl_itself(name)) ||
+        (inspection->loader_soname && strcmp(inspection->loader_soname, name) == 0))
         return;
     const char *by = "";
     char *path = find_library(search, name, object, &by);
