@@ -28,6 +28,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -37,8 +38,8 @@
 #define MAX_ROUNDS     1000
 
 static const char help[] =
-    "Usage: coldboost bench [-p PROFILE] [-n N] [--json] [--plot FILE.svg] [--] COMMAND "
-    "[ARGUMENT]…\n"
+    "Usage: coldboost bench [-p PROFILE] [-n N] [-i] [--json] [--plot FILE.svg] [--]\n"
+    "                       COMMAND [ARGUMENT]…\n"
     "\n"
     "Starts COMMAND again and again, from spawn to exit, with its input and output at\n"
     "/dev/null, in six variants, every variant once in each of N rounds:\n"
@@ -55,9 +56,10 @@ static const char help[] =
     "threads do nothing else, and in any case the time until LD_PRELOAD gets control. The\n"
     "efficiency is the share of what there is to win that was won:\n"
     "(cold - boosted) / (cold - max(warm, I/O floor)). Intervals hold a figure with 95 %.\n"
-    "The last line says in which way COMMAND is best started, and how. LD_AUDIT is left out\n"
-    "where it does nothing (without a profile, or for a program of musl), and where COMMAND\n"
-    "fails with it.\n"
+    "The last line says in which way COMMAND is best started, and how. What needs\n"
+    "libcoldboost.so in COMMAND is left out where the loader does not load it, as in a static\n"
+    "program, and LD_AUDIT also where it does nothing (without a profile, or for a program of\n"
+    "musl), and where COMMAND does not start with it ('coldboost inspect --audit').\n"
     "\n"
     "As root, 'cold' means that the kernel's page cache, directory entries and inodes are\n"
     "dropped before each start. Otherwise exactly the profile's files are evicted (those that\n"
@@ -65,6 +67,7 @@ static const char help[] =
     "\n"
     "  -p, --profile=PROFILE  as for 'coldboost run'\n"
     "  -n, --rounds=N         1 to 1000, default 7\n"
+    "  -i, --ignore-failure   COMMAND may fail, in the same way at each start\n"
     "      --json             one JSON document instead of the table\n"
     "      --plot=FILE.svg    also draw the starts as bars, and which file was paged in when in\n"
     "                         two more starts (as root, with a profile)\n"
@@ -80,6 +83,9 @@ struct bench {
     const struct profile_executable *section;
     struct io_floor *floor; /* NULL without a profile */
     char *self;
+    int words;           /* what a start says on stderr, or where /dev/null is */
+    bool ignore_failure; /* if it is the same every time */
+    int expected;        /* the wait status of a good start */
     struct bench_result result;
 };
 
@@ -172,32 +178,79 @@ static void end_by_signal(int number)
     raise(number);
 }
 
-/* Waits for a start to end. NULL, or how it ended if not well. */
-static char *await(pid_t child)
+/* Waits for a start to end; its wait status. */
+static int await(pid_t child)
 {
     int status;
     while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
     }
     running = 0;
-    if (status == 0)
-        return NULL;
-    return xasprintf("ended with %s %d", WIFEXITED(status) ? "exit status" : "signal",
-                     WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
+    return status;
 }
 
-static void expect_success(const struct bench *bench, enum bench_step step, const char *end)
+static char *describe_end(const struct bench *bench, int status)
 {
-    if (end)
-        fail(EXIT_FAILED, "%s %s (%s): nothing was measured", bench->result.command[0], end,
-             bench_kind(step)->name);
+    char *end = xasprintf("ended with %s %d", WIFEXITED(status) ? "exit status" : "signal",
+                          WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
+    if (!bench->expected)
+        return end;
+    char *text = xasprintf("%s, not %d", end,
+                           WIFEXITED(bench->expected) ? WEXITSTATUS(bench->expected)
+                                                      : WTERMSIG(bench->expected));
+    free(end);
+    return text;
+}
+
+/* What the last start has said: its end, if that is long. */
+static void repeat_words(const struct bench *bench)
+{
+    char text[4096];
+    off_t size = lseek(bench->words, 0, SEEK_END);
+    off_t begin = size > (off_t)sizeof text ? size - (off_t)sizeof text : 0;
+    ssize_t n = size > 0 ? pread(bench->words, text, sizeof text, begin) : 0;
+    if (n > 0)
+        fwrite(text, 1, (size_t)n, stderr);
+    if (n > 0 && text[n - 1] != '\n')
+        fputc('\n', stderr);
+}
+
+static void forget_words(const struct bench *bench)
+{
+    if (ftruncate(bench->words, 0) != 0) {
+    } /* /dev/null has none */
+}
+
+static void keep_words(const struct bench *bench, const char *text, ssize_t n)
+{
+    if (n > 0 && write(bench->words, text, (size_t)n) != n) {
+    } /* there is no memory for them */
+}
+
+static void expect_good_end(const struct bench *bench, enum bench_step step, int status)
+{
+    if (status == bench->expected)
+        return;
+    repeat_words(bench);
+    fail(EXIT_FAILED, "%s %s (%s): nothing was measured%s", bench->result.command[0],
+         describe_end(bench, status), bench_kind(step)->name,
+         bench->ignore_failure ? "" : "; if it fails on purpose, give -i");
+}
+
+/* A file in memory, which is nearly as fast as /dev/null. */
+static int open_words(void)
+{
+    int fd = memfd_create("stderr", MFD_CLOEXEC);
+    if (fd >= 0)
+        fcntl(fd, F_SETFL, O_APPEND);
+    return fd >= 0 ? fd : open("/dev/null", O_RDWR | O_CLOEXEC);
 }
 
 /*
- * Starts the program; *ms: from spawn to exit. NULL, or how it ended if not well. The watch, if
- * there is one, begins when all is cold.
+ * Starts the program; *ms: from spawn to exit. Its wait status. The watch, if there is one, begins
+ * when all is cold.
  */
-static char *start_program(const struct bench *bench, enum bench_step variant,
-                           struct timeline_watch *watch, double *ms)
+static int start_program(const struct bench *bench, enum bench_step variant,
+                         struct timeline_watch *watch, double *ms)
 {
     static char run[] = "run", end_of_options[] = "--";
     char *const *command = bench->result.command;
@@ -217,7 +270,8 @@ static char *start_program(const struct bench *bench, enum bench_step variant,
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
-    posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
+    posix_spawn_file_actions_adddup2(&actions, bench->words, 2);
+    forget_words(bench);
 
     if (bench_kind(variant)->cold)
         make_cold(bench);
@@ -230,19 +284,19 @@ static char *start_program(const struct bench *bench, enum bench_step variant,
     if (error)
         fail(EXIT_CANNOT_EXECUTE, "%s: %s", bench->program.path, strerror(error));
     running = child;
-    char *end = await(child);
+    int status = await(child);
     *ms = now_ms() - begin;
     posix_spawn_file_actions_destroy(&actions);
     free(envp);
     free(argv);
-    return end;
+    return status;
 }
 
 static double time_start(const struct bench *bench, enum bench_step variant,
                          struct timeline_watch *watch)
 {
     double ms;
-    expect_success(bench, variant, start_program(bench, variant, watch, &ms));
+    expect_good_end(bench, variant, start_program(bench, variant, watch, &ms));
     return ms;
 }
 
@@ -266,20 +320,36 @@ static _Noreturn void become_probed(const struct bench *bench, char **envp, int 
     _exit(EXIT_CANNOT_EXECUTE);
 }
 
-/*
- * Milliseconds from spawn until the constructor's report arrives; NAN if none does. Then the
- * program goes on as in any cold start, and its messages are read and thrown away.
- */
-static double time_constructor(const struct bench *bench)
+/* Whether a line of it is the constructor's. */
+static bool has_report(const char *text, ssize_t n)
 {
     static const char expected[] = "coldboost: ";
+    const char *end = text + (n > 0 ? n : 0);
+    for (const char *line = text; line && end - line >= (ssize_t)sizeof expected - 1;) {
+        if (memcmp(line, expected, sizeof expected - 1) == 0)
+            return true;
+        line = memchr(line, '\n', (size_t)(end - line));
+        line += line != NULL;
+    }
+    return false;
+}
+
+/*
+ * Milliseconds from spawn until the constructor's report arrives; NAN if none does, as the object
+ * is not loaded. Then the program goes on as in any start, and what it says is kept.
+ */
+static double time_constructor(const struct bench *bench, bool cold)
+{
+    enum { LAST_READS = 16 }; /* once it has ended: what it leaves running may write for ever */
     char text[4096];
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) != 0)
         fail(EXIT_FAILED, "pipe: %s", strerror(errno));
     char **envp = step_environment(bench, CONSTRUCTOR);
-    make_cold(bench);
-    double begin = now_ms();
+    forget_words(bench);
+    if (cold)
+        make_cold(bench);
+    double begin = now_ms(), ms = NAN;
     pid_t child = fork();
     if (child < 0)
         fail(EXIT_FAILED, "fork: %s", strerror(errno));
@@ -287,16 +357,18 @@ static double time_constructor(const struct bench *bench)
         become_probed(bench, envp, ends[1]);
     running = child;
     close(ends[1]);
-    ssize_t n = read(ends[0], text, sizeof text);
-    double ms = now_ms() - begin;
-    if (n < (ssize_t)sizeof expected || memcmp(text, expected, sizeof expected - 1) != 0)
-        ms = NAN;
-    /* Until it ends, not until the pipe closes: what it leaves running may hold that open. */
     int process = (int)syscall(SYS_pidfd_open, child, 0);
     struct pollfd wait[] = {{.fd = ends[0], .events = POLLIN}, {.fd = process, .events = POLLIN}};
-    while (n > 0 && poll(wait, 2, -1) > 0 && !wait[1].revents)
-        n = read(ends[0], text, sizeof text);
-    expect_success(bench, CONSTRUCTOR, await(child));
+    for (int left = LAST_READS; left > 0 && poll(wait, 2, -1) > 0 && wait[0].revents;
+         left -= wait[1].revents != 0) {
+        ssize_t n = read(ends[0], text, sizeof text);
+        if (isnan(ms) && has_report(text, n))
+            ms = now_ms() - begin;
+        if (n <= 0)
+            break;
+        keep_words(bench, text, n);
+    }
+    expect_good_end(bench, CONSTRUCTOR, await(child));
     if (process >= 0)
         close(process);
     close(ends[0]);
@@ -314,7 +386,7 @@ static double time_io_floor(const struct bench *bench)
 
 static double time_step(const struct bench *bench, enum bench_step step)
 {
-    return step == CONSTRUCTOR ? time_constructor(bench)
+    return step == CONSTRUCTOR ? time_constructor(bench, true)
            : step == IO_FLOOR  ? time_io_floor(bench)
                                : time_start(bench, step, NULL);
 }
@@ -342,6 +414,19 @@ static bool is_of_musl(const char *executable)
     return found;
 }
 
+/* Why there is nothing to measure of a preloaded object, or NULL. Starts the program. */
+static const char *find_preload_obstacle(const struct bench *bench)
+{
+    if (bench->program.obstacle)
+        return bench->program.obstacle;
+    if (!isnan(time_constructor(bench, false)))
+        return NULL;
+    return xasprintf(
+        "libcoldboost.so is not loaded into %s: its loader ignores LD_PRELOAD, or runs "
+        "nothing",
+        bench->program.executable);
+}
+
 /*
  * Why there is nothing to measure of an auditor, or NULL. Starts the program, which may not bear
  * one: glibc then keeps less room for thread-local data.
@@ -349,26 +434,39 @@ static bool is_of_musl(const char *executable)
 static const char *find_audit_obstacle(const struct bench *bench)
 {
     double ms;
+    if (bench->result.preload_obstacle)
+        return bench->result.preload_obstacle;
     if (!bench->result.profile)
         return "it does nothing without a profile";
     if (is_of_musl(bench->program.executable))
         return "musl's loader ignores it";
-    char *end = start_program(bench, AUDIT, NULL, &ms);
-    char *obstacle = end ? xasprintf("with it %s %s", bench->result.command[0], end) : NULL;
-    free(end);
-    return obstacle;
+    int status = start_program(bench, AUDIT, NULL, &ms);
+    if (status == bench->expected)
+        return NULL;
+    return xasprintf("with it %s %s", bench->result.command[0], describe_end(bench, status));
+}
+
+/* A first start fails early, and finishes what it writes. */
+static void start_first(struct bench *bench)
+{
+    double ms;
+    int status = start_program(bench, WARM, NULL, &ms);
+    if (bench->ignore_failure)
+        bench->expected = status;
+    expect_good_end(bench, WARM, status);
 }
 
 static void measure(struct bench *bench)
 {
     struct bench_result *result = &bench->result;
-    time_start(bench, WARM, NULL); /* fails early, and finishes what a first start writes */
+    start_first(bench);
+    result->preload_obstacle = find_preload_obstacle(bench);
     result->audit_obstacle = find_audit_obstacle(bench);
     sync();
     enum bench_step cold[STEP_COUNT] = {COLD}, warm[STEP_COUNT] = {COLD};
     size_t cold_count = 0, warm_count = 0;
     for (enum bench_step step = 0; step < STEP_COUNT; step++) {
-        if ((step == IO_FLOOR && !bench->floor) || (step == AUDIT && result->audit_obstacle))
+        if ((step == IO_FLOOR && !bench->floor) || bench_obstacle(result, step))
             continue;
         result->ms[step] = xmalloc(result->rounds * sizeof *result->ms[step]);
         if (!bench_kind(step)->cold)
@@ -440,20 +538,27 @@ static size_t parse_rounds(const char *text)
 int command_bench(int argc, char **argv)
 {
     static const struct option long_options[] = {
-        {"profile", required_argument, NULL, 'p'}, {"rounds", required_argument, NULL, 'n'},
-        {"json", no_argument, NULL, 'j'},          {"plot", required_argument, NULL, 'P'},
-        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
+        {"profile", required_argument, NULL, 'p'},
+        {"rounds", required_argument, NULL, 'n'},
+        {"ignore-failure", no_argument, NULL, 'i'},
+        {"json", no_argument, NULL, 'j'},
+        {"plot", required_argument, NULL, 'P'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
     };
     struct bench bench = {.result.rounds = DEFAULT_ROUNDS};
     const char *named = NULL, *plot = NULL;
     bool json = false;
-    for (int c; (c = getopt_long(argc, argv, "+p:n:h", long_options, NULL)) != -1;) {
+    for (int c; (c = getopt_long(argc, argv, "+p:n:ih", long_options, NULL)) != -1;) {
         switch (c) {
         case 'p':
             named = optarg;
             break;
         case 'n':
             bench.result.rounds = parse_rounds(optarg);
+            break;
+        case 'i':
+            bench.ignore_failure = true;
             break;
         case 'j':
             json = true;
@@ -476,8 +581,6 @@ int command_bench(int argc, char **argv)
     struct bench_result *result = &bench.result;
     result->command = argv + optind;
     bench.program = find_program(result->command[0]);
-    if (bench.program.obstacle)
-        fail(EXIT_CANNOT_EXECUTE, "%s", bench.program.obstacle);
     result->profile = find_profile(named);
     if (result->profile)
         load_profile(&bench);
@@ -485,6 +588,7 @@ int command_bench(int argc, char **argv)
     if (!result->dropped_everything && !result->profile)
         fail(EXIT_FAILED, "without root a profile is needed: only its files can be evicted; give "
                           "one with -p");
+    bench.words = open_words();
     bench.self = find_component("coldboost");
     result->object = find_component("libcoldboost.so");
     static const int ending[] = {SIGINT, SIGTERM, SIGHUP};

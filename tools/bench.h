@@ -31,8 +31,9 @@ struct bench_result {
     struct identity_counts files; /* of the profile's section */
     size_t rounds;
     bool dropped_everything;
-    const char *audit_obstacle; /* why AUDIT is not measured, or NULL */
-    double *ms[STEP_COUNT];     /* [round]; NULL or NAN where it could not be measured */
+    /* Why nothing is measured with LD_PRELOAD, and with LD_AUDIT, or NULL. */
+    const char *preload_obstacle, *audit_obstacle;
+    double *ms[STEP_COUNT]; /* [round]; NULL or NAN where it could not be measured */
     /* What follows is made of these by bench_estimate(). */
     struct estimate time[STEP_COUNT];
     struct estimate ratio[VARIANT_COUNT];      /* to cold */
@@ -64,6 +65,14 @@ static inline const struct bench_kind *bench_kind(enum bench_step step)
         [IO_FLOOR] = {"I/O floor", "io_floor_ms", NULL, true, 0x7fae8e},
     };
     return &kinds[step];
+}
+
+/* Why there are no samples of a step. */
+static inline const char *bench_obstacle(const struct bench_result *result, enum bench_step step)
+{
+    return step == AUDIT                ? result->audit_obstacle
+           : bench_kind(step)->variable ? result->preload_obstacle
+                                        : NULL;
 }
 
 /* One of the ways to boost a start, which have an efficiency. */

@@ -40,7 +40,8 @@ void bench_estimate(struct bench_result *result)
             ms[v] && bench_is_boosted(v)
                 ? estimate_efficiency(ms[COLD], ms[v], ms[WARM], ms[IO_FLOOR], n)
                 : undefined;
-    result->warm_ratio = estimate_ratio(ms[WARM_PRELOAD], ms[WARM], n);
+    result->warm_ratio =
+        ms[WARM_PRELOAD] ? estimate_ratio(ms[WARM_PRELOAD], ms[WARM], n) : undefined;
     result->best = find_best(result);
     for (enum bench_step v = 0; v < VARIANT_COUNT; v++)
         result->to_best[v] = ms[v] ? estimate_ratio(ms[v], ms[result->best], n) : undefined;
@@ -95,16 +96,20 @@ char *bench_verdict(const struct bench_result *result)
     FILE *out = open_memstream(&verdict, &size);
     if (!out)
         fail(EXIT_FAILED, "out of memory");
+    bool is_first = true;
     for (enum bench_step way = PRELOAD; way <= RUN; way++) {
         if (isnan(result->ratio[way].value))
             continue;
-        fprintf(out, way == PRELOAD ? "With %s a cold start" : "with %s it", bench_kind(way)->name);
+        fprintf(out, is_first ? "With %s a cold start" : "with %s it", bench_kind(way)->name);
         describe(out, result->ratio[way], "gain");
         fputs("; ", out);
+        is_first = false;
     }
-    fputs("a warm start, preloaded,", out);
-    describe(out, result->warm_ratio, "cost");
-    fputs("; ", out);
+    if (!isnan(result->warm_ratio.value)) {
+        fputs("a warm start, preloaded,", out);
+        describe(out, result->warm_ratio, "cost");
+        fputs("; ", out);
+    }
     advise(out, result);
     fputs(".", out);
     if (fclose(out) != 0)
@@ -117,6 +122,19 @@ static void print_row(const char *name, struct estimate ms)
     printf("  %-14s %9.1f   %8.1f to %8.1f", name, ms.value, ms.low, ms.high);
 }
 
+/* The same reason is said once. */
+static void print_left_out(const struct bench_result *result, enum bench_step step)
+{
+    const char *obstacle = bench_obstacle(result, step);
+    bool is_known = step != PRELOAD && obstacle == result->preload_obstacle;
+    printf("  %-14s left out", bench_kind(step)->name);
+    if (!is_known) {
+        fputs(": ", stdout);
+        print_escaped(stdout, obstacle);
+    }
+    putchar('\n');
+}
+
 void bench_print_table(const struct bench_result *result)
 {
     printf("%zu rounds, interleaved; milliseconds from spawn to exit; cold: %s\n\n", result->rounds,
@@ -126,9 +144,7 @@ void bench_print_table(const struct bench_result *result)
            "efficiency");
     for (enum bench_step v = 0; v < VARIANT_COUNT; v++) {
         if (!result->ms[v]) {
-            printf("  %-14s left out: ", bench_kind(v)->name);
-            print_escaped(stdout, result->audit_obstacle);
-            putchar('\n');
+            print_left_out(result, v);
             continue;
         }
         print_row(bench_kind(v)->name, result->time[v]);
@@ -202,6 +218,15 @@ static void print_limit(const struct bench_result *result, enum bench_step step)
     putchar('}');
 }
 
+static void print_obstacle(const char *name, const char *obstacle)
+{
+    printf(",\"%s\":", name);
+    if (obstacle)
+        print_json_string(stdout, obstacle);
+    else
+        fputs("null", stdout);
+}
+
 void bench_print_json(const struct bench_result *result)
 {
     printf("{\"version\":1,\"command\":[");
@@ -215,11 +240,8 @@ void bench_print_json(const struct bench_result *result)
     print_limit(result, CONSTRUCTOR);
     printf(",\"profile_files\":%u,\"changed_files\":%u,\"stale_files\":%u", result->files.files,
            result->files.changed, result->files.stale);
-    fputs(",\"audit_obstacle\":", stdout);
-    if (result->audit_obstacle)
-        print_json_string(stdout, result->audit_obstacle);
-    else
-        fputs("null", stdout);
+    print_obstacle("preload_obstacle", result->preload_obstacle);
+    print_obstacle("audit_obstacle", result->audit_obstacle);
     fputs(",\"variants\":{", stdout);
     for (enum bench_step v = 0; v < VARIANT_COUNT; v++) {
         printf("%s\"%s\":", v ? "," : "", bench_kind(v)->key);

@@ -380,12 +380,12 @@ class Tool:
         found = [(audit, preload, profile) for audit, preload, profile in starts if audit != auditor]
         # Once before the rounds, to see whether the program bears it, and once in each.
         self.checks.equal(found, [(f"{ours}:{auditor}", preloaded, path)] * 3, "starts with LD_AUDIT")
-        first_round = [start for start in starts[2:9] if start[0] != auditor]
+        first_round = [start for start in starts[3:10] if start[0] != auditor]
         self.checks.equal(len(first_round), 1, "starts with LD_AUDIT in a round")
         plain = [start for start in starts if start == [auditor, preloaded, ""]]
         self.checks.equal(len(plain), 5, f"starts as they are, of {starts}")
-        # A start before the rounds, the look at LD_AUDIT, and seven in each round.
-        self.checks.equal(len(starts), 16, f"starts: {starts}")
+        # A start before the rounds, the looks at LD_PRELOAD and LD_AUDIT, and seven in each round.
+        self.checks.equal(len(starts), 17, f"starts: {starts}")
 
     def bench_without_auditor(self):
         """Where an auditor does nothing, or the program does not bear one, all else is measured."""
