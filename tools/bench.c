@@ -10,7 +10,7 @@
 #include "bench.h"
 
 #include "command.h"
-#include "inspect_elf.h"
+#include "inspect.h"
 #include "io_floor.h"
 #include "json.h"
 #include "launch.h"
@@ -402,18 +402,6 @@ static void show_progress(size_t done, size_t total)
             done == total ? "\r\033[K" : "");
 }
 
-static bool is_of_musl(const char *executable)
-{
-    struct elf_facts facts;
-    int fd = open(executable, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0)
-        return false;
-    bool found = !elf_facts_read(fd, &facts) && strcmp(elf_facts_libc(&facts), "musl") == 0;
-    elf_facts_release(&facts);
-    close(fd);
-    return found;
-}
-
 /* Why there is nothing to measure of a preloaded object, or NULL. Starts the program. */
 static const char *find_preload_obstacle(const struct bench *bench)
 {
@@ -427,10 +415,7 @@ static const char *find_preload_obstacle(const struct bench *bench)
         bench->program.executable);
 }
 
-/*
- * Why there is nothing to measure of an auditor, or NULL. Starts the program, which may not bear
- * one: glibc then keeps less room for thread-local data.
- */
+/* The same of an auditor. Starts the program only if its files say that it bears one. */
 static const char *find_audit_obstacle(const struct bench *bench)
 {
     double ms;
@@ -438,8 +423,10 @@ static const char *find_audit_obstacle(const struct bench *bench)
         return bench->result.preload_obstacle;
     if (!bench->result.profile)
         return "it does nothing without a profile";
-    if (is_of_musl(bench->program.executable))
-        return "musl's loader ignores it";
+    struct inspection inspection;
+    inspect_file(bench->program.path, &inspection);
+    if (inspection.audit_obstacle)
+        return inspection.audit_obstacle;
     int status = start_program(bench, AUDIT, NULL, &ms);
     if (status == bench->expected)
         return NULL;

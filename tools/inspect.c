@@ -18,14 +18,18 @@
 
 static const char help[] =
     "Usage: coldboost inspect [-p PROFILE] [--json] FILE|PID\n"
+    "       coldboost inspect --audit FILE\n"
     "       coldboost inspect --lambda\n"
     "\n"
     "Says what an executable, a script or a running process is, whether libcoldboost.so can be\n"
     "preloaded into it, and of each object that it loads how heavy its start is, what of it is in\n"
-    "memory, and what would be paged in. A file is read, never run: it may be hostile.\n"
+    "memory, and what would be paged in. A file is read, never run: it may be hostile. A name\n"
+    "without a folder is looked for in PATH, as a command is, then in this folder.\n"
     "\n"
     "  -p, --profile=PROFILE\n"
     "                also what a replay of PROFILE would page in\n"
+    "      --audit   only whether FILE starts with LD_AUDIT: exits with 0, or with 1 and the "
+    "reason\n"
     "      --json    one JSON document; \"resident_pages\" is null where the kernel does not tell\n"
     "      --lambda  what each process of an AWS Lambda function does of a replay, by its role "
     "and\n"
@@ -36,7 +40,8 @@ static const char help[] =
     "not\n"
     "in folders for certain processors. A number is a process; ./123 is a file.\n"
     "\n"
-    "Exit status: 0; 1 if it cannot be inspected or is damaged; 2 for a wrong command line.\n";
+    "Exit status: 0; 1 if it cannot be inspected or is damaged, or with --audit if it would not\n"
+    "start; 2 for a wrong command line.\n";
 
 static void print_lambda(void)
 {
@@ -100,20 +105,34 @@ static void inspect(const char *subject, const char *profile_path, bool json)
     free(bytes);
 }
 
+/* For scripts: the exit status is the answer. */
+static void check_audit(const char *subject)
+{
+    struct inspection inspection;
+    if (parse_pid(subject))
+        fail_usage("inspect", "--audit looks at a file; for one of that name, put ./ before it");
+    inspect_file(subject, &inspection);
+    if (inspection.audit_obstacle)
+        fail(EXIT_FAILED, "%s: LD_AUDIT: %s", inspection.program, inspection.audit_obstacle);
+    print_escaped(stdout, inspection.program);
+    printf(": LD_AUDIT works; of %ju bytes for thread-local data at fixed places %ju are taken\n",
+           (uintmax_t)inspection.static_tls.room, (uintmax_t)inspection.static_tls.needed);
+}
+
 int command_inspect(int argc, char **argv)
 {
     static const struct option long_options[] = {
-        {"json", no_argument, NULL, 'j'},
-        {"lambda", no_argument, NULL, 'l'},
-        {"profile", required_argument, NULL, 'p'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+        {"audit", no_argument, NULL, 'a'},  {"json", no_argument, NULL, 'j'},
+        {"lambda", no_argument, NULL, 'l'}, {"profile", required_argument, NULL, 'p'},
+        {"help", no_argument, NULL, 'h'},   {NULL, 0, NULL, 0},
     };
-    bool lambda = false, json = false;
+    bool lambda = false, json = false, audit = false;
     const char *profile = NULL;
     for (int c; (c = getopt_long(argc, argv, "hp:", long_options, NULL)) != -1;) {
         if (c == 'h')
             print_help(help);
+        else if (c == 'a')
+            audit = true;
         else if (c == 'j')
             json = true;
         else if (c == 'l')
@@ -123,12 +142,16 @@ int command_inspect(int argc, char **argv)
         else
             fail_usage_hint("inspect");
     }
-    if (lambda && (optind != argc || json || profile))
+    if (lambda && (optind != argc || json || profile || audit))
         fail_usage("inspect", "--lambda stands alone");
+    if (audit && (json || profile))
+        fail_usage("inspect", "--audit takes nothing but a file");
     if (!lambda && argc - optind != 1)
         fail_usage("inspect", argc == optind ? "nothing to inspect given" : "one at a time");
     if (lambda)
         print_lambda();
+    else if (audit)
+        check_audit(argv[optind]);
     else
         inspect(argv[optind], profile, json);
     return EXIT_SUCCESS;

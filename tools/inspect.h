@@ -48,6 +48,13 @@ struct inspection {
     uint64_t capabilities; /* of the file, permitted */
     char *obstacle;        /* why it cannot be preloaded, or NULL */
     const char *remedy;
+    char *audit_obstacle; /* why it cannot be started with LD_AUDIT, or NULL */
+    struct static_tls {
+        uint64_t needed, room, most; /* bytes: of all libraries, with an auditor, of the largest */
+        uint64_t optional;           /* what glibc.rtld.optional_static_tls is */
+        bool can_be_tuned;           /* by that */
+        const char *misaligned;      /* a library with too large an alignment, or NULL */
+    } static_tls;
     char **preloads; /* others, by LD_PRELOAD and /etc/ld.so.preload */
     size_t preload_count;
     struct inspected_object **objects; /* in load order */
@@ -72,6 +79,9 @@ struct inspected_object *inspect_object(struct inspection *inspection, const cha
 
 /* The libraries that the first object loads, and theirs, as its loader would find them. */
 void inspect_libraries(struct inspection *inspection);
+
+/* Whether it would start with an auditor; when its libraries are known. */
+void inspect_audit(struct inspection *inspection);
 
 /* What the file and the privileges of the program's ELF file say: kind, libc, obstacle. */
 void inspect_program(struct inspection *inspection, const char *open_path);

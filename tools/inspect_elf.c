@@ -19,6 +19,9 @@
 #define DT_RELRSZ 35
 #define DT_RELR   36
 #endif
+#ifndef R_AARCH64_TLS_TPREL
+#define R_AARCH64_TLS_TPREL 1030
+#endif
 
 enum {
     MAX_HEADERS = 512,
@@ -29,6 +32,7 @@ enum {
     MAX_VERSIONS = 1 << 14,
     MAX_TEXT = 4096,
     MAX_NOTES = 1 << 16,
+    MAX_WANTED_TLS = 256,
 };
 #define MAX_TABLE_BYTES ((uint64_t)64 << 20) /* of relocations */
 #define MAX_SPAN_BYTES  ((uint64_t)16 << 30) /* of an object's addresses */
@@ -269,13 +273,12 @@ static void read_notes(struct reader *reader, const ElfW(Phdr) * segment)
 
 /* ---- the dynamic section ----------------------------------------------------------------------*/
 
-static const char *read_dynamic(struct reader *reader, const ElfW(Phdr) * segment)
+static const char *read_table_of_dynamic(struct reader *reader, const ElfW(Phdr) * segment)
 {
-    struct elf_facts *facts = reader->facts;
     static const char damaged[] =
         "is damaged: its dynamic section is out of bounds; install it again";
     uint64_t bytes = segment->p_filesz;
-    if (bytes == 0 || bytes > MAX_TEXT * sizeof *reader->dynamic || bytes > facts->size)
+    if (bytes == 0 || bytes > MAX_TEXT * sizeof *reader->dynamic || bytes > reader->facts->size)
         return damaged;
     reader->dynamic = xmalloc(bytes);
     if (!read_at(reader, segment->p_offset, reader->dynamic, bytes))
@@ -283,6 +286,15 @@ static const char *read_dynamic(struct reader *reader, const ElfW(Phdr) * segmen
     size_t count = bytes / sizeof *reader->dynamic;
     while (reader->dynamic_count < count && reader->dynamic[reader->dynamic_count].d_tag != DT_NULL)
         reader->dynamic_count++;
+    return NULL;
+}
+
+static const char *read_dynamic(struct reader *reader, const ElfW(Phdr) * segment)
+{
+    struct elf_facts *facts = reader->facts;
+    const char *error = read_table_of_dynamic(reader, segment);
+    if (error)
+        return error;
     facts->is_dynamic = true;
     uint64_t flags = dynamic_value(reader, DT_FLAGS_1);
     facts->is_pie = (flags & DF_1_PIE) != 0;
@@ -351,15 +363,17 @@ static void read_versions(struct reader *reader)
 /* ---- exported functions: the hash tables of the System V ABI and of its GNU successor
  * ----------*/
 
-static bool is_export(const struct reader *reader, uint32_t index, const char *name)
+/* The types that count, as bits. */
+enum { FUNCTIONS = 1 << STT_FUNC | 1 << STT_GNU_IFUNC, THREAD_LOCAL = 1 << STT_TLS };
+
+static bool is_export(const struct reader *reader, uint32_t index, const char *name, unsigned types)
 {
     ElfW(Sym) symbol;
     if (!read_address(reader, dynamic_value(reader, DT_SYMTAB) + (uint64_t)index * sizeof symbol,
                       &symbol, sizeof symbol))
         return false;
     unsigned type = symbol.st_info & 0xf, binding = symbol.st_info >> 4;
-    if (symbol.st_shndx == SHN_UNDEF || binding == STB_LOCAL ||
-        (type != STT_FUNC && type != STT_GNU_IFUNC))
+    if (symbol.st_shndx == SHN_UNDEF || binding == STB_LOCAL || !(types >> type & 1))
         return false;
     char *found = read_string(reader, symbol.st_name);
     bool equal = found && strcmp(found, name) == 0;
@@ -367,7 +381,8 @@ static bool is_export(const struct reader *reader, uint32_t index, const char *n
     return equal;
 }
 
-static bool exports_by_gnu_hash(const struct reader *reader, uint64_t table, const char *name)
+static bool exports_by_gnu_hash(const struct reader *reader, uint64_t table, const char *name,
+                                unsigned types)
 {
     uint32_t hash = 5381, head[4], index;
     for (const char *c = name; *c; c++)
@@ -384,7 +399,7 @@ static bool exports_by_gnu_hash(const struct reader *reader, uint64_t table, con
         if (!read_address(reader, chains + (uint64_t)(index - head[1]) * sizeof chained, &chained,
                           sizeof chained))
             return false;
-        if ((chained | 1) == (hash | 1) && is_export(reader, index, name))
+        if ((chained | 1) == (hash | 1) && is_export(reader, index, name, types))
             return true;
         if (chained & 1)
             return false;
@@ -392,7 +407,8 @@ static bool exports_by_gnu_hash(const struct reader *reader, uint64_t table, con
     return false;
 }
 
-static bool exports_by_sysv_hash(const struct reader *reader, uint64_t table, const char *name)
+static bool exports_by_sysv_hash(const struct reader *reader, uint64_t table, const char *name,
+                                 unsigned types)
 {
     uint32_t hash = 0, head[2], index;
     for (const char *c = name; *c; c++) {
@@ -405,18 +421,49 @@ static bool exports_by_sysv_hash(const struct reader *reader, uint64_t table, co
     for (unsigned steps = 0; steps < MAX_CHAIN; steps++) {
         if (!read_address(reader, at, &index, sizeof index) || index == 0)
             return false;
-        if (is_export(reader, index, name))
+        if (is_export(reader, index, name, types))
             return true;
         at = table + sizeof head + ((uint64_t)head[0] + index) * sizeof index;
     }
     return false;
 }
 
-static bool exports(const struct reader *reader, const char *name)
+static bool exports(const struct reader *reader, const char *name, unsigned types)
 {
     uint64_t gnu = dynamic_value(reader, DT_GNU_HASH);
-    return gnu ? exports_by_gnu_hash(reader, gnu, name)
-               : exports_by_sysv_hash(reader, dynamic_value(reader, DT_HASH), name);
+    return gnu ? exports_by_gnu_hash(reader, gnu, name, types)
+               : exports_by_sysv_hash(reader, dynamic_value(reader, DT_HASH), name, types);
+}
+
+/* ---- thread-local data at a fixed place -------------------------------------------------------*/
+
+static void want_tls(struct elf_facts *facts, char *name)
+{
+    for (size_t i = 0; i < facts->wanted_tls_count && name; i++)
+        if (strcmp(facts->wanted_tls[i], name) == 0) {
+            free(name);
+            return;
+        }
+    if (!name || facts->wanted_tls_count == MAX_WANTED_TLS) {
+        free(name);
+        return;
+    }
+    facts->wanted_tls = (char **)xrealloc((void *)facts->wanted_tls,
+                                          (facts->wanted_tls_count + 1) * sizeof(char *));
+    facts->wanted_tls[facts->wanted_tls_count++] = name;
+}
+
+/* A relocation to the distance from the thread pointer, of the symbol in the table's place. */
+static void note_static_tls(const struct reader *reader, uint64_t index)
+{
+    ElfW(Sym) symbol = {.st_shndx = SHN_UNDEF};
+    if (index == 0 ||
+        !read_address(reader, dynamic_value(reader, DT_SYMTAB) + index * sizeof symbol, &symbol,
+                      sizeof symbol) ||
+        symbol.st_shndx != SHN_UNDEF)
+        reader->facts->wants_static_tls = true;
+    else
+        want_tls(reader->facts, read_string(reader, symbol.st_name));
 }
 
 /* ---- relocations and initialisers -------------------------------------------------------------*/
@@ -452,9 +499,14 @@ static const char *count_relocations(struct reader *reader, uint64_t address, ui
     bool arm = facts->machine == EM_AARCH64;
     uint32_t type_relative = arm ? R_AARCH64_RELATIVE : R_X86_64_RELATIVE;
     uint32_t type_indirect = arm ? R_AARCH64_IRELATIVE : R_X86_64_IRELATIVE;
+    uint32_t type_static_tls = arm ? R_AARCH64_TLS_TPREL : R_X86_64_TPOFF64;
+    uint32_t type_described_tls = arm ? R_AARCH64_TLSDESC : R_X86_64_TLSDESC;
     for (uint64_t i = 0; i < bytes / sizeof *table; i++) {
         uint32_t type = (uint32_t)table[i].r_info; /* ELF64_R_TYPE */
         mark_page(reader, table[i].r_offset);
+        if (type == type_static_tls)
+            note_static_tls(reader, table[i].r_info >> 32); /* ELF64_R_SYM */
+        facts->prefers_static_tls |= type == type_described_tls;
         if (type == type_relative) {
             facts->relative++;
             set_initialiser(reader, table[i].r_offset, (uint64_t)table[i].r_addend);
@@ -548,16 +600,31 @@ const char *elf_facts_read(int fd, struct elf_facts *out)
     if (!error && dynamic) {
         read_versions(&reader);
         error = read_work(&reader);
-        out->has_crc32 = exports(&reader, "crc32");
-        out->is_zlib = exports(&reader, "zlibVersion");
+        out->has_crc32 = exports(&reader, "crc32", FUNCTIONS);
+        out->is_zlib = exports(&reader, "zlibVersion", FUNCTIONS);
     }
     free(reader.dynamic);
     free(reader.pages);
     return error;
 }
 
+bool elf_facts_defines_tls(int fd, struct elf_facts *facts, const char *name)
+{
+    struct reader reader = {.fd = fd, .facts = facts};
+    bool defines = false;
+    for (size_t i = 0; i < facts->header_count; i++)
+        if (facts->headers[i].p_type == PT_DYNAMIC && !reader.dynamic &&
+            !read_table_of_dynamic(&reader, &facts->headers[i]))
+            defines = exports(&reader, name, THREAD_LOCAL);
+    free(reader.dynamic);
+    return defines;
+}
+
 void elf_facts_release(struct elf_facts *facts)
 {
+    for (size_t i = 0; i < facts->wanted_tls_count; i++)
+        free(facts->wanted_tls[i]);
+    free((void *)facts->wanted_tls);
     for (size_t i = 0; i < facts->needed_count; i++)
         free(facts->needed[i]);
     free(facts->needed);

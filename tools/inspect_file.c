@@ -247,4 +247,5 @@ void inspect_file(const char *name, struct inspection *out)
     add_preloads(out, getenv("LD_PRELOAD"));
     add_system_preloads(out);
     inspect_libraries(out);
+    inspect_audit(out);
 }

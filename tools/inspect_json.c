@@ -129,6 +129,12 @@ void print_inspection_json(const struct inspection *inspection)
     print_bool("is_preloaded", inspection->is_preloaded);
     print_text("obstacle", inspection->obstacle);
     print_text("remedy", inspection->obstacle ? inspection->remedy : NULL);
+    if (!inspection->pid) {
+        print_bool("can_be_audited", !inspection->audit_obstacle);
+        print_text("audit_obstacle", inspection->audit_obstacle);
+        printf("\"static_tls_bytes\":%ju,\"static_tls_room\":%ju,",
+               (uintmax_t)inspection->static_tls.needed, (uintmax_t)inspection->static_tls.room);
+    }
     print_list("preloads", inspection->preloads, inspection->preload_count);
     if (inspection->has_profile) {
         print_bool("profile_names_program", inspection->profile_names_program);

@@ -171,6 +171,8 @@ void print_inspection(const struct inspection *inspection, bool utf8)
                                                          : "works");
     if (inspection->obstacle)
         print_field("remedy", inspection->remedy);
+    else if (!inspection->pid)
+        print_field("auditing", inspection->audit_obstacle ? inspection->audit_obstacle : "works");
     for (size_t i = 0; i < inspection->preload_count; i++)
         print_field("preloaded too", inspection->preloads[i]);
     if (inspection->has_profile && !inspection->profile_names_program)
