@@ -45,10 +45,10 @@ static const char help[] =
     "/dev/null, in six variants, every variant once in each of N rounds:\n"
     "\n"
     "  cold          nothing of it in memory, as it is\n"
+    "  coldboost run the same through 'coldboost run'\n"
     "  LD_PRELOAD    the same with libcoldboost.so preloaded\n"
     "  LD_AUDIT      the same with libcoldboost.so as an auditor, which glibc loads before all\n"
     "                libraries of COMMAND\n"
-    "  coldboost run the same through 'coldboost run'\n"
     "  warm          everything in memory, as it is\n"
     "  warm+preload  the same with libcoldboost.so preloaded: what the boost costs\n"
     "\n"
@@ -166,8 +166,9 @@ static double now_ms(void)
     return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
 }
 
-/* The start that is under way, for end_by_signal(). */
+/* The start that is under way, for end_by_signal(); and the signals for that. */
 static volatile pid_t running;
+static const int ending[] = {SIGINT, SIGTERM, SIGHUP};
 
 /* What was asked to end ends with what it started. Nothing else needs to be put back. */
 static void end_by_signal(int number)
@@ -176,6 +177,22 @@ static void end_by_signal(int number)
         kill(running, SIGTERM);
     signal(number, SIG_DFL);
     raise(number);
+}
+
+/* A start must not be left running because its id was not yet known: they wait until it is. */
+static void hold_signals(sigset_t *before)
+{
+    sigset_t held;
+    sigemptyset(&held);
+    for (size_t i = 0; i < sizeof ending / sizeof *ending; i++)
+        sigaddset(&held, ending[i]);
+    sigprocmask(SIG_BLOCK, &held, before);
+}
+
+static void set_running(pid_t child, const sigset_t *before)
+{
+    running = child;
+    sigprocmask(SIG_SETMASK, before, NULL);
 }
 
 /* Waits for a start to end; its wait status. */
@@ -277,16 +294,23 @@ static int start_program(const struct bench *bench, enum bench_step variant,
         make_cold(bench);
     if (watch)
         timeline_begin(watch);
+    sigset_t mask;
+    hold_signals(&mask);
+    posix_spawnattr_t attributes;
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setsigmask(&attributes, &mask);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
     pid_t child;
     double begin = now_ms();
     int error = posix_spawn(&child, variant == RUN ? bench->self : bench->program.path, &actions,
-                            NULL, argv, envp);
+                            &attributes, argv, envp);
     if (error)
         fail(EXIT_CANNOT_EXECUTE, "%s: %s", bench->program.path, strerror(error));
-    running = child;
+    set_running(child, &mask);
     int status = await(child);
     *ms = now_ms() - begin;
     posix_spawn_file_actions_destroy(&actions);
+    posix_spawnattr_destroy(&attributes);
     free(envp);
     free(argv);
     return status;
@@ -349,13 +373,17 @@ static double time_constructor(const struct bench *bench, bool cold)
     forget_words(bench);
     if (cold)
         make_cold(bench);
+    sigset_t mask;
+    hold_signals(&mask);
     double begin = now_ms(), ms = NAN;
     pid_t child = fork();
     if (child < 0)
         fail(EXIT_FAILED, "fork: %s", strerror(errno));
-    if (child == 0)
+    if (child == 0) {
+        sigprocmask(SIG_SETMASK, &mask, NULL);
         become_probed(bench, envp, ends[1]);
-    running = child;
+    }
+    set_running(child, &mask);
     close(ends[1]);
     int process = (int)syscall(SYS_pidfd_open, child, 0);
     struct pollfd wait[] = {{.fd = ends[0], .events = POLLIN}, {.fd = process, .events = POLLIN}};
@@ -578,7 +606,6 @@ int command_bench(int argc, char **argv)
     bench.words = open_words();
     bench.self = find_component("coldboost");
     result->object = find_component("libcoldboost.so");
-    static const int ending[] = {SIGINT, SIGTERM, SIGHUP};
     for (size_t i = 0; i < sizeof ending / sizeof *ending; i++)
         signal(ending[i], end_by_signal);
 

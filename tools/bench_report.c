@@ -22,7 +22,7 @@ static bool shows_gain(const struct bench_result *result, enum bench_step way)
 static enum bench_step find_best(const struct bench_result *result)
 {
     enum bench_step best = COLD;
-    for (enum bench_step way = PRELOAD; way <= RUN; way++)
+    for (enum bench_step way = RUN; way <= AUDIT; way++)
         if (shows_gain(result, way) &&
             (best == COLD || result->ratio[way].value < result->ratio[best].value))
             best = way;
@@ -72,7 +72,7 @@ static void advise(FILE *out, const struct bench_result *result)
     if (result->best == AUDIT)
         fputs(" for this program alone", out);
     bool tied = false;
-    for (enum bench_step way = PRELOAD; way <= RUN; way++)
+    for (enum bench_step way = RUN; way <= AUDIT; way++)
         if (way != result->best && shows_gain(result, way) && result->to_best[way].low <= 1) {
             fprintf(out, "%s%s", tied ? " or " : "; these rounds cannot tell ",
                     bench_kind(way)->name);
@@ -105,7 +105,7 @@ char *bench_verdict(const struct bench_result *result)
     if (!out)
         fail(EXIT_FAILED, "out of memory");
     bool is_first = true;
-    for (enum bench_step way = PRELOAD; way <= RUN; way++) {
+    for (enum bench_step way = RUN; way <= AUDIT; way++) {
         if (isnan(result->ratio[way].value))
             continue;
         fprintf(out, is_first ? "With %s a cold start" : "with %s it", bench_kind(way)->name);

@@ -30,20 +30,20 @@ Test(verdict, a_gain_and_a_cost_come_with_their_intervals)
     result.profile = profile;
     result.best = RUN;
     result.to_best[PRELOAD] = result.to_best[AUDIT] = (struct estimate){1.2, 1.01, 1.3};
-    expect(small_gain, (struct estimate){0.641, 0.6, 0.7}, gain,
-           (struct estimate){1.012, 1.004, 1.02},
-           "With LD_PRELOAD a cold start takes 28.0 % less time (23.9 to 30.1 %); with LD_AUDIT it "
-           "takes 35.9 % less time (30.0 to 40.0 %); with coldboost run it takes 38.0 % less time "
-           "(35.0 to 42.0 %); a warm start, preloaded, takes 1.2 % more time (0.4 to 2.0 %); so it "
-           "is best started with coldboost run -p /srv/app.cbp.");
+    expect(
+        small_gain, (struct estimate){0.641, 0.6, 0.7}, gain, (struct estimate){1.012, 1.004, 1.02},
+        "With coldboost run a cold start takes 38.0 % less time (35.0 to 42.0 %); with LD_PRELOAD "
+        "it takes 28.0 % less time (23.9 to 30.1 %); with LD_AUDIT it takes 35.9 % less time "
+        "(30.0 to 40.0 %); a warm start, preloaded, takes 1.2 % more time (0.4 to 2.0 %); so it "
+        "is best started with coldboost run -p /srv/app.cbp.");
 }
 
 Test(verdict, an_interval_that_spans_1_shows_nothing)
 {
     expect(
         (struct estimate){1.02, 1.0, 1.1}, nothing, nothing, (struct estimate){0.99, 0.97, 1.03},
-        "With LD_PRELOAD a cold start has no gain that this run can show (+0.0 to +10.0 %); with "
-        "LD_AUDIT it has no gain that this run can show (-5.0 to +1.0 %); with coldboost run it "
+        "With coldboost run a cold start has no gain that this run can show (-5.0 to +1.0 %); with "
+        "LD_PRELOAD it has no gain that this run can show (+0.0 to +10.0 %); with LD_AUDIT it "
         "has no gain that this run can show (-5.0 to +1.0 %); a warm start, preloaded, has no "
         "cost that this run can show (-3.0 to +3.0 %); so it is best started as it is.");
 }
@@ -51,21 +51,23 @@ Test(verdict, an_interval_that_spans_1_shows_nothing)
 Test(verdict, a_loss_is_called_one)
 {
     result.profile = profile;
-    expect(loss, (struct estimate){1.5, 1.4, 1.6}, loss, (struct estimate){0.9, 0.8, 0.95},
-           "With LD_PRELOAD a cold start takes 10.0 % more time (5.0 to 20.0 %); with LD_AUDIT it "
-           "takes 50.0 % more time (40.0 to 60.0 %); with coldboost run it takes 10.0 % more time "
-           "(5.0 to 20.0 %); a warm start, preloaded, takes 10.0 % less time (5.0 to 20.0 %); so "
-           "it is best started as it is.");
+    expect(
+        loss, (struct estimate){1.5, 1.4, 1.6}, loss, (struct estimate){0.9, 0.8, 0.95},
+        "With coldboost run a cold start takes 10.0 % more time (5.0 to 20.0 %); with LD_PRELOAD "
+        "it takes 10.0 % more time (5.0 to 20.0 %); with LD_AUDIT it takes 50.0 % more time "
+        "(40.0 to 60.0 %); a warm start, preloaded, takes 10.0 % less time (5.0 to 20.0 %); so "
+        "it is best started as it is.");
 }
 
 Test(verdict, what_was_not_measured_is_not_named)
 {
     result.best = PRELOAD;
-    expect(small_gain, unknown, nothing, (struct estimate){0.99, 0.97, 1.03},
-           "With LD_PRELOAD a cold start takes 28.0 % less time (23.9 to 30.1 %); with coldboost "
-           "run it has no gain that this run can show (-5.0 to +1.0 %); a warm start, preloaded, "
-           "has no cost that this run can show (-3.0 to +3.0 %); so it is best started with "
-           "LD_PRELOAD=/lib/libcoldboost.so.");
+    expect(
+        small_gain, unknown, nothing, (struct estimate){0.99, 0.97, 1.03},
+        "With coldboost run a cold start has no gain that this run can show (-5.0 to +1.0 %); with "
+        "LD_PRELOAD it takes 28.0 % less time (23.9 to 30.1 %); a warm start, preloaded, "
+        "has no cost that this run can show (-3.0 to +3.0 %); so it is best started with "
+        "LD_PRELOAD=/lib/libcoldboost.so.");
 }
 
 /* Whichever it is: with its variable or command, the profile if there is one, and its equals. */
@@ -73,34 +75,34 @@ Test(verdict, the_advice_is_the_way_with_the_least_time)
 {
     enum { ROUNDS = STATISTICS_MIN_ROUNDS };
     static const struct {
-        double ms[3][2]; /* of PRELOAD, AUDIT and RUN, in turn; 0: left out */
+        double ms[3][2]; /* of RUN, PRELOAD and AUDIT, in turn; 0: left out */
         bool with_profile;
         const char *advice;
     } cases[] = {
-        {{{50, 51}, {60, 61}, {70, 71}},
+        {{{70, 71}, {50, 51}, {60, 61}},
          true,
          "with LD_PRELOAD=/lib/libcoldboost.so COLDBOOST_PROFILE=/srv/app.cbp."},
-        {{{60, 61}, {50, 51}, {70, 71}},
+        {{{70, 71}, {60, 61}, {50, 51}},
          true,
          "with LD_AUDIT=/lib/libcoldboost.so COLDBOOST_PROFILE=/srv/app.cbp for this program "
          "alone."},
         /* Others may not bear it: where chance may have decided, the way that all do. */
-        {{{60, 61}, {40, 60}, {50, 51}},
+        {{{50, 51}, {60, 61}, {40, 60}},
          true,
          "with coldboost run -p /srv/app.cbp; these rounds cannot tell LD_AUDIT from that."},
-        {{{60, 61}, {0, 0}, {50, 51}}, false, "with coldboost run."},
+        {{{50, 51}, {60, 61}, {0, 0}}, false, "with coldboost run."},
         /* Not at all times less than a cold start, though on average. */
-        {{{60, 61}, {30, 130}, {101, 102}},
+        {{{101, 102}, {60, 61}, {30, 130}},
          true,
          "with LD_PRELOAD=/lib/libcoldboost.so COLDBOOST_PROFILE=/srv/app.cbp."},
-        {{{60, 61}, {40, 60}, {50, 40}},
+        {{{50, 40}, {60, 61}, {40, 60}},
          true,
          "with coldboost run -p /srv/app.cbp; these rounds cannot tell LD_AUDIT from that."},
-        {{{40, 60}, {51, 40}, {50, 40}},
+        {{{50, 40}, {40, 60}, {51, 40}},
          true,
          "with coldboost run -p /srv/app.cbp; these rounds cannot tell LD_PRELOAD or LD_AUDIT from "
          "that."},
-        {{{100, 101}, {100, 99}, {110, 111}}, true, "as it is."},
+        {{{110, 111}, {100, 101}, {100, 99}}, true, "as it is."},
     };
     static double samples[VARIANT_COUNT][ROUNDS];
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -109,7 +111,7 @@ Test(verdict, the_advice_is_the_way_with_the_least_time)
         for (enum bench_step v = 0; v < VARIANT_COUNT; v++) {
             bool is_way = bench_is_boosted(v);
             for (int round = 0; round < ROUNDS; round++)
-                samples[v][round] = is_way ? cases[i].ms[v - PRELOAD][round % 2] : 100;
+                samples[v][round] = is_way ? cases[i].ms[v - RUN][round % 2] : 100;
             made.ms[v] = samples[v][0] > 0 ? samples[v] : NULL;
         }
         bench_estimate(&made);
