@@ -251,7 +251,7 @@ class Merge:
 
     def stale(self):
         old = Profile(recorded_s=1000)
-        old.section("/bin/a", [(old.file("/data/x", size=8192, mtime_ns=1), 0, 1, 0)])
+        old.section("/bin/a", [(old.file("/data/x", size=8191, mtime_ns=1), 0, 1, 0)])
         new = Profile(recorded_s=2000)
         new.section("/bin/a", [(new.file("/data/x", size=8192, mtime_ns=2), 1, 1, 0)])
         old, new = old.write(f"{self.folder}/old.cbp"), new.write(f"{self.folder}/new.cbp")

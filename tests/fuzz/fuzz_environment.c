@@ -140,7 +140,10 @@ static void check_line(void)
     int depth = 0;
     MUST(printed[0] == '{' && printed[printed_length - 1] == '\n');
     for (size_t i = 0; i + 1 < printed_length; i++) {
-        MUST((unsigned char)printed[i] >= 0x20 && (unsigned char)printed[i] < 0x7f);
+        MUST((unsigned char)printed[i] >= 0x20 && printed[i] != 0x7f);
+        size_t length = text_utf8_length(printed + i); /* the line's end stands behind it */
+        MUST(length == 1 || (length && quoted));
+        i += length - 1;
         if (quoted && printed[i] == '\\')
             i++;
         else if (printed[i] == '"')
