@@ -141,7 +141,7 @@ static bool has_recorded_path(const struct search *search, int fd, const struct 
 /* The place of an open file in the list, whatever its name; search->count if it is not on it. */
 static unsigned find_wanted(const struct search *search, int fd)
 {
-    struct sys_status status;
+    struct sys_status status = {.size = 0};
     if (sys_stat(fd, "", &status) != 0)
         return search->count;
     unsigned i = 0;
@@ -204,7 +204,7 @@ static enum residency look_at_others(struct search *search)
     static char path[PATH_BYTES];
     enum residency residency = RESIDENT;
     while (search->count && residency == RESIDENT) {
-        struct sys_status status;
+        struct sys_status status = {.size = 0};
         unsigned last = search->count - 1;
         const struct profile_file *file = &search->wanted[last].file;
         read_path(search, file, path);

@@ -47,7 +47,7 @@ static bool may_hang(const struct working_set *set, const struct profile_file *f
 
 static int open_recorded_file(const struct working_set *set, const struct profile_file *file)
 {
-    struct sys_status status;
+    struct sys_status status = {.size = 0};
     mode_t type = file->kind == PROFILE_FILE_DIRECTORY ? S_IFDIR : S_IFREG;
     if (may_hang(set, file))
         return -ESTALE;
