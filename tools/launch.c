@@ -128,8 +128,7 @@ char *find_missing_part(const char *path)
             missing = find_missing_loader(fd, at, head, n > 0 ? (size_t)n : 0);
         else if (is_missing(interpreter) && strchr(interpreter, '\r'))
             missing = xasprintf("%s: its first line ends in a carriage return, which the kernel "
-                                "takes for a part of the interpreter's name; remove it: sed -i "
-                                "'s/\\r$//' %s",
+                                "takes for a part of the interpreter's name; remove it: dos2unix %s",
                                 at, at);
         else if (is_missing(interpreter))
             missing = xasprintf("%s: its interpreter %s is not there; install it", at, interpreter);

@@ -628,7 +628,7 @@ class RecordTest(unittest.TestCase):
     def test_replay_does_not_mind_stacks(self):
         self.needs_stacks()
         self.victim('pread:10', options=['--stacks'])
-        environment = dict(os.environ, DATA=self.data, COLDBOOST='force', COLDBOOST_VERBOSE='1')
+        environment = dict(os.environ, DATA=self.data, COLDBOOST='force', COLDBOOST_MODE='sync', COLDBOOST_VERBOSE='1')
         result = subprocess.run([COLDBOOST, 'run', '-p', self.profile, VICTIM, 'pread:10'],
                                 env=environment, stderr=subprocess.PIPE, check=True)
         self.assertRegex(result.stderr, rb'plan=profile .*stale_files=0 .*state=done')

@@ -312,7 +312,7 @@ class RecordingTest(unittest.TestCase):
         absent = b'/x' + program[begin + 2:end]
         foreign = self.make_program('foreign', program[:begin] + absent + program[end:])
         commands = {
-            self.make_program('crlf', b'#!/bin/sh\r\necho hello\r\n'): r"crlf: .*carriage return.*sed -i 's/\\r\$//'",
+            self.make_program('crlf', b'#!/bin/sh\r\necho hello\r\n'): r'crlf: .*carriage return.*dos2unix',
             self.make_program('gone', b'#! /no/such/shell -e\necho hello\n'): 'gone: .*/no/such/shell is not there',
             foreign: f'foreign: .*{absent.decode()} is not there',
             self.make_program('via', b'#!' + foreign.encode() + b'\n'): f'foreign: .*{absent.decode()}',
