@@ -139,10 +139,10 @@ static size_t claim_bytes(struct working_set *set, uint64_t wanted)
     return (size_t)bytes;
 }
 
-static void page_in(struct working_set *set, int fd, uint64_t first_page, uint64_t page_count)
+/* Returns the page up to which it has asked: a budget may end before page_end. */
+static uint64_t page_in(struct working_set *set, int fd, uint64_t page, uint64_t page_end)
 {
-    uint64_t offset = first_page * PROFILE_PAGE_BYTES;
-    uint64_t end = offset + page_count * PROFILE_PAGE_BYTES;
+    uint64_t offset = page * PROFILE_PAGE_BYTES, end = page_end * PROFILE_PAGE_BYTES;
     size_t bytes;
     while (offset < end && (bytes = claim_bytes(set, end - offset)) > 0) {
         if (sys_readahead(fd, offset, bytes) < 0)
@@ -151,6 +151,7 @@ static void page_in(struct working_set *set, int fd, uint64_t first_page, uint64
         if (offset < end)
             await_page(fd, offset / PROFILE_PAGE_BYTES - 1);
     }
+    return offset / PROFILE_PAGE_BYTES;
 }
 
 unsigned working_set_budget_hits(const struct working_set *set)
@@ -255,7 +256,7 @@ static void page_in_file(struct working_set *set, uint32_t first, uint32_t end, 
         count_stale(set);
         return;
     }
-    uint64_t last_page = 0;
+    uint64_t asked_end = 0;
     while (first < end) {
         uint64_t page = section_range(set, first)->first_page;
         uint64_t page_end = page + section_range(set, first)->page_count;
@@ -266,10 +267,10 @@ static void page_in_file(struct working_set *set, uint32_t first, uint32_t end, 
             uint64_t next_end = (uint64_t)next->first_page + next->page_count;
             page_end = next_end > page_end ? next_end : page_end;
         }
-        page_in(set, fd, page, page_end - page);
-        last_page = page_end - 1;
+        uint64_t reached = page_in(set, fd, page, page_end);
+        asked_end = reached > page ? reached : asked_end;
     }
-    if (waits && await_page(fd, last_page) < 0)
+    if (waits && asked_end > 0 && await_page(fd, asked_end - 1) < 0)
         count_stale(set);
     sys_close(fd);
 }
