@@ -44,16 +44,6 @@ static void describe(uint32_t index, const char *path)
     profile.files[index].mtime_ns = status.st_mtim.tv_sec * 1000000000 + status.st_mtim.tv_nsec;
 }
 
-/* A page takes its time under valgrind. */
-static void expect(enum residency expected)
-{
-    enum residency found = RESIDENCY_UNKNOWN;
-    for (int attempt = 0; attempt < 5; attempt++)
-        if ((found = look()) == expected)
-            return;
-    cr_expect_eq(found, expected, "%d", (int)found);
-}
-
 static void set_up(void)
 {
     profile.header =
@@ -68,7 +58,7 @@ TestSuite(warm_profile, .init = set_up);
 
 Test(warm_profile, no_build_id_is_longer_than_any)
 {
-    expect(RESIDENT);
+    cr_expect_eq(look(), RESIDENT);
     profile.files[0].mtime_ns--; /* and has another path */
     profile.files[0].build_id_bytes = 4096;
     cr_expect_eq(look(), RESIDENCY_UNKNOWN);
@@ -86,8 +76,8 @@ Test(warm_profile, only_absolute_paths_are_looked_at)
     describe(1, name);
     profile.section.range_count = 2;
     profile.ranges[1] = (struct profile_range){.file = 1, .first_page = 1000, .page_count = 1};
-    expect(NOT_RESIDENT);
+    cr_expect_eq(look(), NOT_RESIDENT);
     profile.files[1].path = (uint32_t)length;
-    expect(RESIDENT);
+    cr_expect_eq(look(), RESIDENT);
     unlink(name);
 }

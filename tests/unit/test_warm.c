@@ -108,29 +108,18 @@ static void touch_all(void)
             touch(i, page);
 }
 
-/* Tries again what another process may just have undone: tests that record drop all caches. And a
- * page takes its time under valgrind. */
 static void expect(enum residency expected, const char *what)
 {
-    enum residency found = RESIDENCY_UNKNOWN;
-    for (int i = 0; i < 5; i++) {
-        touch_all();
-        found = look();
-        if (found == expected)
-            return;
-    }
+    touch_all();
+    enum residency found = look();
     cr_expect_eq(found, expected, "%s: %d", what, (int)found);
 }
 
 static void expect_cold_without(uint32_t file)
 {
-    enum residency found = RESIDENT;
-    for (int attempt = 0; attempt < 5 && found != NOT_RESIDENT; attempt++) {
-        touch_all();
-        evict(file);
-        found = look();
-    }
-    cr_expect_eq(found, NOT_RESIDENT, "without file %u", file);
+    touch_all();
+    evict(file);
+    cr_expect_eq(look(), NOT_RESIDENT, "without file %u", file);
 }
 
 Test(warm, is_resident_if_all_its_files_are)
@@ -145,13 +134,9 @@ Test(warm, is_judged_by_what_was_touched_last)
 {
     profile.ranges[1] = (struct profile_range){.file = 0, .first_page = 3, .page_count = 1};
     profile.section.range_count = 2;
-    enum residency found = RESIDENT;
-    for (int attempt = 0; attempt < 5 && found != NOT_RESIDENT; attempt++) {
-        evict(0);
-        touch(0, 0);
-        found = look();
-    }
-    cr_expect_eq(found, NOT_RESIDENT);
+    evict(0);
+    touch(0, 0);
+    cr_expect_eq(look(), NOT_RESIDENT);
 }
 
 Test(warm, is_unknown_without_pages)
@@ -184,20 +169,13 @@ Test(warm, what_has_another_size_says_nothing)
     profile.files[3].size++;
     profile.files[4].size--;
     expect(RESIDENT, "all but two");
-    enum residency found = NOT_RESIDENT;
-    for (int attempt = 0; attempt < 5 && found != RESIDENT; attempt++) {
-        touch_all();
-        evict(3);
-        evict(4);
-        found = look();
-    }
-    cr_expect_eq(found, RESIDENT, "the two are not in memory");
+    evict(3);
+    evict(4);
+    cr_expect_eq(look(), RESIDENT, "the two are not in memory");
     cr_assert_eq(unlink(name_of(5)), 0);
     cr_assert_eq(unlink(name_of(6)), 0);
     cr_assert_eq(mkfifo(name_of(6), 0600), 0);
-    for (int attempt = 0; attempt < 5 && found != RESIDENT; attempt++)
-        found = look();
-    cr_expect_eq(found, RESIDENT, "none, and a FIFO");
+    cr_expect_eq(look(), RESIDENT, "none, and a FIFO");
     profile.files[0].size++;
     cr_expect_eq(look(), RESIDENCY_UNKNOWN, "nothing that has just been opened");
 }
@@ -210,13 +188,9 @@ Test(warm, takes_all_samples_of_a_long_start)
             .file = 0, .first_page = i < RANGES / 2 ? 1 : 3, .page_count = 1};
     profile.section.range_count = RANGES;
     expect(RESIDENT, "all in memory");
-    enum residency found = RESIDENT;
-    for (int attempt = 0; attempt < 5 && found != NOT_RESIDENT; attempt++) {
-        evict(0);
-        touch(0, 3);
-        found = look();
-    }
-    cr_expect_eq(found, NOT_RESIDENT, "what was touched first is not");
+    evict(0);
+    touch(0, 3);
+    cr_expect_eq(look(), NOT_RESIDENT, "what was touched first is not");
 }
 
 /* Of many ranges a sixteenth each; they are then read one by one. */
@@ -250,10 +224,7 @@ Test(warm, of_loaded_objects_needs_no_names)
     describe(7, libc);
     cr_assert_eq(unlink(name_of(7)), 0);
     cr_assert_eq(symlink("nowhere", name_of(7)), 0);
-    enum residency found = RESIDENCY_UNKNOWN;
-    for (int attempt = 0; attempt < 5 && found != RESIDENT; attempt++)
-        found = look();
-    cr_expect_eq(found, RESIDENT);
+    cr_expect_eq(look(), RESIDENT);
 }
 
 /* Only its header has been looked at before. */
@@ -264,10 +235,7 @@ Test(warm, may_be_asked_of_a_damaged_profile)
     memset(name_of(FILES - 1), '/', NAME_BYTES);
     profile.files[3].path = (FILES - 1) * NAME_BYTES;
     profile.section.range_count = 4;
-    enum residency found = RESIDENCY_UNKNOWN;
-    for (int attempt = 0; attempt < 5 && found != RESIDENT; attempt++)
-        found = look();
-    cr_expect_eq(found, RESIDENT, "by its executable alone");
+    cr_expect_eq(look(), RESIDENT, "by its executable alone");
     profile.section.first_range = UINT32_MAX;
     cr_expect_eq(look(), RESIDENCY_UNKNOWN, "no such range");
 }

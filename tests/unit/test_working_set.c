@@ -93,24 +93,6 @@ static bool is_resident(uint32_t file, size_t page)
     return seen[page] & 1;
 }
 
-static void begin_again(void)
-{
-    set.next_range = set.next_chunk = set.runs = set.slow_runs = 0;
-    counters = (struct working_set_counters){0};
-}
-
-/* Tries again what another process may just have undone: tests that record drop all caches. */
-#define EXPECT_SOON(condition, attempt)                                                            \
-    do {                                                                                           \
-        bool fulfilled = false;                                                                    \
-        for (int i_ = 0; i_ < 5 && !fulfilled; i_++) {                                             \
-            begin_again();                                                                         \
-            attempt;                                                                               \
-            fulfilled = (condition);                                                               \
-        }                                                                                          \
-        cr_expect(fulfilled, "%s", #condition);                                                    \
-    } while (0)
-
 static bool all_are_resident(uint32_t first_file, size_t page)
 {
     for (uint32_t i = first_file; i < FILES; i++)
@@ -151,22 +133,20 @@ static void read_by_many_threads(void)
 
 Test(working_set, each_range_is_read_by_one_of_many_threads)
 {
-    EXPECT_SOON(all_are_resident(0, 1) && all_are_resident(0, FILE_PAGES - 1), {
-        evict_all();
-        read_by_many_threads();
-        cr_expect_eq(counters.ranges, RANGES);
-        cr_expect_eq(counters.bytes, (uint64_t)FILES * 6 * PROFILE_PAGE_BYTES);
-        cr_expect_eq(counters.stale_files, 0);
-    });
+    evict_all();
+    read_by_many_threads();
+    cr_expect(all_are_resident(0, 1) && all_are_resident(0, FILE_PAGES - 1));
+    cr_expect_eq(counters.ranges, RANGES);
+    cr_expect_eq(counters.bytes, (uint64_t)FILES * 6 * PROFILE_PAGE_BYTES);
+    cr_expect_eq(counters.stale_files, 0);
 }
 
 Test(working_set, scouts_touch_the_first_page_of_what_nobody_has_come_to)
 {
-    EXPECT_SOON(all_are_resident(1, 0), {
-        evict_all();
-        set.next_range = 2; /* a reader is at the second file */
-        touch_all();
-    });
+    evict_all();
+    set.next_range = 2; /* a reader is at the second file */
+    touch_all();
+    cr_expect(all_are_resident(1, 0));
     cr_expect_not(is_resident(0, 0));
     cr_expect_leq(set.runs, FILES - 1, "one chunk a file");
     cr_expect_gt(set.runs, 0);
@@ -188,7 +168,8 @@ Test(working_set, ranges_near_each_other_are_read_as_one)
 
 Test(working_set, is_resident_when_its_samples_are)
 {
-    EXPECT_SOON(working_set_is_resident(&set), read_all(NULL));
+    read_all(NULL);
+    cr_expect(working_set_is_resident(&set));
     evict_all();
     cr_expect_not(working_set_is_resident(&set));
     section.range_count = 0;
@@ -201,7 +182,8 @@ Test(working_set, look_ups_say_nothing_of_residency)
         ranges[i].page_count = 0;
     cr_expect_not(working_set_is_resident(&set));
     ranges[RANGES - 1].page_count = 1;
-    EXPECT_SOON(working_set_is_resident(&set), read_all(NULL));
+    read_all(NULL);
+    cr_expect(working_set_is_resident(&set));
     name_of(FILES - 1)[0] = 'W'; /* nor does a file that is gone */
     cr_expect_not(working_set_is_resident(&set));
     name_of(FILES - 1)[0] = 'w';
@@ -227,14 +209,17 @@ Test(working_set, files_of_another_size_are_left_out)
     files[1].size--;
     evict_all();
     name_of(2)[0] = 'W'; /* there is none of that name */
-    EXPECT_SOON(all_are_resident(3, 0), read_all(NULL));
+    read_all(NULL);
+    cr_expect(all_are_resident(3, 0));
     cr_expect_eq(counters.stale_files, 3);
     cr_expect_eq(counters.ranges, RANGES);
     cr_expect_not(is_resident(0, 0));
     cr_expect_not(is_resident(1, 0));
     name_of(2)[0] = 'w';
     evict_all();
-    EXPECT_SOON(all_are_resident(2, 0), touch_all());
+    set.next_range = set.next_chunk = 0;
+    touch_all();
+    cr_expect(all_are_resident(2, 0));
     cr_expect_not(is_resident(0, 0));
 }
 
