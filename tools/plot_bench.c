@@ -216,18 +216,19 @@ static void draw_area(struct canvas *canvas, const struct timeline *timeline,
     struct canvas_step *steps = xmalloc(timeline->arrival_count * sizeof *steps);
     size_t count = 0;
     uint64_t have = 0;
+    double end_x = x + timeline->end_ms * points_a_ms;
     for (size_t i = 0; i < timeline->arrival_count; i++) {
         const struct arrival *arrival = &timeline->arrivals[i];
         uint32_t row = row_of[arrival->file];
-        double at_x = x + arrival->at_ms * points_a_ms;
-        if (row < first || row >= end || arrival->at_ms > timeline->end_ms)
+        double at_x = fmin(x + arrival->at_ms * points_a_ms, end_x - 1); /* seen late, but seen */
+        if (row < first || row >= end)
             continue;
         have += arrival->pages;
         if (count == 0 || steps[count - 1].x < at_x)
             count++;
         steps[count - 1] = (struct canvas_step){at_x, ROW_HEIGHT * (double)have / (double)pages};
     }
-    canvas_steps(canvas, steps, count, x + timeline->end_ms * points_a_ms, bottom);
+    canvas_steps(canvas, steps, count, end_x, bottom);
     free(steps);
 }
 

@@ -145,6 +145,7 @@ struct timeline timeline_end(struct timeline_watch *watch)
     watch->timeline.end_ms = now_ms() - watch->begin_ms;
     atomic_store(&watch->stop, true);
     pthread_join(watch->thread, NULL);
+    look(watch, watch->timeline.end_ms); /* a busy machine may not have let the thread */
     return watch->timeline;
 }
 

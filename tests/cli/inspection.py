@@ -270,8 +270,9 @@ class Inspection:
 
 def main():
     tool, object_path, printer, static, *compiler = sys.argv[1:]
-    # Not in /tmp: what is on tmpfs is always in memory.
-    with tempfile.TemporaryDirectory(prefix="inspection-", dir=os.getcwd()) as folder:
+    # Not in /tmp, where all may be in memory always, nor where this was built: others may have no way
+    # there, and part of this is somebody else's.
+    with tempfile.TemporaryDirectory(prefix="inspection-", dir="/var/tmp") as folder:
         inspection = Inspection(folder, tool, object_path, printer, static, compiler)
         for part in ("files", "libraries", "work", "scripts", "residency", "profiles", "processes", "hostile", "usage"):
             getattr(inspection, part)()

@@ -43,7 +43,6 @@ IN_LAMBDA = {
 }
 MOUNT = 'mount --make-rprivate / && mount --bind "$1" /opt && shift && '
 RANGE_PAGES = 64
-ATTEMPTS = 5
 PRELOAD = "/opt/lib/libcoldboost.so"
 WRAPPER = "/opt/coldboost-wrapper"
 
@@ -257,23 +256,12 @@ class Runtimes:
                     else:
                         self.has_record(f"{name}, cold", start, variant, b"done", b"cold")
                 start.end()
-                start = self.start_warm(client, variant)
+                remember(client.files)
+                start = self.start(client, variant, COLDBOOST_VERBOSE="1")
                 if self.answers(f"{name}, warm", start) and variant != "nothing":
                     self.has_record(f"{name}, warm", start, variant, b"skipped", b"warm")
                 start.end()
                 self.silent_and_failing(client, variant)
-
-    def start_warm(self, client, variant):
-        """Tried again where somebody else empties the page cache of this machine in between."""
-        for attempt in range(ATTEMPTS):
-            remember(client.files)
-            start = self.start(client, variant, COLDBOOST_VERBOSE="1")
-            if variant == "nothing" or attempt == ATTEMPTS - 1:
-                break
-            if any(b"start=warm" in line for line in start.record()):
-                break
-            start.end()
-        return start
 
     def silent_and_failing(self, client, variant):
         forget(client.files)
@@ -347,24 +335,21 @@ class Runtimes:
         """The second start in a sandbox finds its files in memory and leaves it at that."""
         python = self.clients["python"]
         name = f"crash and restart, {variant}"
-        for attempt in range(ATTEMPTS):
-            forget(python.files)
-            start = self.start(python, variant, COLDBOOST_VERBOSE="1")
-            self.answers(name, start)
-            self.has_record(name, start, variant, b"done", b"cold")
-            self.checks.equal(start.invoke({"do": "crash"}), None, f"{name}: reply")
-            self.checks.equal(start.process.wait(), 3, f"{name}: exit status")
-            remember(python.files)
-            start.process = start.start([WRAPPER, *python.command] if variant == "wrapper" else python.command)
-            self.answers(name, start)
-            for _ in range(250):
-                lines = start.record()
-                if len(lines) == 2:
-                    break
-                time.sleep(0.02)
-            start.end()
-            if attempt == ATTEMPTS - 1 or (len(lines) == 2 and b"state=skipped" in lines[1]):
+        forget(python.files)
+        start = self.start(python, variant, COLDBOOST_VERBOSE="1")
+        self.answers(name, start)
+        self.has_record(name, start, variant, b"done", b"cold")
+        self.checks.equal(start.invoke({"do": "crash"}), None, f"{name}: reply")
+        self.checks.equal(start.process.wait(), 3, f"{name}: exit status")
+        remember(python.files)
+        start.process = start.start([WRAPPER, *python.command] if variant == "wrapper" else python.command)
+        self.answers(name, start)
+        for _ in range(250):
+            lines = start.record()
+            if len(lines) == 2:
                 break
+            time.sleep(0.02)
+        start.end()
         self.checks.check(len(lines) == 2 and b"state=skipped" in lines[1], f"{name}: record {lines}")
 
     def damaged_layer(self, variant):

@@ -188,8 +188,7 @@ def run(command, environment, stdin=b"", cwd=None, timeout=100, **more):
 class Checks:
     """Counts what failed and says what it was; a test ends with sys.exit(checks.exit_code())."""
 
-    def __init__(self, quiet=False):
-        self.quiet = quiet
+    def __init__(self):
         self.failed = 0
         self.passed = 0
         self.skipped = 0
@@ -199,21 +198,8 @@ class Checks:
             self.passed += 1
         else:
             self.failed += 1
-            if not self.quiet:
-                print("FAILED:", message)
+            print("FAILED:", message)
         return holds
-
-    def attempt(self, case, times=3):
-        """Somebody else may empty the page cache just now: what fails must do so every time."""
-        before = self.failed, self.passed, self.skipped
-        quiet = self.quiet
-        for left in reversed(range(times)):
-            self.failed, self.passed, self.skipped = before
-            self.quiet = quiet or left > 0
-            case()
-            if self.failed == before[0]:
-                break
-        self.quiet = quiet
 
     def equal(self, got, expected, message):
         return self.check(got == expected, f"{message}: {shorten(got)}, not {shorten(expected)}")
