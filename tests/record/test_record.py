@@ -431,12 +431,13 @@ class RecordTest(unittest.TestCase):
             f.write(java)
         with open(os.path.join(self.folder, 'a.c'), 'w') as f:
             f.write('#include <stdio.h>\nint main(void) { puts("built"); return 0; }\n')
-        python = ('import concurrent.futures as c, multiprocessing as m, subprocess, os, sys\n'
+        # In the end it has one thread again, as soon as those of its own have ended.
+        python = ('import concurrent.futures as c, multiprocessing as m, subprocess, os, sys, time\n'
                   'print(list(c.ThreadPoolExecutor(4).map(len, ["a", "bb"])))\n'
                   'print(m.get_context("fork").Pool(2).map(abs, range(-5, 5)))\n'
                   'print(subprocess.run(["sh", "-c", "echo $0; exit 3"], close_fds=True))\n'
                   'print(subprocess.run(["env"], env={"A": "1"}, stdout=-1).stdout[:4])\n'
-                  'print(open("/proc/self/status").read().split("Threads:")[1].split()[0])\n'
+                  'while "Threads:\\t1\\n" not in open("/proc/self/status").read(): time.sleep(0.01)\n'
                   'sys.stdout.flush(); os._exit(9)\n')
         for name, command in {
                 'bash': 'for i in 1 2 3; do (exit $i) | cat; echo ${PIPESTATUS[0]}; done;'
