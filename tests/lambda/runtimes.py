@@ -136,7 +136,7 @@ class Start:
 
     def record(self, wanted=b"plan=profile"):
         """The lines of the start record with a word, waited for: the replay may be slower."""
-        for _ in range(250):
+        for _ in range(3000):
             lines = [line for line in self.stderr().splitlines() if wanted in line]
             if lines:
                 return lines
@@ -317,7 +317,7 @@ class Runtimes:
         beside = start.start([self.python, f"{self.folder}/task/extension.py"])
         start.environment = runtime_environment
         self.answers(f"extension, {variant}", start)
-        for _ in range(250):
+        for _ in range(3000):
             if start.api.extensions and b"role=extension" in start.stderr():
                 break
             time.sleep(0.02)
@@ -344,7 +344,7 @@ class Runtimes:
         remember(python.files)
         start.process = start.start([WRAPPER, *python.command] if variant == "wrapper" else python.command)
         self.answers(name, start)
-        for _ in range(250):
+        for _ in range(3000):
             lines = start.record()
             if len(lines) == 2:
                 break
