@@ -336,4 +336,4 @@ class OutsideTest(test_record.RecordTest):
 
 
 if __name__ == '__main__':
-    unittest.main(argv=[sys.argv[0], *sys.argv[6:]])
+    unittest.main(argv=[sys.argv[0], *sys.argv[6:]], verbosity=2)
