@@ -31,7 +31,8 @@ LOOKUP, FORGET, GETATTR, OPEN, READ, INIT = 1, 2, 3, 14, 15, 26
 ATTRIBUTES = struct.Struct("<6Q10I")
 FILES, FILE_PAGES = 8, 4
 HANGS = {"look-up": (), "open": (LOOKUP, GETATTR), "read": (LOOKUP, GETATTR, OPEN)}
-PATIENCE_S = 10
+PATIENCE_S = 60
+PR_SET_CHILD_SUBREAPER = 36
 
 
 class HangingStore:
@@ -149,10 +150,20 @@ class Hanging:
             boosted = self.outcome(process)
             taken = store.taken
         process.wait()
+        self.wait_for_replays()
         found = "it does not end" if not boosted else "; ".join(plain.differences(boosted))
         self.checks.check(not found, f"{hang} hangs, {mode}, {verb}: {found}")
         print(f"{hang} hangs, {mode}, {verb}: {taken} requests that hang")
         self.checks.check(taken == 0 or mode == "process", f"{hang}, {mode}: {taken} requests")
+
+    @staticmethod
+    def wait_for_replays():
+        """A replay goes on when its store is gone, and must not find the next one under the same name."""
+        try:
+            while True:
+                os.wait()
+        except ChildProcessError:
+            pass
 
     def unreadable(self):
         """A store that fails instead: the report says so."""
@@ -160,6 +171,7 @@ class Hanging:
         for fails, answered in HANGS.items():
             with HangingStore(self.store, answered, errno.EIO):
                 outcome = self.outcome(self.start("wait", COLDBOOST_VERBOSE="1", **settings))
+            self.wait_for_replays()
             said = outcome.stderr.decode() if outcome else ""
             # Of the files that are read together, only the last is waited for.
             stale = re.search(r" stale_files=(\d+) ", said)
@@ -177,6 +189,7 @@ def main():
     if os.getuid() != 0 or not os.access("/dev/fuse", os.R_OK | os.W_OK):
         print("skipped: mounting takes root and /dev/fuse")
         return 77
+    LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     with tempfile.TemporaryDirectory(prefix="coldboost-hanging-") as folder:
         hanging = Hanging(os.path.realpath(folder), *sys.argv[1:3])
         hanging.work()
