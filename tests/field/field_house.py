@@ -1,0 +1,99 @@
+"""The place in which the field's programs run: the same for every run, and nobody else's.
+
+The runner has mount, network and IPC namespaces of its own: /tmp, /run and /dev/shm are empty and
+forgotten at its end, ports are never taken, and the only network is the loopback.
+"""
+
+import ctypes
+import fcntl
+import os
+import shutil
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+# On a disk, so that there is something to be cold; /tmp may be memory. Behind this name is a folder
+# of this runner's own.
+HOUSE = "/var/tmp/coldboost-field"
+TOOLS = f"{HOUSE}/tools"
+INPUTS = f"{HOUSE}/inputs"
+WORK = f"{HOUSE}/work"
+
+PR_SET_CHILD_SUBREAPER = 36
+SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
+INSIDE = "COLDBOOST_FIELD_INSIDE"
+
+
+def enter_namespaces():
+    """Starts this script again in namespaces of its own, if it is not in them yet."""
+    if os.environ.pop(INSIDE, None):
+        return
+    if os.geteuid() != 0:
+        sys.exit(f"{sys.argv[0]}: it drops the page cache and becomes other users: run it as root")
+    os.environ[INSIDE] = "1"
+    unshare = ["unshare", "--mount", "--net", "--ipc", "--propagation", "private"]
+    os.execvp("unshare", [*unshare, sys.executable, *sys.argv])
+
+
+class Logs:
+    """Where the output of failed starts goes: a folder of the build folder, which may be below the
+    /tmp that this runner no longer sees."""
+
+    def __init__(self, build):
+        self.folder = f"{build}/meson-logs/field"
+        os.makedirs(self.folder, exist_ok=True)
+        self.descriptor = os.open(self.folder, os.O_PATH | os.O_DIRECTORY)
+
+    def write(self, name, content):
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        with open(os.open(name, flags, 0o644, dir_fd=self.descriptor), "wb") as file:
+            file.write(content)
+
+
+def set_up(build):
+    """Copies what is tested out of the build folder, hides what others have in /tmp, and returns the
+    folder to remove in the end."""
+    behind = tempfile.mkdtemp(prefix="coldboost-field-", dir="/var/tmp")
+    os.chmod(behind, 0o755)
+    os.makedirs(HOUSE, exist_ok=True)
+    subprocess.run(["mount", "--bind", behind, HOUSE], check=True)
+    os.makedirs(f"{TOOLS}/lib")
+    for part in ("coldboost", "coldboost-tool", "coldboost-wrapper"):
+        if os.path.exists(f"{build}/tools/{part}"):
+            shutil.copy(f"{build}/tools/{part}", TOOLS)
+    for part in ("libcoldboost.so", "libcoldboost-record.so"):
+        shutil.copy(f"{build}/preload/{part}", TOOLS)
+    shutil.copy(f"{build}/preload/libcoldboost.so", f"{TOOLS}/lib")
+    if os.path.isdir(f"{HERE}/inputs"):
+        shutil.copytree(f"{HERE}/inputs", INPUTS)
+    os.chdir(HOUSE)
+    for place, mode in (("/tmp", "1777"), ("/run", "755"), ("/dev/shm", "1777")):
+        mount = ["mount", "-t", "tmpfs", "-o", f"mode={mode}", "field", place]
+        subprocess.run(mount, check=True)
+    raise_loopback()
+    # Orphans come to us, so that none goes unseen.
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    return behind
+
+
+def raise_loopback():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        request = struct.pack("16sh22x", b"lo", 0)
+        flags = struct.unpack_from("16sh", fcntl.ioctl(control, SIOCGIFFLAGS, request))[1]
+        fcntl.ioctl(control, SIOCSIFFLAGS, struct.pack("16sh22x", b"lo", flags | IFF_UP))
+
+
+def fresh_work(user):
+    """An empty folder, the user's own: current, home and temporary folder of the next run."""
+    shutil.rmtree(WORK, ignore_errors=True)
+    os.makedirs(f"{WORK}/run", mode=0o700)
+    for folder in (WORK, f"{WORK}/run"):
+        os.chown(folder, user.uid, user.uid)
+
+
+def drop_caches():
+    with open("/proc/sys/vm/drop_caches", "w", encoding="ascii") as control:
+        control.write("3")

@@ -1,0 +1,184 @@
+"""Starts a program and sees all that can be seen of it from outside."""
+
+import os
+import signal
+import subprocess
+import time
+
+from field_house import HOUSE, TOOLS, WORK
+
+# How long processes may outlive the program that started them: a replay that notices its end late.
+GRACE_SECONDS = 2.0
+
+
+class User:
+    def __init__(self, name, uid):
+        self.name = name
+        self.uid = uid
+
+
+ROOT = User("root", 0)
+NOBODY = User("nobody", 65534)
+
+
+class Way:
+    """How a program is started: what stands in front of its command, and which variables are set."""
+
+    def __init__(self, name, prefix=(), variables=None):
+        self.name = name
+        self.prefix = list(prefix)
+        self.variables = variables or {}
+
+    def start(self, command, profile):
+        """The command and the additional environment; without a profile where it is None."""
+        replaced = {"{object}": f"{TOOLS}/libcoldboost.so", "{profile}": profile or ""}
+        variables = {name: replaced.get(value, value) for name, value in self.variables.items()}
+        if not profile:
+            variables.pop("COLDBOOST_PROFILE", None)
+        return self.prefix + command, variables
+
+
+PLAIN = Way("plain")
+PRELOAD = Way("LD_PRELOAD", (), {"LD_PRELOAD": "{object}", "COLDBOOST_PROFILE": "{profile}"})
+AUDIT = Way("LD_AUDIT", (), {"LD_AUDIT": "{object}", "COLDBOOST_PROFILE": "{profile}"})
+RUN = Way("run", [f"{TOOLS}/coldboost", "run", "--"], {"COLDBOOST_PROFILE": "{profile}"})
+WRAPPER = Way("wrapper", [f"{TOOLS}/coldboost-wrapper"], {"COLDBOOST_PROFILE": "{profile}"})
+
+
+def plain_environment():
+    """The least that ordinary programs want, the same on every machine."""
+    return {
+        "PATH": "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin:/usr/games",
+        "HOME": WORK,
+        "TMPDIR": WORK,
+        "XDG_RUNTIME_DIR": f"{WORK}/run",
+        "LC_ALL": "C.UTF-8",
+        "TERM": "xterm",
+        "TZ": "UTC",
+    }
+
+
+class Outcome:
+    """What a run was: `status` is minus the signal's number for a killed program, None for one that
+    was still there at the time limit; `left` are the names of the processes that outlived it."""
+
+    def __init__(self, status, stdout, stderr, left):
+        self.status = status
+        self.stdout = stdout
+        self.stderr = stderr
+        self.left = left
+
+
+class Started:
+    """A program under observation. Its output goes to files, which no process left behind can keep
+    anybody waiting for."""
+
+    def __init__(self, command, environment, user, stdin=b""):
+        self.others = set(children_of(os.getpid()))
+        self.files = []
+        for name in ("stdin", "stdout", "stderr"):
+            # pylint: disable-next=consider-using-with
+            self.files.append(open(f"{HOUSE}/{name}", "w+b"))
+            os.fchown(self.files[-1].fileno(), user.uid, user.uid)
+        self.files[0].write(stdin)
+        self.files[0].seek(0)
+        # pylint: disable-next=consider-using-with
+        self.process = subprocess.Popen(
+            command,
+            env=environment,
+            cwd=WORK,
+            stdin=self.files[0],
+            stdout=self.files[1],
+            stderr=self.files[2],
+            user=user.uid,
+            group=user.uid,
+            extra_groups=[],
+            start_new_session=True,
+        )
+
+    def wait(self, limit):
+        """The outcome, after `limit` seconds at the latest."""
+        try:
+            status = self.process.wait(limit)
+        except subprocess.TimeoutExpired:
+            status = None
+        left = self.end_the_rest(0 if status is None else GRACE_SECONDS)
+        if status is None:
+            self.process.wait()
+        texts = []
+        for file in self.files[1:]:
+            file.seek(0)
+            texts.append(file.read())
+        for file in self.files:
+            file.close()
+        return Outcome(status, texts[0], texts[1], left)
+
+    def end_the_rest(self, grace):
+        """The names of the processes that are still there after the grace; none of them stays."""
+        deadline = time.monotonic() + grace
+        while alive := self.alive():
+            if time.monotonic() >= deadline:
+                break
+            time.sleep(0.01)
+        names = sorted(name for pid in alive for name in [name_of(pid)] if name)
+        while alive := self.alive():
+            for pid in alive:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+            time.sleep(0.005)
+        return names
+
+    def alive(self):
+        """Process ids of all descendants that have not ended; those that have are buried."""
+        found = []
+        for pid in children_of(os.getpid()):
+            if pid in self.others:
+                continue
+            if pid != self.process.pid and os.waitpid(pid, os.WNOHANG)[0]:
+                continue
+            found += [pid, *descendants_of(pid)]
+        return [pid for pid in found if state_of(pid) not in (None, "Z")]
+
+
+def stat_of(pid):
+    """Name, state and parent of a process, or None."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            before, _, after = file.read().rpartition(")")
+    except OSError:
+        return None
+    fields = after.split()
+    return before.partition("(")[2], fields[0], int(fields[1])
+
+
+def name_of(pid):
+    found = stat_of(pid)
+    return found and found[0]
+
+
+def state_of(pid):
+    found = stat_of(pid)
+    return found and found[1]
+
+
+def children_of(parent):
+    return family().get(parent, [])
+
+
+def descendants_of(ancestor):
+    tree = family()
+    found = list(tree.get(ancestor, []))
+    for pid in found:
+        found += tree.get(pid, [])
+    return found
+
+
+def family():
+    """The children of every process."""
+    tree = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit() and (found := stat_of(entry)):
+            tree.setdefault(found[2], []).append(int(entry))
+    return tree
