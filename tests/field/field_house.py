@@ -17,10 +17,13 @@ import tempfile
 HERE = os.path.dirname(os.path.abspath(__file__))
 # On a disk, so that there is something to be cold; /tmp may be memory. Behind this name is a folder
 # of this runner's own.
-HOUSE = "/var/tmp/coldboost-field"
+HOUSE = "/var/cache/coldboost-field"
 TOOLS = f"{HOUSE}/tools"
 INPUTS = f"{HOUSE}/inputs"
 WORK = f"{HOUSE}/work"
+SHARED = ("/tmp", "/var/tmp", "/run", "/dev/shm")
+# The X server's and the container engine's own.
+KEPT = (".X11-unix", ".X9-lock", "containers", "runc", "libpod", "crun", "netns", "field")
 
 PR_SET_CHILD_SUBREAPER = 36
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
@@ -56,7 +59,7 @@ class Logs:
 def set_up(build):
     """Copies what is tested out of the build folder, hides what others have in /tmp, and returns the
     folder to remove in the end."""
-    behind = tempfile.mkdtemp(prefix="coldboost-field-", dir="/var/tmp")
+    behind = tempfile.mkdtemp(prefix="coldboost-field-", dir="/var/cache")
     os.chmod(behind, 0o755)
     os.makedirs(HOUSE, exist_ok=True)
     subprocess.run(["mount", "--bind", behind, HOUSE], check=True)
@@ -70,13 +73,21 @@ def set_up(build):
     if os.path.isdir(f"{HERE}/inputs"):
         shutil.copytree(f"{HERE}/inputs", INPUTS)
     os.chdir(HOUSE)
-    for place, mode in (("/tmp", "1777"), ("/run", "755"), ("/dev/shm", "1777")):
-        mount = ["mount", "-t", "tmpfs", "-o", f"mode={mode}", "field", place]
-        subprocess.run(mount, check=True)
+    for place in SHARED:
+        mode = "mode=755" if place == "/run" else "mode=1777"
+        subprocess.run(["mount", "-t", "tmpfs", "-o", mode, "field", place], check=True)
     raise_loopback()
     # Orphans come to us, so that none goes unseen.
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     return behind
+
+
+def tear_down(behind):
+    """The mounts end with this process; the folder is all that would stay."""
+    for mounted in (f"{HOUSE}/image", f"{HOUSE}/layers"):
+        if os.path.ismount(mounted):
+            subprocess.run(["umount", "--lazy", mounted], check=False)
+    shutil.rmtree(behind, ignore_errors=True)
 
 
 def raise_loopback():
@@ -86,12 +97,37 @@ def raise_loopback():
         fcntl.ioctl(control, SIOCSIFFLAGS, struct.pack("16sh22x", b"lo", flags | IFF_UP))
 
 
-def fresh_work(user):
-    """An empty folder, the user's own: current, home and temporary folder of the next run."""
+def fresh_work(user, model=None):
+    """A new folder, the user's own: current, home and temporary folder of the next run. It is empty
+    or a copy of the model; nothing is in the other places where programs leave things."""
     shutil.rmtree(WORK, ignore_errors=True)
-    os.makedirs(f"{WORK}/run", mode=0o700)
-    for folder in (WORK, f"{WORK}/run"):
-        os.chown(folder, user.uid, user.uid)
+    if model:
+        subprocess.run(["cp", "-a", model, WORK], check=True)
+    else:
+        os.makedirs(f"{WORK}/run", mode=0o700)
+        for folder in (WORK, f"{WORK}/run"):
+            os.chown(folder, user.uid, user.uid)
+    for place in SHARED:
+        for entry in os.scandir(place):
+            if entry.name in KEPT:
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path, ignore_errors=True)
+            else:
+                os.unlink(entry.path)
+
+
+def files_left():
+    """What is in the folder of the run and in the places that all programs share."""
+    found = []
+    for place in (WORK, *SHARED):
+        for where, folders, names in os.walk(place):
+            folders[:] = [name for name in folders if name not in KEPT]
+            found += [os.path.join(where, name) for name in folders + names if name not in KEPT]
+    for kind in ("shm", "sem", "msg"):
+        with open(f"/proc/sysvipc/{kind}", encoding="ascii") as file:
+            found += [f"System V {kind}"] * (len(file.readlines()) - 1)
+    return found
 
 
 def drop_caches():

@@ -1,14 +1,24 @@
 """Starts a program and sees all that can be seen of it from outside."""
 
+import fcntl
 import os
+import pty
+import select
 import signal
+import struct
 import subprocess
+import termios
 import time
 
 from field_house import HOUSE, TOOLS, WORK
 
 # How long processes may outlive the program that started them: a replay that notices its end late.
 GRACE_SECONDS = 2.0
+# How long a terminal says nothing before somebody types, and a server's processes do not change
+# before they count; the longest that is waited for the latter.
+QUIET_SECONDS = 0.3
+STEADY_SECONDS = 0.7
+SETTLE_SECONDS = 5.0
 
 
 class User:
@@ -60,58 +70,125 @@ def plain_environment():
 
 class Outcome:
     """What a run was: `status` is minus the signal's number for a killed program, None for one that
-    was still there at the time limit; `left` are the names of the processes that outlived it."""
+    was still there at the time limit; `left` are the names of the processes that outlived it,
+    `answer` and `tree` what a server answered and which processes it had then."""
 
-    def __init__(self, status, stdout, stderr, left):
-        self.status = status
-        self.stdout = stdout
-        self.stderr = stderr
-        self.left = left
+    def __init__(self):
+        self.status = None
+        self.stdout = self.stderr = self.answer = b""
+        self.left = []
+        self.tree = []
+        self.files = []
 
 
 class Started:
     """A program under observation. Its output goes to files, which no process left behind can keep
-    anybody waiting for."""
+    anybody waiting for; with `terminal` to a terminal of its own."""
 
-    def __init__(self, command, environment, user, stdin=b""):
+    def __init__(self, command, environment, user, stdin=b"", terminal=False):
         self.others = set(children_of(os.getpid()))
         self.files = []
+        self.terminal = None
         for name in ("stdin", "stdout", "stderr"):
             # pylint: disable-next=consider-using-with
             self.files.append(open(f"{HOUSE}/{name}", "w+b"))
             os.fchown(self.files[-1].fileno(), user.uid, user.uid)
         self.files[0].write(stdin)
         self.files[0].seek(0)
-        # pylint: disable-next=consider-using-with
+        ends = [file.fileno() for file in self.files]
+        if terminal:
+            self.terminal, end = pty.openpty()
+            os.fchown(end, user.uid, user.uid)
+            fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("4H", 24, 80, 0, 0))
+            ends = [end, end, end]
+        # pylint: disable-next=consider-using-with,subprocess-popen-preexec-fn
         self.process = subprocess.Popen(
             command,
             env=environment,
             cwd=WORK,
-            stdin=self.files[0],
-            stdout=self.files[1],
-            stderr=self.files[2],
+            stdin=ends[0],
+            stdout=ends[1],
+            stderr=ends[2],
             user=user.uid,
             group=user.uid,
             extra_groups=[],
             start_new_session=True,
+            preexec_fn=(lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0)) if terminal else None,
         )
+        if terminal:
+            os.close(ends[0])
+
+    def type(self, words, limit):
+        """Types each word once the terminal has said something and is quiet; then only reads."""
+        deadline = time.monotonic() + limit
+        words = list(words)
+        heard = False
+        while time.monotonic() < deadline:
+            if select.select([self.terminal], [], [], QUIET_SECONDS)[0]:
+                try:
+                    text = os.read(self.terminal, 65536)
+                except OSError:  # the last who had it open has closed it
+                    break
+                self.files[1].write(text)
+                heard = True
+            elif words and heard:
+                os.write(self.terminal, words.pop(0))
+            elif self.process.poll() is not None:
+                break
+
+    def ask(self, command, environment, user, limit):
+        """What the server says once it answers, or None."""
+        deadline = time.monotonic() + limit
+        while time.monotonic() < deadline and self.process.poll() is None:
+            asked = subprocess.run(
+                command,
+                env=environment,
+                cwd=WORK,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                user=user.uid,
+                group=user.uid,
+                extra_groups=[],
+                timeout=limit,
+                check=False,
+            )
+            if asked.returncode == 0:
+                return asked.stdout + asked.stderr
+            time.sleep(0.05)
+        return None
+
+    def tree(self, pid, expected=None):
+        """The names of a process and of its descendants, zombies included; once they are as
+        expected, or have not changed for a while."""
+        seen, since = None, time.monotonic()
+        deadline = since + SETTLE_SECONDS
+        while time.monotonic() < deadline:
+            now = sorted(describe(one) for one in [pid, *descendants_of(pid)])
+            if now != seen:
+                seen, since = now, time.monotonic()
+            if seen == expected or (not expected and time.monotonic() > since + STEADY_SECONDS):
+                break
+            time.sleep(0.02)
+        return seen
 
     def wait(self, limit):
         """The outcome, after `limit` seconds at the latest."""
+        outcome = Outcome()
         try:
-            status = self.process.wait(limit)
+            outcome.status = self.process.wait(limit)
         except subprocess.TimeoutExpired:
-            status = None
-        left = self.end_the_rest(0 if status is None else GRACE_SECONDS)
-        if status is None:
+            pass
+        outcome.left = self.end_the_rest(0 if outcome.status is None else GRACE_SECONDS)
+        if outcome.status is None:
             self.process.wait()
-        texts = []
+        if self.terminal is not None:
+            os.close(self.terminal)
         for file in self.files[1:]:
             file.seek(0)
-            texts.append(file.read())
+        outcome.stdout, outcome.stderr = self.files[1].read(), self.files[2].read()
         for file in self.files:
             file.close()
-        return Outcome(status, texts[0], texts[1], left)
+        return outcome
 
     def end_the_rest(self, grace):
         """The names of the processes that are still there after the grace; none of them stays."""
@@ -151,6 +228,11 @@ def stat_of(pid):
         return None
     fields = after.split()
     return before.partition("(")[2], fields[0], int(fields[1])
+
+
+def describe(pid):
+    found = stat_of(pid)
+    return "gone" if not found else found[0] + (" <defunct>" if found[1] == "Z" else "")
 
 
 def name_of(pid):
