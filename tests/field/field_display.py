@@ -6,6 +6,12 @@ import subprocess
 import time
 
 NUMBER = 9
+# Without the buses that the first program of a desktop would start for the next ones.
+ENVIRONMENT = {
+    "DISPLAY": f":{NUMBER}",
+    "NO_AT_BRIDGE": "1",
+    "DBUS_SESSION_BUS_ADDRESS": "disabled:",
+}
 
 
 def start():

@@ -31,14 +31,17 @@ INSIDE = "COLDBOOST_FIELD_INSIDE"
 
 
 def enter_namespaces():
-    """Starts this script again in namespaces of its own, if it is not in them yet."""
+    """Starts this script again in namespaces of its own, if it is not in them yet. The reason why
+    that is impossible, or None."""
     if os.environ.pop(INSIDE, None):
-        return
+        return None
     if os.geteuid() != 0:
-        sys.exit(f"{sys.argv[0]}: it drops the page cache and becomes other users: run it as root")
-    os.environ[INSIDE] = "1"
+        return "it drops the page cache and becomes other users: run it as root"
     unshare = ["unshare", "--mount", "--net", "--ipc", "--propagation", "private"]
-    os.execvp("unshare", [*unshare, sys.executable, *sys.argv])
+    if subprocess.run([*unshare, "true"], check=False).returncode:
+        return "there are no namespaces to be had here"
+    os.environ[INSIDE] = "1"
+    return os.execvp("unshare", [*unshare, sys.executable, *sys.argv])
 
 
 class Logs:
@@ -49,6 +52,9 @@ class Logs:
         self.folder = f"{build}/meson-logs/field"
         os.makedirs(self.folder, exist_ok=True)
         self.descriptor = os.open(self.folder, os.O_PATH | os.O_DIRECTORY)
+
+    def open(self, name):
+        return open(os.open(name, os.O_RDONLY, dir_fd=self.descriptor), "rb")
 
     def write(self, name, content):
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC

@@ -63,6 +63,7 @@ def plain_environment():
         "TMPDIR": WORK,
         "XDG_RUNTIME_DIR": f"{WORK}/run",
         "LC_ALL": "C.UTF-8",
+        "SHELL": "/bin/sh",
         "TERM": "xterm",
         "TZ": "UTC",
     }

@@ -6,6 +6,7 @@ import shutil
 import signal
 import time
 
+import field_display
 import field_house
 import field_places
 from field_compare import Mask, difference, differences, last_line
@@ -26,14 +27,18 @@ from field_start import (
 WAYS = (PRELOAD, RUN, WRAPPER)
 # What the recorder says of its own.
 RECORDED = re.compile(rb"coldboost: recorded \d+ pages .*\n")
+# What a replay says of itself when it is asked to: it has read something.
+REPLAYED = re.compile(rb"plan=profile [^\n]*ranges=[1-9]")
 COLD, WARM, UNKNOWN = "cold", "warm", "without a profile"
 
 
 class Trial:
-    """What came of one program: differences by what was started, and what was left out and why."""
+    """What came of one program: differences by what was started, and what was left out and why.
+    `forced`: the page cache is left alone, and each replay that would be of a cold start is forced."""
 
-    def __init__(self, program, containers):
+    def __init__(self, program, containers, forced):
         self.program = program
+        self.forced = forced
         self.containers = containers
         self.mask = Mask(program.differs)
         self.runs = 0
@@ -76,6 +81,8 @@ class Trial:
             os.chmod(self.profile, 0o644)
         recorded.files = [name for name in recorded.files if name != new]
         recorded.tree = [name for name in recorded.tree if name != "coldboost-tool"]
+        if plain.status < 0 and recorded.status == 128 - plain.status:  # as `record --help` says
+            recorded.status = plain.status
         recorded.stdout = RECORDED.sub(b"", recorded.stdout)
         recorded.stderr = RECORDED.sub(b"", recorded.stderr)
         self.compare(f"{user.name}, record", plain, recorded)
@@ -140,7 +147,7 @@ class Trial:
         for way in (PRELOAD, RUN):
             outcome = self.one(user, HERE, way, self.profile, COLD, plain, verbose=True)
             report = outcome.stderr + outcome.stdout
-            self.replayed[way.name] = b"plan=profile" in report and b"ranges=0/" not in report
+            self.replayed[way.name] = REPLAYED.search(report) is not None
 
     def boosted(self, user, place, way, when, plain):
         profile = self.profile if when != UNKNOWN and os.path.exists(self.profile) else None
@@ -150,7 +157,9 @@ class Trial:
     def compare(self, name, plain, outcome):
         found = list(differences(self.mask, plain, outcome))
         kind = name.rpartition(", ")[0] if name.count(", ") == 3 else name
-        self.compared[kind] = self.compared.get(kind, 0) + 1
+        compared = self.compared.setdefault(kind, [0, 0])
+        compared[0] += 1
+        compared[1] += bool(found)
         self.differences += [f"{name}: {what}" for what in found]
 
     def one(self, user, place, way, profile, when, plain=None, before=(), verbose=False):
@@ -158,14 +167,16 @@ class Trial:
         self.runs += 1
         environment = plain_environment()
         if program.display:
-            environment["DISPLAY"] = ":9"
+            environment.update(field_display.ENVIRONMENT)
         command, variables = way.start(list(before) + program.command, profile)
         if verbose:
             variables["COLDBOOST_VERBOSE"] = "1"
+        if self.forced and when == COLD and way is not PLAIN:
+            variables["COLDBOOST"] = "force"
         terminal = bool(program.keys)
         command, variables, starter = place.start(user, command, variables, environment, terminal)
         field_house.fresh_work(user, self.model)
-        if when != WARM:
+        if when != WARM and not self.forced:
             field_house.drop_caches()
         started = Started(command, {**environment, **variables}, starter, program.stdin, terminal)
         answer, tree = b"", []
