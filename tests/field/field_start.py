@@ -87,6 +87,7 @@ class Started:
     anybody waiting for; with `terminal` to a terminal of its own."""
 
     def __init__(self, command, environment, user, stdin=b"", terminal=False):
+        bury(children_of(os.getpid()), None)
         self.others = set(children_of(os.getpid()))
         self.files = []
         self.terminal = None
@@ -194,30 +195,41 @@ class Started:
     def end_the_rest(self, grace):
         """The names of the processes that are still there after the grace; none of them stays."""
         deadline = time.monotonic() + grace
-        while alive := self.alive():
-            if time.monotonic() >= deadline:
-                break
-            time.sleep(0.01)
+        while (alive := self.alive()) and time.monotonic() < deadline:
+            time.sleep(0.02)
         names = sorted(name for pid in alive for name in [name_of(pid)] if name)
-        while alive := self.alive():
+        while alive:
             for pid in alive:
                 try:
                     os.kill(pid, signal.SIGKILL)
                 except ProcessLookupError:
                     pass
-            time.sleep(0.005)
+            time.sleep(0.01)
+            alive = self.alive()
         return names
 
     def alive(self):
-        """Process ids of all descendants that have not ended; those that have are buried."""
-        found = []
-        for pid in children_of(os.getpid()):
-            if pid in self.others:
-                continue
-            if pid != self.process.pid and os.waitpid(pid, os.WNOHANG)[0]:
-                continue
-            found += [pid, *descendants_of(pid)]
+        """Process ids of all descendants that have not ended; those that have are buried. Whose
+        parent ends while we look may be missed once, but not twice."""
+        return self.alive_now() or self.alive_now()
+
+    def alive_now(self):
+        tree = family()
+        found = [pid for pid in tree.get(os.getpid(), []) if pid not in self.others]
+        for pid in found:
+            found += tree.get(pid, [])
+        bury(found, self.process.pid)
         return [pid for pid in found if state_of(pid) not in (None, "Z")]
+
+
+def bury(pids, spared):
+    """Those of our children that have ended are gone thereafter."""
+    for pid in pids:
+        if pid != spared:
+            try:
+                os.waitpid(pid, os.WNOHANG)
+            except ChildProcessError:  # not ours but theirs
+                pass
 
 
 def stat_of(pid):

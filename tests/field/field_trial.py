@@ -41,6 +41,8 @@ class Trial:
         self.forced = forced
         self.containers = containers
         self.mask = Mask(program.differs)
+        self.profile = None
+        self.model = None
         self.runs = 0
         self.compared = {}
         self.differences = []
@@ -61,23 +63,21 @@ class Trial:
     def plain_only(self):
         """Whether two plain runs agree: for those who write the table."""
         for user in (ROOT, NOBODY):
-            if not self.program.only or user.name == self.program.only:
-                self.agreement(user) if self.make(user) else None
+            if self.program.only in ("", user.name) and self.make(user):
+                self.agreement(user)
 
     def as_user(self, user):
         plain = self.agreement(user)
         if not plain:
             return False
-        self.profile = f"{HOUSE}/{user.name}.cbp"
+        self.profile = None
         new = f"{WORK}/coldboost-field.cbp"
-        if os.path.exists(self.profile):
-            os.unlink(self.profile)
         record = [f"{TOOLS}/coldboost", "record", "-o", new, "--"]
         recorded = self.one(user, HERE, PLAIN, None, COLD, plain, record)
         if not os.path.exists(new):
             self.differences.append(f"{user.name}, record: no profile: {last_line(recorded.stderr)}")
         else:
-            shutil.copy(new, self.profile)
+            self.profile = shutil.copy(new, f"{HOUSE}/{user.name}.cbp")
             os.chmod(self.profile, 0o644)
         recorded.files = [name for name in recorded.files if name != new]
         recorded.tree = [name for name in recorded.tree if name != "coldboost-tool"]
@@ -150,7 +150,7 @@ class Trial:
             self.replayed[way.name] = REPLAYED.search(report) is not None
 
     def boosted(self, user, place, way, when, plain):
-        profile = self.profile if when != UNKNOWN and os.path.exists(self.profile) else None
+        profile = self.profile if when != UNKNOWN else None
         outcome = self.one(user, place, way, profile, when, plain)
         self.compare(f"{user.name}, {place.name}, {way.name}, {when}", plain, outcome)
 
