@@ -159,13 +159,14 @@ class Started:
             time.sleep(0.05)
         return None
 
-    def tree(self, pid, expected=None):
-        """The names of a process and of its descendants, zombies included; once they are as
-        expected, or have not changed for a while."""
+    def tree(self, pid, expected, unseen):
+        """The names of a process and of its descendants, zombies included, without the unseen one;
+        once they are as expected, or have not changed for a while."""
         seen, since = None, time.monotonic()
         deadline = since + SETTLE_SECONDS
         while time.monotonic() < deadline:
-            now = sorted(describe(one) for one in [pid, *descendants_of(pid)])
+            names = (describe(one) for one in [pid, *descendants_of(pid)])
+            now = sorted(name for name in names if name != unseen)
             if now != seen:
                 seen, since = now, time.monotonic()
             if seen == expected or (not expected and time.monotonic() > since + STEADY_SECONDS):
