@@ -8,6 +8,7 @@ import ctypes
 import fcntl
 import os
 import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -83,6 +84,9 @@ def set_up(build):
         mode = "mode=755" if place == "/run" else "mode=1777"
         subprocess.run(["mount", "-t", "tmpfs", "-o", mode, "field", place], check=True)
     raise_loopback()
+    # A shell's background jobs ignore these two, and so would all programs that we start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
     # Orphans come to us, so that none goes unseen.
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     return behind

@@ -14,9 +14,10 @@ from field_house import HOUSE, TOOLS, WORK
 
 # How long processes may outlive the program that started them: a replay that notices its end late.
 GRACE_SECONDS = 2.0
-# How long a terminal says nothing before somebody types, and a server's processes do not change
-# before they count; the longest that is waited for the latter.
+# How long a terminal says nothing before somebody types, and before the program is taken to hang;
+# how long a server's processes do not change before they count, and the longest wait for that.
 QUIET_SECONDS = 0.3
+SILENCE_SECONDS = 20.0
 STEADY_SECONDS = 0.7
 SETTLE_SECONDS = 5.0
 
@@ -120,11 +121,12 @@ class Started:
         if terminal:
             os.close(ends[0])
 
-    def type(self, words, limit):
-        """Types each word once the terminal has said something and is quiet; then only reads."""
-        deadline = time.monotonic() + limit
+    def type(self, words):
+        """Types each word once the terminal has said something and is quiet; then only reads, until
+        the terminal is closed or has been quiet for long."""
         words = list(words)
         heard = False
+        deadline = time.monotonic() + SILENCE_SECONDS
         while time.monotonic() < deadline:
             if select.select([self.terminal], [], [], QUIET_SECONDS)[0]:
                 try:
@@ -133,6 +135,7 @@ class Started:
                     break
                 self.files[1].write(text)
                 heard = True
+                deadline = time.monotonic() + SILENCE_SECONDS
             elif words and heard:
                 os.write(self.terminal, words.pop(0))
             elif self.process.poll() is not None:
@@ -142,18 +145,21 @@ class Started:
         """What the server says once it answers, or None."""
         deadline = time.monotonic() + limit
         while time.monotonic() < deadline and self.process.poll() is None:
-            asked = subprocess.run(
-                command,
-                env=environment,
-                cwd=WORK,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                user=user.uid,
-                group=user.uid,
-                extra_groups=[],
-                timeout=limit,
-                check=False,
-            )
+            try:
+                asked = subprocess.run(
+                    command,
+                    env=environment,
+                    cwd=WORK,
+                    stdin=subprocess.DEVNULL,
+                    capture_output=True,
+                    user=user.uid,
+                    group=user.uid,
+                    extra_groups=[],
+                    timeout=limit,
+                    check=False,
+                )
+            except subprocess.TimeoutExpired:
+                break
             if asked.returncode == 0:
                 return asked.stdout + asked.stderr
             time.sleep(0.05)

@@ -16,7 +16,6 @@ from field_start import (
     NOBODY,
     PLAIN,
     PRELOAD,
-    QUIET_SECONDS,
     ROOT,
     RUN,
     WRAPPER,
@@ -189,8 +188,8 @@ class Trial:
             except ProcessLookupError:
                 pass
         elif terminal:
-            started.type(program.keys, program.limit)
-        outcome = started.wait(program.limit if not terminal else QUIET_SECONDS)
+            started.type(program.keys)
+        outcome = started.wait(program.limit)
         if outcome.status is None and isinstance(place, field_places.Container):
             field_places.stop_engine()
         outcome.answer = answer if answer is not None else b"it does not answer"
