@@ -121,13 +121,14 @@ class Started:
         if terminal:
             os.close(ends[0])
 
-    def type(self, words):
+    def type(self, words, limit):
         """Types each word once the terminal has said something and is quiet; then only reads, until
         the terminal is closed or has been quiet for long."""
         words = list(words)
         heard = False
+        end = time.monotonic() + limit
         deadline = time.monotonic() + SILENCE_SECONDS
-        while time.monotonic() < deadline:
+        while time.monotonic() < min(deadline, end):
             if select.select([self.terminal], [], [], QUIET_SECONDS)[0]:
                 try:
                     text = os.read(self.terminal, 65536)

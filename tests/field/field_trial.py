@@ -188,7 +188,7 @@ class Trial:
             except ProcessLookupError:
                 pass
         elif terminal:
-            started.type(program.keys)
+            started.type(program.keys, program.limit)
         outcome = started.wait(program.limit)
         if outcome.status is None and isinstance(place, field_places.Container):
             field_places.stop_engine()
