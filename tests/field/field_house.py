@@ -87,6 +87,7 @@ def set_up(build):
     # A shell's background jobs ignore these two, and so would all programs that we start.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     # Orphans come to us, so that none goes unseen.
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     return behind
