@@ -71,5 +71,5 @@ bench_programs="javac:default-jdk-headless npm:npm"
 # Programs that tests start, by whatever package they are there already: COMMAND:PACKAGE.
 check_programs="java:default-jre-headless node:nodejs"
 # The programs of tests/field that `meson test --suite field` starts.
-field_packages="bc busybox-static coreutils curl dbus gawk git jq lighttpd lua5.4 lynx memcached netcat-openbsd
- nginx-light rsync sqlite3 w3m"
+field_packages="bc busybox-static coreutils curl dbus gawk git jq lighttpd lua5.4 lynx nginx-light
+ redis-server redis-tools rsync sqlite3 w3m"
