@@ -72,4 +72,4 @@ bench_programs="javac:default-jdk-headless npm:npm"
 check_programs="java:default-jre-headless node:nodejs"
 # The programs of tests/field that `meson test --suite field` starts.
 field_packages="bc busybox-static coreutils curl dbus gawk git jq lighttpd lua5.4 lynx nginx-light
- redis-server redis-tools rsync sqlite3 w3m"
+ redis-server redis-tools sqlite3 w3m"
