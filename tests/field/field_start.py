@@ -56,10 +56,14 @@ RUN = Way("run", [f"{TOOLS}/coldboost", "run", "--"], {"COLDBOOST_PROFILE": "{pr
 WRAPPER = Way("wrapper", [f"{TOOLS}/coldboost-wrapper"], {"COLDBOOST_PROFILE": "{profile}"})
 
 
+# Debian's programs only; what somebody has put into /usr/local is another.
+SEARCH_PATH = "/usr/bin:/bin:/usr/sbin:/sbin:/usr/games"
+
+
 def plain_environment():
     """The least that ordinary programs want, the same on every machine."""
     return {
-        "PATH": "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin:/usr/games",
+        "PATH": SEARCH_PATH,
         "HOME": WORK,
         "TMPDIR": WORK,
         "XDG_RUNTIME_DIR": f"{WORK}/run",

@@ -32,6 +32,7 @@ import shutil
 import subprocess
 
 from field_house import HERE, INPUTS, WORK
+from field_start import SEARCH_PATH
 
 KEYS = {
     "packages", "command", "server", "ask", "stop", "setup", "stdin", "keys", "display", "status",
@@ -65,7 +66,7 @@ class Program:
         absent = [package for package in self.packages if not is_installed(package)]
         if absent:
             return "not installed: " + " ".join(absent)
-        if not shutil.which(self.command[0]):
+        if not shutil.which(self.command[0], path=SEARCH_PATH):
             return f"there is no {self.command[0]}"
         return None
 
