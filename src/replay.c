@@ -228,7 +228,7 @@ static void run_scout(void *argument)
 static void start_thread(struct replay *replay, unsigned i, void (*run)(void *))
 {
     cb_clone(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM |
-                 CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID,
+                 CLONE_UNTRACED | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID,
              stacks(replay) + (i + 1) * STACK_BYTES, &replay->thread_ids[i], run, replay);
 }
 
@@ -403,6 +403,8 @@ static void run_leader_process(void *argument)
     cb_syscall6(SYS_exit_group, id < 0, 0, 0, 0, 0, 0);
 }
 
+/* Untraced, as all of the replay's threads: a debugger would be told of them, gdb gives up when a
+ * thread's process sends no signal at its end, and strace -f prints what they do. */
 static long start_leader(struct replay *replay)
 {
     void *stack_top = stacks(replay) + STACK_BYTES;
@@ -412,13 +414,13 @@ static long start_leader(struct replay *replay)
         return id; /* a replay that takes the program's signals would be worse than none */
     if (replay->mode == MODE_PROCESS) {
         /* No exit signal: the program gets no SIGCHLD, and only wait4(__WALL) would see the child.
-         * A debugger would be told of a new thread by that, and gdb gives up: untraced. */
+         */
         id = cb_clone(CLONE_UNTRACED, stack_top, NULL, run_leader_process, replay);
         if (id > 0)
             cb_syscall6(SYS_wait4, id, 0, 0x40000000 /* __WALL */, 0, 0, 0);
     } else {
         id = cb_clone(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
-                          CLONE_SYSVSEM,
+                          CLONE_SYSVSEM | CLONE_UNTRACED,
                       stack_top, NULL, run_leader_thread, replay);
     }
     sys_signal_mask(&before, NULL);

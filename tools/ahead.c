@@ -99,14 +99,13 @@ long ahead_own_folder(const char *called, char folder[AHEAD_PATH_BYTES])
     return length;
 }
 
-/* The beginning of a file, terminated; how many bytes, or -errno. */
+/* The beginning of a file, terminated; how many bytes, or -1. */
 static long read_head(const char *path, char head[HEAD_BYTES + 1])
 {
     int fd = sys_open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0)
-        return fd;
-    long n = sys_pread(fd, head, HEAD_BYTES, 0);
-    sys_close(fd);
+    long n = fd < 0 ? -1 : sys_pread(fd, head, HEAD_BYTES, 0);
+    if (fd >= 0)
+        sys_close(fd);
     head[n > 0 ? n : 0] = '\0';
     return n;
 }
