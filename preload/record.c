@@ -337,6 +337,12 @@ void record_end(void)
     record_pages(0, UINTPTR_MAX);
 }
 
+void record_stop(void)
+{
+    record_end();
+    trace = NULL;
+}
+
 void record_hand_over(const char *path)
 {
     if (process() && path && image_makes_own_calls(path))

@@ -58,6 +58,9 @@ void record_hand_over(const char *path);
 /* The last chance to look: this process image is about to end. */
 void record_end(void);
 
+/* The same, and nothing that this process does later is noted, nor any system call made for it. */
+void record_stop(void);
+
 /* Whether mappings must be MADV_RANDOM to keep readahead out. */
 bool record_wants_random_mappings(void);
 

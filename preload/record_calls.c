@@ -10,7 +10,9 @@
 
 #include <dirent.h>
 #include <dlfcn.h>
+#include <stdarg.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/sendfile.h>
 #include <sys/types.h>
 #include <unistd.h>
@@ -181,7 +183,7 @@ RECORD_API int munmap(void *address, size_t bytes)
 {
     RECORD_NEXT_IF_KNOWN(munmap);
     uintptr_t from = (uintptr_t)address;
-    if (pages_has_file(record_page_bytes(), from, from + bytes))
+    if (record_process() && pages_has_file(record_page_bytes(), from, from + bytes))
         record_pages(from, from + bytes);
     return next ? next(address, bytes)
                 : (int)record_result(
@@ -195,6 +197,34 @@ RECORD_API int dlclose(void *object)
     record_loaded();
     record_pages(0, UINTPTR_MAX);
     return next ? next(object) : -1;
+}
+
+/* ---- filters: they may kill a process for any call that its program does not make itself -------
+ */
+
+RECORD_API int prctl(int option, ...)
+{
+    RECORD_NEXT(prctl);
+    va_list list;
+    va_start(list, option);
+    unsigned long arguments[4];
+    for (size_t i = 0; i < 4; i++)
+        arguments[i] = va_arg(list, unsigned long);
+    va_end(list);
+    if (option == PR_SET_SECCOMP)
+        record_stop();
+    return next ? next(option, arguments[0], arguments[1], arguments[2], arguments[3])
+                : (int)record_result(-ENOSYS);
+}
+
+/* Of libseccomp, which makes the system call itself. */
+int seccomp_load(void *filter);
+
+RECORD_API int seccomp_load(void *filter)
+{
+    RECORD_NEXT(seccomp_load);
+    record_stop();
+    return next ? next(filter) : -ENOSYS;
 }
 
 /* ---- ends ----------------------------------------------------------------------------------- */

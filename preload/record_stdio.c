@@ -38,7 +38,7 @@ static struct stream *find(FILE *file)
 static void follow(FILE *file)
 {
     struct stat status;
-    int fd = file && fileno ? fileno(file) : -1;
+    int fd = record_process() && file && fileno ? fileno(file) : -1;
     if (fd < 0 || kernel_fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))
         return;
     record_met(fd);
@@ -60,7 +60,7 @@ static void follow(FILE *file)
 static void note(struct stream *stream, FILE *file)
 {
     struct stat status;
-    int fd = fileno(file);
+    int fd = record_process() ? fileno(file) : -1;
     if (fd < 0 || kernel_fstat(fd, &status) != 0 || status.st_dev != stream->device ||
         status.st_ino != stream->inode)
         return;

@@ -17,7 +17,7 @@ import tempfile
 import time
 import unittest
 
-COLDBOOST, WITHOUT_TLS, OWN_ENTRY = (os.path.abspath(path) for path in sys.argv[1:4])
+COLDBOOST, WITHOUT_TLS, OWN_ENTRY, FILTERED = (os.path.abspath(path) for path in sys.argv[1:5])
 MAGIC = b'\x89CBP\r\n\x1a\n'
 PATIENCE = 600  # seconds: for a machine that is busy, or stopped for a while
 
@@ -92,6 +92,13 @@ class RecordingTest(unittest.TestCase):
         self.assertNotIn(b': 11\n', plain)
         self.assertEqual(self.record(WITHOUT_TLS, WITHOUT_TLS), plain)
         self.assertIn('/usr/bin/true', self.shown())
+
+    def test_program_under_a_filter(self):
+        """No login at a recorded sshd: its child's filter killed it for the recorder's lseek()."""
+        data = self.make_file('data')
+        command = f'echo a line | {FILTERED} {data}'
+        self.assertEqual(self.record('sh', '-c', command), b'both read\n')
+        self.assertIn(FILTERED, self.shown())
 
     def test_program_that_needs_no_library(self):
         """It is dynamic, so it was preloaded, in vain: it makes its calls without libc, and without
@@ -370,4 +377,4 @@ class RecordingTest(unittest.TestCase):
 
 
 if __name__ == '__main__':
-    unittest.main(argv=[sys.argv[0], *sys.argv[4:]])
+    unittest.main(argv=[sys.argv[0], *sys.argv[5:]])
