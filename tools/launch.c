@@ -127,9 +127,10 @@ char *find_missing_part(const char *path)
         if (!interpreter)
             missing = find_missing_loader(fd, at, head, n > 0 ? (size_t)n : 0);
         else if (is_missing(interpreter) && strchr(interpreter, '\r'))
-            missing = xasprintf("%s: its first line ends in a carriage return, which the kernel "
-                                "takes for a part of the interpreter's name; remove it: dos2unix %s",
-                                at, at);
+            missing =
+                xasprintf("%s: its first line ends in a carriage return, which the kernel "
+                          "takes for a part of the interpreter's name; remove it: dos2unix %s",
+                          at, at);
         else if (is_missing(interpreter))
             missing = xasprintf("%s: its interpreter %s is not there; install it", at, interpreter);
         if (fd >= 0)
