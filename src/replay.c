@@ -468,7 +468,9 @@ static struct replay *make(const struct replay_request *request, enum option_mod
     size_t profile_bytes = (size_t)peeked.header.size; /* what stands behind it is not for us */
     size_t bytes = ((sizeof(struct replay) + 63) & ~(size_t)63) + stack_bytes(mode, most_workers) +
                    profile_bytes;
-    long memory = sys_map(bytes, MAP_SHARED); /* the program may be near its limit */
+    /* A thread's memory stays while the program runs, which may be near its limit; two processes
+     * must not share their stacks. */
+    long memory = sys_map(bytes, mode == MODE_THREAD ? MAP_SHARED : MAP_PRIVATE);
     if (memory < 0 && memory > -4096)
         return NULL;
     struct replay *replay = (struct replay *)memory;
