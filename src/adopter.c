@@ -14,11 +14,12 @@
 static const char machine_namespace[] = "pid:[4026531836]";
 
 /* What stands in /proc/1/comm (at most 15 characters) for programs that reap every child: inits
- * first, then shells, which wait for all of their children whenever they wait for one. */
+ * first, then what sets up sandboxes and pods, then shells, which wait for all of their children
+ * whenever they wait for one. */
 static const char *const reapers[] = {
-    "init",        "systemd", "tini",        "tini-static", "dumb-init",   "catatonit",
-    "docker-init", "runit",   "podman-init", "s6-svscan",   "openrc-init", "procd",
-    "sh",          "dash",    "bash",        "busybox",
+    "init",        "systemd",     "tini",  "tini-static", "dumb-init",   "catatonit",
+    "docker-init", "podman-init", "runit", "s6-svscan",   "openrc-init", "procd",
+    "bwrap",       "pause",       "sh",    "dash",        "bash",        "busybox",
 };
 
 static const char *read_link(const char *path, char text[LINK_BYTES])

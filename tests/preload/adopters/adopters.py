@@ -33,13 +33,14 @@ INITS = {
     "tini": ["tini", "--"],
     "dumb-init": ["dumb-init", "--"],
     "catatonit": ["catatonit", "--"],
+    "bwrap": ["bwrap", "--dev-bind", "/", "/", "--unshare-pid", "--proc", "/proc", "--"],
     "dash": ["dash", "-c", '"$@"; exit $?', "dash"],
     "bash": ["bash", "-c", '"$@"; exit $?', "bash"],
     "busybox": ["busybox", "sh", "-c", '"$@"; exit $?', "sh"],
 }
 # Other inits, by the name that they have in /proc/1/comm.
-NAMES = ["init", "systemd", "docker-init", "podman-init", "runit", "s6-svscan", "openrc-init", "procd", "sh",
-         "tini-static"]
+NAMES = ["init", "systemd", "docker-init", "podman-init", "runit", "s6-svscan", "openrc-init", "procd", "pause",
+         "sh", "tini-static"]
 
 
 def zombies():
