@@ -59,10 +59,7 @@ static const char **find_variable(char *const *envp)
 static bool is_preloaded(char *const *envp)
 {
     const char *list = environment_get(envp, "LD_PRELOAD");
-    for (; list && *list; list++)
-        if (text_after(list, "libcoldboost.so"))
-            return true;
-    return false;
+    return list && text_contains(list, "libcoldboost.so");
 }
 
 static void leave_handover(char *const *envp, const char *handover)

@@ -66,10 +66,7 @@ static bool program_enters_namespaces(void)
 static bool is_under_valgrind(char *const *envp)
 {
     const char *list = environment_get(envp, "LD_PRELOAD");
-    for (; list && *list; list++)
-        if (text_after(list, "/vgpreload_"))
-            return true;
-    return false;
+    return list && text_contains(list, "/vgpreload_");
 }
 
 /* Where the replay is to run: what was asked for, unless that is seen to change the program. */

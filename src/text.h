@@ -23,6 +23,14 @@ static inline bool text_equal(const char *a, const char *b)
     return rest && !*rest;
 }
 
+static inline bool text_contains(const char *text, const char *part)
+{
+    for (; *text; text++)
+        if (text_after(text, part))
+            return true;
+    return false;
+}
+
 static inline size_t text_length(const char *text)
 {
     size_t n = 0;
