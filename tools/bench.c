@@ -9,6 +9,7 @@
  */
 #include "bench.h"
 
+#include "ahead.h"
 #include "command.h"
 #include "inspect.h"
 #include "io_floor.h"
@@ -596,6 +597,10 @@ int command_bench(int argc, char **argv)
     struct bench_result *result = &bench.result;
     result->command = argv + optind;
     bench.program = find_program(result->command[0]);
+    if (ahead_is_for_shell(bench.program.path)) {
+        result->command = shell_command(&bench.program, result->command);
+        bench.program.path = result->command[0];
+    }
     result->profile = find_profile(named);
     if (result->profile)
         load_profile(&bench);

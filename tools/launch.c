@@ -263,20 +263,24 @@ void preload_object(const char *object)
     free(value);
 }
 
+char **shell_command(const struct program *program, char *const *argv)
+{
+    size_t count = 0;
+    while (argv[count])
+        count++;
+    char **command = xmalloc((count + 2) * sizeof *command);
+    command[0] = xstrdup(AHEAD_SHELL);
+    command[1] = program->path;
+    memcpy(command + 2, argv + 1, count * sizeof *command);
+    return command;
+}
+
 int try_to_execute(const struct program *program, char **argv)
 {
     execv(program->path, argv);
     int error = errno;
-    if (error == ENOEXEC && ahead_is_for_shell(program->path)) {
-        size_t count = 0;
-        while (argv[count])
-            count++;
-        char **shell_argv = xmalloc((count + 2) * sizeof *shell_argv);
-        shell_argv[0] = xstrdup(AHEAD_SHELL);
-        shell_argv[1] = program->path;
-        memcpy(shell_argv + 2, argv + 1, count * sizeof *shell_argv);
-        execv(AHEAD_SHELL, shell_argv);
-    }
+    if (error == ENOEXEC && ahead_is_for_shell(program->path))
+        execv(AHEAD_SHELL, shell_command(program, argv));
     return error;
 }
 

@@ -51,6 +51,9 @@ char *find_profile(const char *named);
 /* Puts the object into this process's LD_PRELOAD, in front of what is there. */
 void preload_object(const char *object);
 
+/* The command line of /bin/sh for a script without "#!"; the caller's to free. */
+char **shell_command(const struct program *program, char *const *argv);
+
 /*
  * Replaces this process by the program, or by /bin/sh if that is a script without "#!", as execvp()
  * does. Returns an errno if the kernel refuses.
