@@ -232,6 +232,8 @@ void inspect_file(const char *name, struct inspection *out)
     char line[LINE_BYTES], *argument, *missing = find_missing_part(path);
     if (missing)
         fail(EXIT_FAILED, "%s", missing);
+    if (access(path, X_OK) == 0 && ahead_is_for_shell(path))
+        add_interpreter(out, xstrdup(AHEAD_SHELL));
     while (read_script(out->program, line, &argument)) {
         if (out->interpreter_count >= MAX_INTERPRETERS)
             fail(EXIT_FAILED,

@@ -102,9 +102,11 @@ class Situations:
             self.checks.equal(document["variants"].get(name) or document.get(name), None, f"{name} of a loader's list")
         self.checks.check("not loaded" in (document.get("preload_obstacle") or ""), f"no reason: {document}")
 
-    def bench_of_a_script_of_the_shell(self):
-        """A script without "#!" runs everywhere, but bench said "Exec format error"."""
+    def scripts_of_the_shell(self):
+        """A script without "#!" runs everywhere, but bench said "Exec format error", and inspect that it was
+        no ELF file."""
         script = self.script("headless", f"{self.printer} child\n")
+        self.expect(0, "inspect", script, stdout=rb"/bin/sh")
         profile = Profile()
         profile.section(os.path.realpath("/bin/sh"), profile.whole_files([self.printer]))
         document = self.measured("-p", profile.write(f"{self.folder}/sh.cbp"), "--", script, "a")
@@ -219,7 +221,7 @@ class Situations:
 
     def all(self):
         for part in (self.installed_at_a_path_that_cannot_be_named, self.rows_without_the_object,
-                     self.bench_of_a_script_of_the_shell, self.bench_of_static_programs, self.bench_of_failures,
+                     self.scripts_of_the_shell, self.bench_of_static_programs, self.bench_of_failures,
                      self.names_without_a_folder,
                      self.help_and_version, self.output_that_cannot_be_written, self.explicit_loaders, self.own_loader,
                      self.privileged_programs):
