@@ -112,7 +112,11 @@ static void start_replay(char *const *envp)
     options_read(envp, &options);
     const char *profile =
         options.profile ? options.profile : environment_profile(envp, buffer, sizeof buffer);
-    if (options.enabled == SWITCH_OFF || !profile || is_started(&options))
+    if (options.enabled == SWITCH_OFF)
+        return;
+    if (!is_preloaded(envp)) /* or its constructor will */
+        options_complain(&options);
+    if (!profile || is_started(&options))
         return;
     if (early_start(profile, environment_called_executable(envp), environment_own_executable, NULL,
                     &options, envp, text) > 0 &&

@@ -77,6 +77,15 @@ class Audit:
         self.checks.check(more <= LOADER_KIB, f"{more} KiB are left in the program")
         self.checks.equal(seen, plain, "what is left in the program")
 
+    def misunderstood(self):
+        """What was meant by a variable is asked for once, whoever of ours comes first."""
+        said = "coldboost: COLDBOOST_BUDGET=many: not understood; the default stands"
+        for preload in (None, self.object):
+            environment = {**plain_environment("/"), "LD_AUDIT": self.object, "COLDBOOST_VERBOSE": "1",
+                           "COLDBOOST_BUDGET": "many", **({"LD_PRELOAD": preload} if preload else {})}
+            outcome = run([self.audited], environment)
+            self.checks.equal(outcome.stderr.decode().count(said), 1, f"preload {preload}: {outcome.stderr}")
+
     def with_preload(self):
         """The functions are there, and the constructor replays nothing for the second time."""
         seen, reports = self.start(audit=self.object, preload=self.object)
@@ -159,8 +168,8 @@ class Audit:
 def main():
     with tempfile.TemporaryDirectory(prefix="coldboost-audit-") as folder:
         audit = Audit(os.path.realpath(folder), *sys.argv[1:5])
-        for case in (audit.alone, audit.with_preload, audit.kind, audit.other_auditors, audit.once, audit.not_asked,
-                     audit.holdout, audit.adopted):
+        for case in (audit.alone, audit.misunderstood, audit.with_preload, audit.kind, audit.other_auditors, audit.once,
+                     audit.not_asked, audit.holdout, audit.adopted):
             case()
         return audit.checks.exit_code()
 
