@@ -231,7 +231,7 @@ class Situations:
 def main():
     tool, object_path, printer, static, *compiler = sys.argv[1:]
     # Not in /tmp: what is on tmpfs is always in memory.
-    with tempfile.TemporaryDirectory(prefix="situations-", dir=os.getcwd()) as folder:
+    with tempfile.TemporaryDirectory(prefix="situations-", dir="/var/tmp") as folder:
         situations = Situations(folder, tool, object_path, printer, static, compiler)
         situations.all()
     return situations.checks.exit_code()
