@@ -209,6 +209,17 @@ static void work(struct replay *replay)
 }
 
 #if CB_HAVE_RAW_THREAD
+/* Untraced: a debugger would be told of it, and strace -f would print what it does. qemu-user takes
+ * that flag for no thread. */
+static long clone_thread(unsigned long more_flags, void *stack_top, int *id, void (*run)(void *),
+                         struct replay *replay)
+{
+    unsigned long flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
+                          CLONE_SYSVSEM | more_flags;
+    long result = cb_clone(flags | CLONE_UNTRACED, stack_top, id, run, replay);
+    return result == -EINVAL ? cb_clone(flags, stack_top, id, run, replay) : result;
+}
+
 static void run_worker(void *argument)
 {
     work(argument);
@@ -227,9 +238,8 @@ static void run_scout(void *argument)
 /* A thread that shares everything with the leader. The kernel clears its id when it is gone. */
 static void start_thread(struct replay *replay, unsigned i, void (*run)(void *))
 {
-    cb_clone(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM |
-                 CLONE_UNTRACED | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID,
-             stacks(replay) + (i + 1) * STACK_BYTES, &replay->thread_ids[i], run, replay);
+    clone_thread(CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID, stacks(replay) + (i + 1) * STACK_BYTES,
+                 &replay->thread_ids[i], run, replay);
 }
 
 static void start_worker(struct replay *replay, void (*run)(void *))
@@ -403,8 +413,6 @@ static void run_leader_process(void *argument)
     cb_syscall6(SYS_exit_group, id < 0, 0, 0, 0, 0, 0);
 }
 
-/* Untraced, as all of the replay's threads: a debugger would be told of them, gdb gives up when a
- * thread's process sends no signal at its end, and strace -f prints what they do. */
 static long start_leader(struct replay *replay)
 {
     void *stack_top = stacks(replay) + STACK_BYTES;
@@ -414,14 +422,12 @@ static long start_leader(struct replay *replay)
         return id; /* a replay that takes the program's signals would be worse than none */
     if (replay->mode == MODE_PROCESS) {
         /* No exit signal: the program gets no SIGCHLD, and only wait4(__WALL) would see the child.
-         */
+         * A debugger would be told of a new thread by that, and gdb gives up: untraced. */
         id = cb_clone(CLONE_UNTRACED, stack_top, NULL, run_leader_process, replay);
         if (id > 0)
             cb_syscall6(SYS_wait4, id, 0, 0x40000000 /* __WALL */, 0, 0, 0);
     } else {
-        id = cb_clone(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
-                          CLONE_SYSVSEM | CLONE_UNTRACED,
-                      stack_top, NULL, run_leader_thread, replay);
+        id = clone_thread(0, stack_top, NULL, run_leader_thread, replay);
     }
     sys_signal_mask(&before, NULL);
     return id;
