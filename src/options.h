@@ -26,8 +26,7 @@ struct options {
     const char *cpu;       /* feature names that may be used; NULL: all */
     const char *record;    /* NULL: nothing is recorded; "log"; or a file for the profile */
     const char *started;   /* what coldboost run has settled for this process: see admission.h */
-    const char
-        *not_understood; /* the first variable whose value means nothing; its default stands */
+    const char *not_understood; /* the first variable that is not; NULL: all are */
 };
 
 #define BUDGET_BY_MEMORY UINT64_MAX
