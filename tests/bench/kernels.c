@@ -9,7 +9,7 @@
  * Each figure is the median of the rounds. Nothing here passes or fails: speed is no test.
  */
 #include "coldboost.h"
-#include "cpu.h"
+#include "primitives/cpu.h"
 
 #include <math.h>
 #include <sched.h>

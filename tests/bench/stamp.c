@@ -3,7 +3,7 @@
  * libcoldboost.so, which is linked the same way, can begin. With EMPTY defined it does nothing:
  * what any preloaded object costs.
  */
-#include "sys.h"
+#include "base/sys.h"
 
 #ifndef EMPTY
 __attribute__((constructor)) static void stamp(void)

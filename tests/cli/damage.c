@@ -9,7 +9,7 @@
  * reached; then any answer will do, but the view that is accepted must be in bounds.
  */
 #include "coldboost.h"
-#include "profile.h"
+#include "replay/profile.h"
 
 #include <errno.h>
 #include <stdbool.h>

@@ -185,7 +185,7 @@ class Merge:
 
     @staticmethod
     def frames(profile):
-        """The lines that tools/frames.h describes."""
+        """The lines that tools/profile/frames.h describes."""
         name = f"{zlib.crc32(profile):08x}-{len(profile):x}"
         pieces = [profile[at:at + 3000] for at in range(0, len(profile), 3000)]
         for index, piece in enumerate(pieces, 1):

@@ -8,7 +8,7 @@
  * access to a counter adds __llvm_profile_counter_bias, so that they can be anywhere. Where the
  * file cannot be mapped (no descriptors, another root, nothing may be written) nothing is counted.
  */
-#include "sys.h"
+#include "base/sys.h"
 
 extern int64_t __llvm_profile_counter_bias __attribute__((visibility("hidden")));
 

@@ -3,7 +3,7 @@
  */
 #include "fuzz.h"
 
-#include "inspect.h"
+#include "inspect/inspect.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -29,7 +29,7 @@ static int pretended_fstat(int fd, struct stat *status)
 
 #define pread pretended_pread
 #define fstat pretended_fstat
-#include "../../tools/inspect_elf.c"
+#include "inspect/inspect_elf.c"
 
 /* What is accepted must be in bounds: the printing and the plans believe it. */
 static void check_bounds(const struct elf_facts *facts)

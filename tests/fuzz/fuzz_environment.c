@@ -6,12 +6,12 @@
  */
 #include "fuzz.h"
 
-#include "admission.h"
-#include "ahead.h"
-#include "cpu.h"
-#include "options.h"
-#include "report.h"
-#include "sys.h"
+#include "base/line.h"
+#include "base/sys.h"
+#include "primitives/cpu.h"
+#include "start/admission.h"
+#include "start/ahead.h"
+#include "start/options.h"
 
 #include <poll.h>
 
@@ -96,10 +96,10 @@ static long pretended_map(size_t bytes, int sharing)
 #define MUST_BE_ABSOLUTE(path)                ((void)((path)[0] == '/' ? 0 : (abort(), 0)))
 #define sys_may_execute(path)                 (hash_text(path) % 8 == 0)
 #define cb_syscall6(number, a, b, c, d, e, f) pretended_syscall(number, a, b, c)
-#include "../../src/environment.c"
-#include "../../src/options.c"
-#include "../../src/telemetry.c"
-#include "../../tools/ahead.c"
+#include "start/ahead.c"
+#include "start/environment.c"
+#include "start/options.c"
+#include "start/telemetry.c"
 
 /* As the kernel lays it out, with nothing behind it. */
 static char **make_block(const uint8_t *data, size_t size, char **text)

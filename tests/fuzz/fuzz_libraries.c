@@ -6,8 +6,8 @@
  */
 #include "fuzz.h"
 
-#include "command.h"
-#include "inspect.h"
+#include "cli/command.h"
+#include "inspect/inspect.h"
 
 #include <fcntl.h>
 #include <sys/auxv.h>
@@ -80,7 +80,7 @@ static char *pretended_getenv(const char *name)
 #define getenv            pretended_getenv
 #define access(path, how) (hash_text(path) % 2 ? 0 : -1)
 #define warn(...)         ((void)0)
-#include "../../tools/inspect_libraries.c"
+#include "inspect/inspect_libraries.c"
 #undef stat
 
 struct inspected_object *inspect_object(struct inspection *inspection, const char *open_path,

@@ -17,10 +17,10 @@ static int pretended_write_all(int fd, const void *text, size_t size)
 }
 
 /* After the header, which declares them. */
-#include "command.h"
+#include "cli/command.h"
 #define write_all pretended_write_all
 #define warn      pretended_warn
-#include "../../tools/frames.c"
+#include "profile/frames.c"
 
 /* No mutation would come past the checksums of frames: one that is 0 is put right. */
 static void mend(char *text)

@@ -6,8 +6,8 @@
  */
 #include "fuzz.h"
 
-#include "command.h"
-#include "inspect.h"
+#include "cli/command.h"
+#include "inspect/inspect.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -58,7 +58,7 @@ static ssize_t pretended_readlink(const char *path, char *link, size_t bytes)
 #define pread     pretended_pread
 #define readlink  pretended_readlink
 #define close(fd) ((void)(fd))
-#include "../../tools/inspect_process.c"
+#include "inspect/inspect_process.c"
 
 static ElfW(Phdr) headers[2] = {{.p_type = PT_NOTE}, {.p_type = PT_LOAD, .p_vaddr = 0x1000}};
 

@@ -7,7 +7,7 @@
 #include "fuzz.h"
 
 #include "coldboost.h"
-#include "merge.h"
+#include "profile/merge.h"
 
 enum { MOST = 4 };
 

@@ -11,7 +11,7 @@
 static struct dl_phdr_info loaded;
 
 #define dl_iterate_phdr pretended_iterate
-#include "../../src/objects.c"
+#include "base/objects.c"
 
 int pretended_iterate(int (*callback)(struct dl_phdr_info *, size_t, void *), void *context)
 {

@@ -6,8 +6,8 @@
  */
 #include "fuzz.h"
 
-#include "../../preload/kernel.h"
-#include "../../preload/pages.h"
+#include "base/kernel.h"
+#include "trace/pages.h"
 
 enum { MAPS = 3, PAGEMAP, MOST_ANSWERS = 4 };
 
@@ -52,7 +52,7 @@ static void *pretended_mmap(size_t bytes, int protection, int flags, int fd)
 #define kernel_mmap              pretended_mmap
 #define sys_unmap(memory, bytes) free(memory)
 #define sys_close(fd)            MUST((fd) == MAPS || (fd) == PAGEMAP)
-#include "../../preload/pages.c"
+#include "trace/pages.c"
 
 static bool see_mapping(struct page_scan *scan, const struct mapping *mapping)
 {

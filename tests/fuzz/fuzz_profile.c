@@ -4,10 +4,10 @@
  */
 #include "fuzz.h"
 
+#include "base/sys.h"
 #include "coldboost.h"
-#include "profile.h"
-#include "residency.h"
-#include "sys.h"
+#include "replay/profile.h"
+#include "replay/residency.h"
 
 static struct profile profile;
 static uint64_t now_ns;
@@ -69,7 +69,7 @@ static bool pretended_residency(int fd, uint64_t offset)
 #define sys_getdents                  pretended_getdents
 #define sys_look_up(path)             file_at(path)
 #define sys_advise(fd, bytes, advice) MUST((fd) == 3)
-#include "../../src/working_set.c"
+#include "replay/working_set.c"
 
 /* Sorting changes no range and loses none. */
 static uint64_t sum_of_ranges(const struct profile_executable *section)

@@ -3,8 +3,8 @@
  */
 #include "fuzz.h"
 
-#include "command.h"
-#include "telemetry.h"
+#include "cli/command.h"
+#include "start/telemetry.h"
 
 static struct input file;
 
@@ -18,7 +18,7 @@ static uint8_t *pretended_read_file(const char *path, size_t max_bytes, size_t *
 
 #define read_file pretended_read_file
 #define warn      pretended_warn
-#include "../../tools/report.c"
+#include "measure/report.c"
 
 /* No mutation would come past the checksums: one that is 0 is put right. */
 static void mend(uint8_t *bytes, size_t size)

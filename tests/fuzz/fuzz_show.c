@@ -4,9 +4,9 @@
 #include "fuzz.h"
 
 #include "coldboost.h"
-#include "plot.h"
-#include "profile_read.h"
-#include "stacks.h"
+#include "convert/stacks.h"
+#include "plot/plot.h"
+#include "profile/profile_read.h"
 
 #include <getopt.h>
 
@@ -32,7 +32,7 @@ static struct plotter pretended_plotter(const char *path)
 
 #define read_profile pretended_read_profile
 #define plotter_load pretended_plotter
-#include "../../tools/show.c"
+#include "show/show.c"
 
 static void show(const char *option)
 {

@@ -7,12 +7,12 @@
  */
 #include "fuzz.h"
 
-#include "../../preload/kernel.h"
-#include "identity.h"
-#include "profile_write.h"
-#include "stacks.h"
-#include "symbols.h"
-#include "trace.h"
+#include "base/kernel.h"
+#include "convert/stacks.h"
+#include "convert/symbols.h"
+#include "convert/trace_reader.h"
+#include "profile/identity.h"
+#include "profile/profile_write.h"
 
 static int pretended_stat(const char *path, struct stat *status)
 {
@@ -22,7 +22,7 @@ static int pretended_stat(const char *path, struct stat *status)
 }
 
 #define kernel_stat pretended_stat
-#include "../../preload/trace_write.c"
+#include "trace/writer.c"
 
 /* identity.c: as large a file as its path is lucky. */
 bool identify_file(const char *path, uint64_t device, uint64_t inode, const struct timespec *since,

@@ -7,12 +7,12 @@
  */
 #include "fuzz.h"
 
-#include "mounts.h"
-#include "objects.h"
-#include "profile.h"
-#include "residency.h"
-#include "sys.h"
-#include "warm.h"
+#include "base/objects.h"
+#include "base/sys.h"
+#include "replay/mounts.h"
+#include "replay/profile.h"
+#include "replay/residency.h"
+#include "replay/warm.h"
 
 /* The profile, and the one other file that may be open at a time. */
 enum { PROFILE_FD = 3, FILE_FD = 4 };
@@ -258,7 +258,7 @@ static int pretended_visit(int (*visit)(const struct object *object, void *conte
 #define mounts_read           pretended_mounts_read
 #define mounts_may_hang       pretended_may_hang
 #define objects_visit         pretended_visit
-#include "../../src/warm.c"
+#include "replay/warm.c"
 
 /* No mutation of the counts would come past the size, and few would leave the hash alone. */
 static void put_right(uint8_t *bytes, size_t size)

@@ -13,8 +13,8 @@
 #include "call.h"
 
 #include "coldboost.h"
-#include "cpu.h"
 #include "cpu_features.h"
+#include "primitives/cpu.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -2,8 +2,8 @@
  * own-entry.c: a dynamic program that needs no library: it has a loader, and an entry and system
  * calls of its own. Reads one byte of page 3 of a file. Usage: own-entry FILE
  */
+#include "base/sys.h"
 #include "entry.h"
-#include "sys.h"
 
 CB_ENTRY(own_main)
 

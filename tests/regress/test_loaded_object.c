@@ -10,7 +10,7 @@
 
 /* In the place of the loader's: there is one object, and it is ours. */
 #define dl_iterate_phdr iterate
-#include "../../src/objects.c"
+#include "base/objects.c"
 
 enum { BYTES = 4096, STRINGS = 1024, SYMBOLS = 1536, HASH = 2048, RELOCATIONS = 3072 };
 

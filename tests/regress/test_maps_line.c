@@ -3,7 +3,7 @@
  * into nothing, and the length of its path came out as almost 4 GiB. Found by
  * tests/fuzz/fuzz_pages.c.
  */
-#include "../../preload/pages.h"
+#include "trace/pages.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

@@ -4,8 +4,8 @@
  * first. Found by tests/fuzz/fuzz_merge.c.
  */
 #include "coldboost.h"
-#include "merge.h"
-#include "profile_write.h"
+#include "profile/merge.h"
+#include "profile/profile_write.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>

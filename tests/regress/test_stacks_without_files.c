@@ -3,8 +3,8 @@
  * is not there: bsearch(NULL), which glibc forgives and the sanitizer does not. Found by
  * tests/fuzz/fuzz_trace.c.
  */
-#include "../../tools/stacks.h"
 #include "../support/new_trace.h"
+#include "convert/stacks.h"
 
 enum { BYTES = 1 << 20 };
 

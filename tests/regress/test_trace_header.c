@@ -4,8 +4,8 @@
  * a place beyond the mapping, and whoever looked next died of it: another recorded program in its
  * own open(), or coldboost record with all that it had seen. Found by tests/fuzz/fuzz_trace.c.
  */
-#include "../../tools/trace.h"
 #include "../support/new_trace.h"
+#include "convert/trace_reader.h"
 
 enum { BYTES = 4 << 20 };
 

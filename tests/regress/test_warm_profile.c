@@ -7,8 +7,8 @@
  * was too long: where that is on a file system whose server never answers, neither would the
  * program have ended. The list of mounts says nothing about either.
  */
-#include "profile.h"
-#include "warm.h"
+#include "replay/profile.h"
+#include "replay/warm.h"
 
 #include <criterion/criterion.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 """What the tests of the preloaded object and of the command-line tool share.
 
-Profiles are written here byte by byte, from src/profile.h's description and not with the project's
+Profiles are written here byte by byte, from src/replay/profile.h's description and not with the project's
 own code: two readings of one format that have to agree.
 """
 

@@ -4,7 +4,7 @@
 #ifndef CB_TESTS_NEW_TRACE_H
 #define CB_TESTS_NEW_TRACE_H
 
-#include "../../preload/trace.h"
+#include "trace/format.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
 
 Usage: telemetry.py COLDBOOST OBJECT VICTIM
 
-Records are decoded here from the description in src/telemetry.h, with Python's own CRC-32: two
+Records are decoded here from the description in src/start/telemetry.h, with Python's own CRC-32: two
 readings of one format that have to agree.
 """
 

@@ -108,7 +108,7 @@ def call_names():
 def names_in_sources(folder):
     """Of the library's calls, whoever makes them."""
     names = set()
-    for path in glob.glob(f"{folder}/*.[ch]") + glob.glob(f"{folder}/arch/*/syscall.h"):
+    for path in glob.glob(f"{folder}/**/*.[ch]", recursive=True):
         with open(path, encoding="utf-8") as source:
             names.update(re.findall(r"\bSYS_([a-z]\w*)", source.read()))
     return names

@@ -1,0 +1,48 @@
+/*
+ * wrap_ready.c: notices when a Lambda runtime asks for its first invocation, which ends its
+ * start. Looks at the first bytes of what is sent; keeps and changes nothing.
+ */
+#include "recorder/recorder.h"
+
+#include "base/kernel.h"
+#include "trace/ready_request.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+static void look(const void *bytes, size_t size)
+{
+    if (is_ready_request(bytes, size))
+        record_ready();
+}
+
+static void look_at_vector(const struct iovec *vector, size_t count, size_t sent)
+{
+    if (count)
+        look(vector[0].iov_base, vector[0].iov_len < sent ? vector[0].iov_len : sent);
+}
+
+/* Only what the kernel accepted may be looked at: a wild pointer must stay the kernel's EFAULT. */
+#define SEND_CALL(name, parameters, arguments, look_at)                                            \
+    RECORD_API ssize_t name parameters                                                             \
+    {                                                                                              \
+        RECORD_NEXT(name);                                                                         \
+        ssize_t n = next ? next arguments : record_result(-ENOSYS);                                \
+        if (n > 0 && record_wants_ready())                                                         \
+            look_at;                                                                               \
+        return n;                                                                                  \
+    }
+
+// clang-format off
+SEND_CALL(write, (int fd, const void *bytes, size_t size), (fd, bytes, size),
+          look(bytes, (size_t)n))
+SEND_CALL(send, (int fd, const void *bytes, size_t size, int flags), (fd, bytes, size, flags),
+          look(bytes, (size_t)n))
+SEND_CALL(sendto, (int fd, const void *bytes, size_t size, int flags, const struct sockaddr *to,
+                   socklen_t length),
+          (fd, bytes, size, flags, to, length), look(bytes, (size_t)n))
+SEND_CALL(writev, (int fd, const struct iovec *vector, int count), (fd, vector, count),
+          look_at_vector(vector, (size_t)count, (size_t)n))
+SEND_CALL(sendmsg, (int fd, const struct msghdr *message, int flags), (fd, message, flags),
+          look_at_vector(message->msg_iov, message->msg_iovlen, (size_t)n))
+// clang-format on

@@ -1,0 +1,226 @@
+/*
+ * writer.c: appends records to a trace. Runs inside recorded programs, in signal handlers and
+ * between vfork and exec: system calls only, no libc, no lock, no memory of its own.
+ */
+#include "trace/format.h"
+
+#include "base/kernel.h"
+#include "base/text.h"
+
+#include <fcntl.h>
+#include <stddef.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+
+/* Of the one trace that this process has mapped. */
+static uint64_t mapped_units;
+
+struct trace_header *trace_map(const char *path)
+{
+    /* A link of /proc/PID/fd, and the number may be another process's by now: open no device. */
+    struct stat status;
+    if (kernel_stat(path, &status) != 0 || !S_ISREG(status.st_mode))
+        return NULL;
+    int fd = sys_open(path, O_RDWR);
+    if (fd < 0)
+        return NULL;
+    size_t bytes = kernel_fstat(fd, &status) == 0 ? (size_t)status.st_size : 0;
+    struct trace_header *trace = NULL;
+    if (bytes > sizeof *trace)
+        trace = kernel_mmap(bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd);
+    sys_close(fd);
+    if (!trace)
+        return NULL;
+    if (trace->bytes != bytes || !bytes_equal(trace->magic, TRACE_MAGIC, sizeof trace->magic)) {
+        sys_unmap(trace, bytes);
+        return NULL;
+    }
+    mapped_units = bytes / TRACE_UNIT;
+    return trace;
+}
+
+uint64_t trace_units(void)
+{
+    return mapped_units;
+}
+
+/* Whether so many units lie in the trace, behind its header. */
+static bool lies_within(uint64_t first, uint64_t units)
+{
+    return first >= TRACE_FIRST_UNIT && first <= mapped_units && units <= mapped_units - first;
+}
+
+uint64_t trace_now(const struct trace_header *trace)
+{
+    struct timespec now;
+    kernel_clock(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec - trace->start_ns;
+}
+
+/* Returns the name of room for `bytes` bytes, 0 if there is none left. */
+static uint32_t claim(struct trace_header *trace, uint64_t bytes, uint16_t *units)
+{
+    if (trace->finished)
+        return 0;
+    *units = (uint16_t)((bytes + TRACE_UNIT - 1) / TRACE_UNIT);
+    uint64_t first = trace->next_unit;
+    if (lies_within(first, *units))
+        first = atomic_fetch_add_explicit(&trace->next_unit, *units, memory_order_relaxed);
+    if (lies_within(first, *units))
+        return (uint32_t)first;
+    trace->lost++;
+    return 0;
+}
+
+static void *at(const struct trace_header *trace, uint32_t unit)
+{
+    return (void *)((uintptr_t)trace + (uint64_t)unit * TRACE_UNIT);
+}
+
+/* The units stand first, so that a reader can step over a record that was never completed. */
+static void begin(struct trace_record *record, enum trace_kind kind, uint16_t units)
+{
+    record->units = units;
+    record->kind = (uint16_t)kind;
+}
+
+static void complete(struct trace_record *record)
+{
+    uint16_t kind = (uint16_t)(record->kind | TRACE_COMPLETE);
+    atomic_store_explicit(&record->kind, kind, memory_order_release);
+}
+
+static void copy_path(char *to, const char *from, uint32_t length)
+{
+    for (uint32_t i = 0; i < length; i++)
+        to[i] = from[i];
+    to[length] = '\0';
+}
+
+uint32_t trace_add_process(struct trace_header *trace, uint32_t pid, const char *path,
+                           uint32_t length)
+{
+    uint16_t units;
+    uint32_t name = claim(trace, sizeof(struct trace_process) + length + 1, &units);
+    if (!name)
+        return 0;
+    struct trace_process *process = at(trace, name);
+    begin(&process->record, TRACE_PROCESS, units);
+    process->pid = pid;
+    process->time_ns = trace_now(trace);
+    copy_path(process->path, path, length);
+    complete(&process->record);
+    return name;
+}
+
+const struct trace_file *trace_file_at(const struct trace_header *trace, uint32_t file)
+{
+    return at(trace, file);
+}
+
+static uint32_t hash(uint64_t device, uint64_t inode)
+{
+    uint64_t mixed = (device * 0x9e3779b97f4a7c15u ^ inode) * 0xff51afd7ed558ccdu;
+    return (uint32_t)(mixed >> 40);
+}
+
+#define UNITS_OF_FILE ((sizeof(struct trace_file) + TRACE_UNIT - 1) / TRACE_UNIT)
+
+uint32_t trace_find_file(struct trace_header *trace, uint64_t device, uint64_t inode)
+{
+    uint32_t slot = hash(device, inode);
+    for (uint32_t i = 0; i < TRACE_SLOTS; i++) {
+        uint32_t name = trace->slots[(slot + i) % TRACE_SLOTS];
+        if (!lies_within(name, UNITS_OF_FILE)) /* 0: an empty slot */
+            return 0;
+        const struct trace_file *file = at(trace, name);
+        if (file->key_device == device && file->key_inode == inode)
+            return name;
+    }
+    return 0;
+}
+
+/* Two writers may add the same file; both records are good, one stays in the table. */
+static void publish(struct trace_header *trace, uint32_t name, uint64_t device, uint64_t inode)
+{
+    uint32_t slot = hash(device, inode);
+    for (uint32_t i = 0; i < TRACE_SLOTS; i++) {
+        uint32_t empty = 0;
+        if (atomic_compare_exchange_strong(&trace->slots[(slot + i) % TRACE_SLOTS], &empty, name))
+            return;
+    }
+    trace->lost++;
+}
+
+uint32_t trace_add_file(struct trace_header *trace, uint64_t device, uint64_t inode,
+                        const char *path, uint32_t length)
+{
+    uint16_t units;
+    uint32_t name = claim(trace, sizeof(struct trace_file) + length + 1, &units);
+    if (!name)
+        return 0;
+    struct trace_file *file = at(trace, name);
+    begin(&file->record, TRACE_FILE, units);
+    file->key_device = device;
+    file->key_inode = inode;
+    copy_path(file->path, path, length);
+    struct stat status;
+    if (kernel_stat(file->path, &status) == 0) {
+        file->mode = status.st_mode;
+        file->device = status.st_dev;
+        file->inode = status.st_ino;
+    }
+    complete(&file->record);
+    publish(trace, name, device, inode);
+    return name;
+}
+
+uint32_t trace_path(struct trace_header *trace, const char *path, uint32_t length)
+{
+    uint64_t key = 0xcbf29ce484222325u; /* FNV-1a */
+    for (uint32_t i = 0; i < length; i++)
+        key = (key ^ (uint8_t)path[i]) * 0x100000001b3u;
+    uint32_t name = trace_find_file(trace, TRACE_KEY_PATH, key);
+    return name ? name : trace_add_file(trace, TRACE_KEY_PATH, key, path, length);
+}
+
+void trace_add_range(struct trace_header *trace, const struct trace_range *range)
+{
+    uint16_t units;
+    uint32_t name = claim(trace, sizeof *range, &units);
+    if (!name)
+        return;
+    struct trace_range *out = at(trace, name);
+    begin(&out->record, TRACE_RANGE, units);
+    out->process = range->process;
+    out->file = range->file;
+    out->first_page = range->first_page;
+    out->page_count = range->page_count;
+    out->how = range->how;
+    out->time_ns = range->time_ns;
+    complete(&out->record);
+}
+
+bool trace_claim_stack(struct trace_header *trace, uint32_t name)
+{
+    struct trace_file *file = at(trace, name);
+    return !trace->finished && !atomic_exchange(&file->has_stack, 1);
+}
+
+void trace_add_stack(struct trace_header *trace, uint32_t process, uint32_t file,
+                     const struct trace_frame *frames, uint32_t count)
+{
+    uint16_t units;
+    uint32_t name = claim(trace, sizeof(struct trace_stack) + count * sizeof *frames, &units);
+    if (!name)
+        return;
+    struct trace_stack *stack = at(trace, name);
+    begin(&stack->record, TRACE_STACK, units);
+    stack->process = process;
+    stack->file = file;
+    stack->frame_count = count;
+    for (uint32_t i = 0; i < count; i++)
+        stack->frames[i] = frames[i];
+    complete(&stack->record);
+}

@@ -1,0 +1,33 @@
+/*
+ * line.h: composes one line of text without libc.
+ */
+#ifndef CB_REPORT_H
+#define CB_REPORT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct report {
+    size_t length;
+    char text[2048]; /* what does not fit is cut; less than a pipe takes at once */
+};
+
+static inline void report_text(struct report *report, const char *text)
+{
+    while (*text && report->length < sizeof report->text)
+        report->text[report->length++] = *text++;
+}
+
+static inline void report_number(struct report *report, const char *label, uint64_t number)
+{
+    char digits[21];
+    char *at = digits + sizeof digits - 1;
+    *at = '\0';
+    do
+        *--at = (char)('0' + number % 10);
+    while (number /= 10);
+    report_text(report, label);
+    report_text(report, at);
+}
+
+#endif

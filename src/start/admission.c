@@ -1,0 +1,74 @@
+/*
+ * admission.c: who replays: the first process of a program in a sandbox, unless chance leaves it
+ * unboosted for comparison.
+ */
+#include "start/admission.h"
+
+#include "base/sys.h"
+#include "base/text.h"
+#include "replay/profile.h"
+
+#define GRND_NONBLOCK_FLAG 1
+
+bool marker_take(const char *executable)
+{
+    static const char hex[] = "0123456789abcdef";
+    char path[48];
+    size_t length = text_append(path, sizeof path, 0, "/tmp/.coldboost-");
+    uint64_t hash = profile_hash(executable);
+    for (unsigned shift = 64; shift > 0; shift -= 4) {
+        char digit[2] = {hex[hash >> (shift - 4) & 15]};
+        length = text_append(path, sizeof path, length, digit);
+    }
+    int fd = sys_create(path, O_WRONLY | O_EXCL | O_NOFOLLOW, 0600);
+    if (fd >= 0)
+        sys_close(fd);
+    return fd != -EEXIST;
+}
+
+bool holdout_takes(uint32_t percent, uint32_t random)
+{
+    return ((uint64_t)random * 100 >> 32) < percent;
+}
+
+enum telemetry_arm holdout_draw(uint32_t percent)
+{
+    uint32_t random = 0;
+    if (percent > 0 && percent < 100 &&
+        cb_syscall6(SYS_getrandom, (long)&random, sizeof random, GRND_NONBLOCK_FLAG, 0, 0, 0) < 0)
+        return ARM_BOOSTED;
+    return holdout_takes(percent, random) ? ARM_HOLDOUT : ARM_BOOSTED;
+}
+
+struct admission admit(const char *executable, enum role role, enum policy policy, uint32_t holdout)
+{
+    struct admission admission = {.start = COLDBOOST_START_COLD, .arm = holdout_draw(holdout)};
+    if (role != ROLE_OTHER && !marker_take(executable))
+        admission.start = COLDBOOST_START_RESTART;
+    bool again = policy == POLICY_ONCE && admission.start == COLDBOOST_START_RESTART;
+    admission.granted = policy != POLICY_NOTHING && !again && admission.arm == ARM_BOOSTED;
+    return admission;
+}
+
+void handover_write(const struct handover *handover, char text[HANDOVER_BYTES])
+{
+    const uint64_t numbers[] = {handover->process_id, handover->started_ns, handover->start,
+                                handover->arm, handover->executable_hash};
+    size_t length = 0;
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        length = text_append(text, HANDOVER_BYTES, length, i ? ":" : "");
+        length = text_append_number(text, HANDOVER_BYTES, length, numbers[i]);
+    }
+}
+
+bool handover_parse(const char *text, struct handover *out)
+{
+    uint64_t *const numbers[] = {&out->process_id, &out->started_ns, &out->start, &out->arm,
+                                 &out->executable_hash};
+    *out = (struct handover){.process_id = 0};
+    for (size_t i = 0; text && *text && i < sizeof numbers / sizeof *numbers;
+         text += *text == ':', i++)
+        for (; *text >= '0' && *text <= '9'; text++)
+            *numbers[i] = *numbers[i] * 10 + (uint64_t)(*text - '0');
+    return out->process_id != 0 && out->process_id == (uint64_t)sys_getpid();
+}

@@ -1,0 +1,210 @@
+/*
+ * options.c: reads the COLDBOOST_* variables in one pass over the environment.
+ *
+ * Runs in the constructor, before libc may be ready: no getenv(), no allocation, no output.
+ */
+#include "start/options.h"
+
+#include "base/line.h"
+#include "base/sys.h"
+#include "base/text.h"
+
+#define FIELD(name) offsetof(struct options, name)
+
+const struct option_row option_table[] = {
+    {"",
+     OPTION_CHOICE,
+     0,
+     FIELD(enabled),
+     {"off 0 no false", "auto on 1 yes true", "force"},
+     "auto",
+     "off: do nothing at all; auto: replay when the files are not in memory; force: replay always"},
+    {"_PROFILE",
+     OPTION_TEXT,
+     0,
+     FIELD(profile),
+     {NULL},
+     "$LAMBDA_TASK_ROOT/coldboost.cbp, then /opt/coldboost/profile.cbp",
+     "profile file"},
+    {"_MODE",
+     OPTION_CHOICE,
+     0,
+     FIELD(mode),
+     {"process fork", "thread", "sync"},
+     "process",
+     "where the replay runs: a process of its own, a thread, or before the program goes on"},
+    {"_BUDGET",
+     OPTION_BYTES,
+     0,
+     FIELD(budget_bytes),
+     {NULL},
+     "by memory size",
+     "bytes that may be paged in, with K, M or G; 0: none"},
+    {"_WORKERS",
+     OPTION_NUMBER,
+     16,
+     FIELD(workers),
+     {NULL},
+     "8; 16 where storage is slow",
+     "replay threads, 1 to 16"},
+    {"_TELEMETRY",
+     OPTION_TEXT,
+     0,
+     FIELD(telemetry),
+     {NULL},
+     "none",
+     "file that each start appends a record to; emf: one CloudWatch line on stderr instead"},
+    {"_HOLDOUT",
+     OPTION_NUMBER,
+     100,
+     FIELD(holdout),
+     {NULL},
+     "0",
+     "per cent of starts left unboosted, for a comparison in production"},
+    {"_CRC32",
+     OPTION_CHOICE,
+     0,
+     FIELD(crc32),
+     {"off 0 no false", "on 1 yes true"},
+     "on",
+     "whether crc32 and crc32_z may answer for zlib"},
+    {"_CPU",
+     OPTION_TEXT,
+     0,
+     FIELD(cpu),
+     {NULL},
+     "all",
+     "CPU features that may be used, comma-separated; for tests"},
+    {"_VERBOSE",
+     OPTION_CHOICE,
+     0,
+     FIELD(verbose),
+     {"0 off no false", "1 on yes true"},
+     "0",
+     "1: one line to stderr at the end of the replay"},
+    {"_RECORD",
+     OPTION_TEXT,
+     0,
+     FIELD(record),
+     {NULL},
+     "none",
+     "coldboost-wrapper records the start: file for the profile; log: lines on stderr"},
+    {"_STARTED",
+     OPTION_TEXT,
+     0,
+     FIELD(started),
+     {NULL},
+     "none",
+     "set by coldboost run and coldboost-wrapper: the process they replay for"},
+};
+const size_t option_count = sizeof option_table / sizeof option_table[0];
+
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+/* Whether the text, in any case, is one of the words, which stand one blank apart. */
+static bool is_one_of(const char *text, const char *words)
+{
+    while (*words) {
+        const char *at = text;
+        while (*words && *words != ' ' && lower(*at) == *words)
+            at++, words++;
+        if (!*at && at != text && (!*words || *words == ' '))
+            return true;
+        while (*words && *words++ != ' ') {
+        }
+    }
+    return false;
+}
+
+/* Digits; for bytes, a unit may follow: k, kB and KiB are all 1024. Returns false on anything else
+ * and on overflow. */
+static bool parse_number(const char *text, bool bytes, uint64_t *out)
+{
+    static const char *const units[] = {"b", "k kb kib", "m mb mib", "g gb gib"};
+    uint64_t value = 0;
+    const char *at = text;
+    for (; *at >= '0' && *at <= '9'; at++)
+        if (__builtin_mul_overflow(value, 10u, &value) ||
+            __builtin_add_overflow(value, (uint64_t)(*at - '0'), &value))
+            return false;
+    if (at == text)
+        return false;
+    unsigned unit = 0;
+    while (*at && bytes && unit < 4 && !is_one_of(at, units[unit]))
+        unit++;
+    if (*at && (!bytes || unit == 4))
+        return false;
+    if (value << 10 * unit >> 10 * unit != value)
+        return false;
+    *out = value << 10 * unit;
+    return true;
+}
+
+static bool set_option(const struct option_row *option, const char *text, struct options *out)
+{
+    void *field = (char *)out + option->offset;
+    uint64_t number;
+    switch (option->kind) {
+    case OPTION_TEXT:
+        *(const char **)field = *text ? text : NULL;
+        return true;
+    case OPTION_CHOICE:
+        for (uint32_t i = 0; i < 4 && option->choices[i]; i++)
+            if (is_one_of(text, option->choices[i])) {
+                *(uint32_t *)field = i;
+                return true;
+            }
+        return false;
+    case OPTION_NUMBER:
+        if (!parse_number(text, false, &number) || number > option->max)
+            return false;
+        *(uint32_t *)field = (uint32_t)number;
+        return true;
+    case OPTION_BYTES:
+        return parse_number(text, true, (uint64_t *)field);
+    }
+    return false;
+}
+
+void options_read(char *const *envp, struct options *out)
+{
+    *out = (struct options){
+        .enabled = SWITCH_AUTO, .mode = MODE_PROCESS, .crc32 = 1, .budget_bytes = BUDGET_BY_MEMORY};
+    for (; envp && *envp; envp++) {
+        const char *name = text_after(*envp, "COLDBOOST");
+        if (!name)
+            continue;
+        for (size_t i = 0; i < option_count; i++) {
+            const char *value = text_after(name, option_table[i].name);
+            if (value && *value == '=') {
+                if (!set_option(&option_table[i], value + 1, out) && !out->not_understood)
+                    out->not_understood = *envp;
+                break;
+            }
+        }
+    }
+}
+
+void options_complain(const struct options *options)
+{
+    if (!options->verbose || !options->not_understood)
+        return;
+    struct report line = {.length = 0};
+    report_text(&line, "coldboost: ");
+    report_text(&line, options->not_understood);
+    report_text(&line, ": not understood; the default stands\n");
+    sys_write(2, line.text, line.length);
+}
+
+const char *environment_get(char *const *envp, const char *name)
+{
+    for (; envp && *envp; envp++) {
+        const char *value = text_after(*envp, name);
+        if (value && *value == '=')
+            return value + 1;
+    }
+    return NULL;
+}

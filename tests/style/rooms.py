@@ -1,0 +1,113 @@
+"""The house: a room includes only rooms below it, and no two files or structs share a name.
+
+Usage: rooms.py SOURCE_ROOT
+
+A room is a folder of src/, preload/ or tools/. The table below says what each may include. It is
+compared with the #include lines themselves.
+"""
+
+import collections
+import os
+import re
+import sys
+
+ROOTS = ("src", "preload", "tools")
+# From the ground up. "src" is coldboost.h, which everybody sees.
+FLOORS = {
+    "src": [],
+    "src/arch": [],
+    "src/base": ["src/arch"],
+    "src/primitives": ["src", "src/base"],
+    "src/replay": ["src", "src/base", "src/primitives", "src/start"],
+    "src/start": ["src", "src/base", "src/primitives", "src/replay"],
+    "preload/boost": ["src", "src/base", "src/primitives", "src/replay", "src/start"],
+    "preload/trace": ["src/base", "src/replay"],
+    "preload/recorder": ["src/base", "src/replay", "preload/trace"],
+    "tools/cli": ["src/base"],
+    "tools/profile": ["src", "src/base", "src/replay", "tools/cli"],
+    "tools/start": ["src/base", "src/replay", "src/start", "tools/cli"],
+    "tools/convert": ["src", "src/replay", "preload/trace", "tools/cli", "tools/profile"],
+    "tools/record": ["src/replay", "preload/trace", "tools/cli", "tools/profile", "tools/convert", "tools/start"],
+    "tools/measure": ["src/base", "src/replay", "src/start", "tools/cli", "tools/profile"],
+    "tools/plot": ["src/replay", "tools/cli", "tools/profile", "tools/measure"],
+    "tools/show": ["tools/cli", "tools/profile", "tools/convert", "tools/plot"],
+    "tools/inspect": ["src/replay", "src/start", "tools/cli", "tools/profile", "tools/start"],
+    "tools/bench": ["src/replay", "tools/cli", "tools/profile", "tools/start", "tools/measure", "tools/plot",
+                    "tools/inspect"],
+    "tools/layer": ["tools/cli", "tools/profile"],
+}
+# A folder of many files is a heap.
+MOST_FILES = 14
+# Made in the build folder.
+GENERATED = ("layer_licence.h",)
+
+
+def source_files(root):
+    for top in ROOTS:
+        for folder, _, names in os.walk(os.path.join(root, top)):
+            for name in names:
+                if name.endswith((".c", ".h")):
+                    yield os.path.relpath(os.path.join(folder, name), root)
+
+
+def room_of(path):
+    return "/".join(path.split("/")[:2]) if path.count("/") > 1 else path.split("/")[0]
+
+
+def is_arch_header(name, texts):
+    return any(path.startswith("src/arch/") and path.endswith(f"/{os.path.basename(name)}") for path in texts)
+
+
+def upward_includes(texts):
+    """What is included, but does not lie below."""
+    for path, text in texts.items():
+        room = room_of(path)
+        if room not in FLOORS:
+            yield f"{path}: {room} is no room of tests/style/rooms.py"
+        for name in re.findall(r'^#include "([^"]+)"', text, re.M):
+            if is_arch_header(name, texts) or name in GENERATED:
+                continue
+            targets = [f"{top}/{name}" for top in ROOTS if f"{top}/{name}" in texts]
+            if not targets:
+                yield f"{path}: there is no {name} below {', '.join(ROOTS)}"
+            for target in targets:
+                if room_of(target) not in (room, *FLOORS.get(room, [])):
+                    yield f"{path}: {room} includes {target}"
+
+
+def twins(texts):
+    """Names that stand for two things. The folders of src/arch share theirs on purpose."""
+    places = collections.defaultdict(set)
+    for path, text in texts.items():
+        if path.startswith("src/arch/"):
+            continue
+        places[os.path.basename(path)].add(path)
+        for name in re.findall(r"^(?:static )?(?:const )?struct (\w+) \{$", text, re.M):
+            places[f"struct {name}"].add(path)
+    for name, where in sorted(places.items()):
+        if len(where) > 1:
+            yield f"{name} stands in {' and '.join(sorted(where))}"
+
+
+def heaps(texts):
+    counts = collections.Counter(os.path.dirname(path) for path in texts)
+    for folder, count in sorted(counts.items()):
+        if folder.startswith("tools/") and count > MOST_FILES:
+            yield f"{folder}: {count} files are more than {MOST_FILES}"
+
+
+def main():
+    root = sys.argv[1]
+    texts = {}
+    for path in source_files(root):
+        with open(os.path.join(root, path), encoding="utf-8") as source:
+            texts[path] = source.read()
+    faults = [*upward_includes(texts), *twins(texts), *heaps(texts)]
+    print("\n".join(faults))
+    unused = [room for room in FLOORS if not any(room_of(path) == room for path in texts)]
+    for room in unused:
+        print(f"{room}: a room without a file")
+    return 1 if faults or unused else 0
+
+
+sys.exit(main())

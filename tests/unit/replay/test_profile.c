@@ -1,0 +1,144 @@
+/*
+ * test_profile.c: what profile_write.c makes is what profile.c reads, and damage is found.
+ */
+#include "profile/profile_write.h"
+#include "replay/profile.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct profile_file first_file = {
+    .size = 10 * PROFILE_PAGE_BYTES + 1,
+    .mtime_ns = -5,
+    .build_id_offset = 568,
+    .build_id_bytes = 3,
+    .build_id = {1, 2, 3},
+};
+static const struct profile_file folder = {.size = 4096, .kind = PROFILE_FILE_DIRECTORY};
+
+static const struct profile_range ranges[] = {
+    {.file = 0, .first_page = 0, .page_count = 11, .epoch = 0},
+    {.file = 1, .epoch = 1},
+    {.file = 0, .first_page = 3, .page_count = 2, .epoch = 7},
+};
+
+static struct profile_writer *begin(void)
+{
+    struct profile_writer *writer = profile_writer_new(5000, 1234567890);
+    cr_assert_eq(profile_writer_add_file(writer, "/usr/lib/libfirst.so", &first_file), 0);
+    cr_assert_eq(profile_writer_add_file(writer, "/usr/lib", &folder), 1);
+    return writer;
+}
+
+static uint8_t *make(size_t *size)
+{
+    struct profile_writer *writer = begin();
+    profile_writer_add_executable(writer, "/usr/bin/one");
+    profile_writer_add_range(writer, &ranges[0]);
+    profile_writer_add_range(writer, &ranges[1]);
+    profile_writer_add_executable(writer, "/usr/bin/two");
+    profile_writer_add_range(writer, &ranges[2]);
+    uint8_t *bytes;
+    cr_assert_eq(profile_writer_finish(writer, &bytes, size), 0);
+    return bytes;
+}
+
+Test(profile, comes_back_as_it_was_written)
+{
+    size_t size;
+    uint8_t *bytes = make(&size);
+    struct profile profile;
+    cr_assert_eq(profile_parse(bytes, size, &profile), 0);
+    cr_expect_eq(profile.header->epoch_us, 5000);
+    cr_expect_eq(profile.header->recorded_s, 1234567890);
+    cr_expect_eq(profile.header->executable_count, 2);
+    cr_expect_eq(profile.header->file_count, 2);
+    cr_expect_eq(profile.header->range_count, 3);
+    cr_expect_arr_eq(profile.ranges, ranges, sizeof ranges);
+
+    cr_expect_str_eq(profile.strings + profile.files[0].path, "/usr/lib/libfirst.so");
+    cr_expect_str_eq(profile.strings + profile.files[1].path, "/usr/lib");
+    struct profile_file file = profile.files[0];
+    file.path = 0;
+    cr_expect_arr_eq(&file, &first_file, sizeof file);
+
+    const struct profile_executable *two = profile_find(&profile, "/usr/bin/two");
+    cr_assert_not_null(two);
+    cr_expect_eq(two->first_range, 2);
+    cr_expect_eq(two->range_count, 1);
+    cr_expect_eq(profile_find(&profile, "/usr/bin/one")->range_count, 2);
+    cr_expect_null(profile_find(&profile, "/usr/bin/three"));
+    cr_expect_eq(profile_peek(bytes, size, "/usr/bin/two"), 1);
+    cr_expect_eq(profile_peek(bytes, size, "/usr/bin/three"), 0);
+    cr_expect_eq(profile_peek_others(bytes, size, "/usr/bin/one"), 1);
+    cr_expect_eq(profile_peek_others(bytes, size, "/usr/bin/two"), 1);
+    cr_expect_eq(profile_peek_others(bytes, 64 + 32, "/usr/bin/one"), 1, "what cannot be seen");
+    free(bytes);
+}
+
+Test(profile, knows_whether_it_names_others)
+{
+    struct profile_writer *writer = begin();
+    profile_writer_add_executable(writer, "/usr/bin/one");
+    profile_writer_add_range(writer, &ranges[0]);
+    uint8_t *bytes;
+    size_t size;
+    cr_assert_eq(profile_writer_finish(writer, &bytes, &size), 0);
+    cr_expect_eq(profile_peek_others(bytes, size, "/usr/bin/one"), 0);
+    cr_expect_eq(profile_peek_others(bytes, size, "/usr/bin/two"), 1);
+    bytes[0] ^= 1;
+    cr_expect_eq(profile_peek_others(bytes, size, "/usr/bin/two"), -ENOEXEC);
+    free(bytes);
+}
+
+Test(profile, every_changed_byte_is_noticed)
+{
+    size_t size;
+    uint8_t *bytes = make(&size);
+    struct profile profile;
+    for (size_t i = 0; i < size; i++) {
+        bytes[i] ^= 0x10;
+        cr_expect_lt(profile_parse(bytes, size, &profile), 0, "byte %zu of %zu", i, size);
+        bytes[i] ^= 0x10;
+    }
+    for (size_t cut = 0; cut < size; cut++)
+        cr_expect_lt(profile_parse(bytes, cut, &profile), 0, "cut to %zu of %zu", cut, size);
+    cr_expect_eq(profile_parse(bytes, size, &profile), 0);
+    free(bytes);
+}
+
+static int finish_with(const struct profile_range *range)
+{
+    struct profile_writer *writer = begin();
+    profile_writer_add_executable(writer, "/usr/bin/one");
+    profile_writer_add_range(writer, range);
+    uint8_t *bytes = (uint8_t *)1;
+    size_t size;
+    int error = profile_writer_finish(writer, &bytes, &size);
+    cr_expect_eq(bytes == NULL, error != 0);
+    free(bytes);
+    return error;
+}
+
+Test(profile, writer_hands_out_nothing_that_the_reader_refuses)
+{
+    cr_expect_eq(finish_with(&(struct profile_range){.first_page = 10, .page_count = 1}), 0);
+    cr_expect_eq(finish_with(&(struct profile_range){.first_page = 10, .page_count = 2}), -EINVAL);
+    cr_expect_eq(finish_with(&(struct profile_range){.first_page = 99, .page_count = 0}), 0);
+    cr_expect_eq(finish_with(&(struct profile_range){.file = 1, .page_count = 1}), -EINVAL);
+    cr_expect_eq(finish_with(&(struct profile_range){.file = 2, .page_count = 1}), -EINVAL);
+}
+
+Test(profile, too_large_is_an_error)
+{
+    struct profile_writer *writer = begin();
+    profile_writer_add_executable(writer, "/usr/bin/one");
+    for (size_t i = 0; i <= PROFILE_MAX_BYTES / sizeof ranges[0]; i++)
+        profile_writer_add_range(writer, &ranges[0]);
+    uint8_t *bytes;
+    size_t size;
+    cr_expect_eq(profile_writer_finish(writer, &bytes, &size), -EFBIG);
+    cr_expect_null(bytes);
+}

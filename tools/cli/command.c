@@ -1,0 +1,240 @@
+/*
+ * command.c: messages, memory and files for the sub-commands.
+ */
+#include "cli/command.h"
+
+#include "base/text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void say(const char *command, const char *format, va_list arguments)
+{
+    char *text;
+    fflush(stdout);
+    fprintf(stderr, "coldboost%s%s: ", command ? " " : "", command ? command : "");
+    if (vasprintf(&text, format, arguments) >= 0) {
+        print_escaped(stderr, text);
+        free(text);
+    }
+    fputc('\n', stderr);
+}
+
+void warn(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    say(NULL, format, arguments);
+    va_end(arguments);
+}
+
+void fail(int code, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    say(NULL, format, arguments);
+    va_end(arguments);
+    exit(code);
+}
+
+void fail_usage(const char *command, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    say(command, format, arguments);
+    va_end(arguments);
+    fail_usage_hint(command);
+}
+
+void fail_usage_hint(const char *command)
+{
+    fprintf(stderr, "Try 'coldboost %s --help'.\n", command);
+    exit(EXIT_USAGE);
+}
+
+/* C1 control characters are two bytes of UTF-8. */
+static bool is_control(const char *text)
+{
+    unsigned char byte = (unsigned char)*text;
+    return byte < 0x20 || byte == 0x7f || (byte == 0xc2 && (unsigned char)text[1] < 0xa0);
+}
+
+char *escape(const char *text)
+{
+    char *result = xmalloc(4 * strlen(text) + 1), *out = result;
+    while (*text) {
+        size_t length = text_utf8_length(text);
+        if (*text == '\n') {
+            out = stpcpy(out, "\\n");
+            text++;
+        } else if (*text == '\\') {
+            out = stpcpy(out, "\\\\");
+            text++;
+        } else if (length == 0 || is_control(text)) {
+            for (size_t i = 0; i < (length ? length : 1); i++)
+                out += sprintf(out, "\\x%02x", (unsigned char)*text++);
+        } else {
+            out = mempcpy(out, text, length);
+            text += length;
+        }
+    }
+    *out = '\0';
+    return result;
+}
+
+void print_escaped(FILE *stream, const char *text)
+{
+    char *escaped = escape(text);
+    fputs(escaped, stream);
+    free(escaped);
+}
+
+void finish_output(void)
+{
+    if (fflush(stdout) != 0 || ferror(stdout))
+        fail(EXIT_FAILED, "cannot write to standard output: %s", strerror(errno));
+}
+
+void print_help(const char *help)
+{
+    fputs(help, stdout);
+    finish_output();
+    exit(EXIT_SUCCESS);
+}
+
+void *xrealloc(void *memory, size_t bytes)
+{
+    void *result = realloc(memory, bytes ? bytes : 1);
+    if (!result)
+        fail(EXIT_FAILED, "out of memory (%zu bytes)", bytes);
+    return result;
+}
+
+void *xmalloc(size_t bytes)
+{
+    return xrealloc(NULL, bytes);
+}
+
+char *xstrdup(const char *text)
+{
+    size_t bytes = strlen(text) + 1;
+    return memcpy(xmalloc(bytes), text, bytes);
+}
+
+char *xasprintf(const char *format, ...)
+{
+    char *text;
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vasprintf(&text, format, arguments);
+    va_end(arguments);
+    if (length < 0)
+        fail(EXIT_FAILED, "out of memory");
+    return text;
+}
+
+char *look_for_component(const char *name)
+{
+    char self[PATH_MAX];
+    /* Without /proc, what this program was executed as. */
+    if (!realpath("/proc/self/exe", self) && !realpath((char *)getauxval(AT_EXECFN), self))
+        return NULL;
+    *strrchr(self, '/') = '\0';
+
+    /* Relative to the tool, so that an installation can be moved as a whole. */
+    static const char installed[] = "/../" COLDBOOST_LIBDIR;
+    const char *const folders[] = {"", "/../preload", installed};
+    char *found = NULL;
+    for (size_t i = 0; i < sizeof folders / sizeof *folders && !found; i++) {
+        char *path = xasprintf("%s%s/%s", self, folders[i], name);
+        found = realpath(path, NULL);
+        free(path);
+    }
+    return found;
+}
+
+char *find_component(const char *name)
+{
+    char *found = look_for_component(name);
+    if (!found)
+        fail(EXIT_FAILED,
+             "%s is neither in the tool's build tree nor in ../" COLDBOOST_LIBDIR
+             " beside it; build or install coldboost again",
+             name);
+    return found;
+}
+
+uint8_t *read_file(const char *path, size_t max_bytes, size_t *size)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat status;
+    if (fd < 0 || fstat(fd, &status) != 0)
+        fail(EXIT_FAILED, "%s: %s", path, strerror(errno));
+    if (!S_ISREG(status.st_mode))
+        fail(EXIT_FAILED, "%s: not a regular file", path);
+    if ((uint64_t)status.st_size > max_bytes)
+        fail(EXIT_FAILED, "%s: %jd bytes, more than the %zu allowed", path,
+             (intmax_t)status.st_size, max_bytes);
+    uint8_t *bytes = xmalloc((size_t)status.st_size);
+    size_t have = 0;
+    while (have < (size_t)status.st_size) {
+        ssize_t n = read(fd, bytes + have, (size_t)status.st_size - have);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            fail(EXIT_FAILED, "%s: %s", path, strerror(errno));
+        if (n == 0)
+            break;
+        have += (size_t)n;
+    }
+    close(fd);
+    *size = have;
+    return bytes;
+}
+
+uint8_t *read_stream(const char *path, size_t max_bytes, size_t *size)
+{
+    int fd = strcmp(path, "-") == 0 ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
+    uint8_t *bytes = NULL;
+    size_t have = 0, room = 0;
+    ssize_t n = fd < 0 ? -1 : 1;
+    while (n > 0 || (n < 0 && fd >= 0 && errno == EINTR)) {
+        if (have == room) {
+            room = room ? 2 * room : 1 << 16;
+            bytes = xrealloc(bytes, room);
+        }
+        n = read(fd, bytes + have, room - have);
+        have += n > 0 ? (size_t)n : 0;
+        if (have > max_bytes)
+            fail(EXIT_FAILED, "%s: more than the %zu bytes allowed", path, max_bytes);
+    }
+    if (n < 0)
+        fail(EXIT_FAILED, "%s: %s", path, strerror(errno));
+    close(fd);
+    *size = have;
+    return bytes;
+}
+
+int write_all(int fd, const void *bytes, size_t size)
+{
+    const char *next = bytes;
+    while (size) {
+        ssize_t n = write(fd, next, size);
+        if (n < 0 && errno == EAGAIN)
+            poll(&(struct pollfd){fd, POLLOUT, 0}, 1, -1);
+        else if (n < 0 && errno != EINTR)
+            return -errno;
+        size -= n > 0 ? (size_t)n : 0;
+        next += n > 0 ? n : 0;
+    }
+    return 0;
+}

@@ -1,0 +1,175 @@
+/*
+ * inspect_process.c: a running process: what it has mapped, by /proc/PID.
+ */
+#include "cli/command.h"
+#include "inspect/inspect.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MAX_PROC_BYTES ((size_t)64 << 20)
+
+/* The kernel writes a newline in a path as \012, and nothing else so. */
+static void decode_newlines(char *path)
+{
+    char *out = path;
+    for (const char *at = path; *at;) {
+        bool newline = strncmp(at, "\\012", 4) == 0;
+        *out++ = newline ? '\n' : *at;
+        at += newline ? 4 : 1;
+    }
+    *out = '\0';
+}
+
+bool mapping_parse(char *line, struct process_mapping *out)
+{
+    unsigned long long begin, end, offset, inode;
+    int path_at = 0;
+    if (sscanf(line, "%16llx-%16llx %*4s %16llx %*8[0-9a-f]:%*8[0-9a-f] %20llu %n", &begin, &end,
+               &offset, &inode, &path_at) != 4 ||
+        path_at == 0 || begin >= end || inode == 0 || line[path_at] != '/')
+        return false;
+    *out = (struct process_mapping){begin, end, offset, inode, line + path_at};
+    decode_newlines(out->path);
+    return true;
+}
+
+/* A file of /proc whole, terminated, or NULL with errno: it has no size. */
+static char *read_proc(pid_t pid, const char *name, size_t *size)
+{
+    char *path = xasprintf("/proc/%jd/%s", (intmax_t)pid, name);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    free(path);
+    if (fd < 0)
+        return NULL;
+    size_t capacity = 1 << 16;
+    char *bytes = xmalloc(capacity);
+    ssize_t n;
+    *size = 0;
+    while (*size < MAX_PROC_BYTES && (n = read(fd, bytes + *size, capacity - *size - 1)) > 0) {
+        *size += (size_t)n;
+        if (capacity - *size < 4096)
+            bytes = xrealloc(bytes, capacity *= 2);
+    }
+    close(fd);
+    bytes[*size] = '\0';
+    return bytes;
+}
+
+static bool is_known(const struct inspection *inspection, const char *path)
+{
+    for (size_t i = 0; i < inspection->object_count; i++)
+        if (strcmp(inspection->objects[i]->path, path) == 0)
+            return true;
+    return false;
+}
+
+/* Only ELF files count: a process maps fonts, archives and data too. */
+static bool is_elf(const char *path)
+{
+    char magic[SELFMAG];
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    bool elf = fd >= 0 && pread(fd, magic, sizeof magic, 0) == (ssize_t)sizeof magic &&
+               memcmp(magic, ELFMAG, SELFMAG) == 0;
+    if (fd >= 0)
+        close(fd);
+    return elf;
+}
+
+/* From the first mapping of its beginning: where the address 0 of the file would be. */
+static uintptr_t base_of(const struct inspected_object *object, uint64_t begin)
+{
+    for (size_t i = 0; i < object->elf.header_count; i++)
+        if (object->elf.headers[i].p_type == PT_LOAD)
+            return begin - (object->elf.headers[i].p_vaddr & ~(uint64_t)4095);
+    return 0;
+}
+
+static void add_mapped(struct inspection *inspection, const struct process_mapping *mapping)
+{
+    struct inspected_object *program = inspection->objects[0];
+    if (strcmp(mapping->path, program->path) == 0) {
+        if (program->base == 0 && mapping->offset == 0)
+            program->base = base_of(program, mapping->begin);
+        return;
+    }
+    if (mapping->offset != 0 || is_known(inspection, mapping->path))
+        return;
+    /* Through its own root, in its own mount namespace; what is deleted, through the mapping. */
+    const char deleted[] = " (deleted)";
+    size_t length = strlen(mapping->path), suffix = sizeof deleted - 1;
+    bool is_deleted = length > suffix && strcmp(mapping->path + length - suffix, deleted) == 0;
+    char *path = is_deleted
+                     ? xasprintf("/proc/%jd/map_files/%jx-%jx", (intmax_t)inspection->pid,
+                                 (uintmax_t)mapping->begin, (uintmax_t)mapping->end)
+                     : xasprintf("/proc/%jd/root%s", (intmax_t)inspection->pid, mapping->path);
+    if (is_elf(path)) {
+        struct inspected_object *object =
+            inspect_object(inspection, path, mapping->path, mapping->path, NULL, "");
+        object->base = base_of(object, mapping->begin);
+        const char *name = strrchr(mapping->path, '/');
+        if (strncmp(name, "/libcoldboost.so", strlen("/libcoldboost.so")) == 0)
+            inspection->is_preloaded = true;
+    }
+    free(path);
+}
+
+static void read_maps(struct inspection *inspection)
+{
+    size_t size;
+    char *text = read_proc(inspection->pid, "maps", &size);
+    if (!text)
+        fail(EXIT_FAILED, "process %jd: cannot read its maps: %s; be its user or root",
+             (intmax_t)inspection->pid, strerror(errno));
+    for (char *line = text; *line;) {
+        char *end = strchrnul(line, '\n');
+        char *next = *end ? end + 1 : end;
+        *end = '\0';
+        struct process_mapping mapping;
+        if (mapping_parse(line, &mapping))
+            add_mapped(inspection, &mapping);
+        line = next;
+    }
+    free(text);
+}
+
+static void read_preloads(struct inspection *inspection)
+{
+    size_t size;
+    char *block = read_proc(inspection->pid, "environ", &size);
+    for (char *at = block; at && at < block + size; at += strlen(at) + 1)
+        if (strncmp(at, "LD_PRELOAD=", 11) == 0)
+            add_preloads(inspection, at + 11);
+    free(block);
+}
+
+void inspect_process(pid_t pid, struct inspection *out)
+{
+    char link[PATH_MAX];
+    char *path = xasprintf("/proc/%jd/exe", (intmax_t)pid);
+    ssize_t length = readlink(path, link, sizeof link - 1);
+    if (length < 0)
+        fail(EXIT_FAILED, "process %jd: %s", (intmax_t)pid,
+             access("/proc/self", F_OK) != 0 ? "/proc is not mounted; mount it"
+             : errno == ENOENT && kill(pid, 0) != 0
+                 ? "there is none; for a file of that name, put ./ before it"
+             : errno == ENOENT ? "has no executable: it belongs to the kernel or has ended"
+                               : "cannot look into it; be its user or root");
+    link[length] = '\0';
+    *out = (struct inspection){
+        .subject = xasprintf("%jd", (intmax_t)pid), .pid = pid, .program = xstrdup(link)};
+    inspect_program(out, path);
+    free(path);
+    read_preloads(out);
+    add_system_preloads(out);
+    read_maps(out);
+    if (!out->is_preloaded && !out->obstacle) {
+        out->obstacle = xasprintf("process %jd runs already", (intmax_t)pid);
+        out->remedy = "start it again with coldboost run, or with LD_PRELOAD";
+    }
+}

@@ -1,0 +1,430 @@
+/*
+ * report.c: coldboost report. Verifies telemetry files and compares the arms of the holdout.
+ *
+ * What is compared is the life of the program, from our constructor (or from `coldboost run`) to
+ * its regular end, and its major faults: both arms have them, and chance alone decides who is in
+ * which arm. What only a replay has (its time, its bytes) is described, not compared.
+ */
+#include "cli/command.h"
+
+#include "base/text.h"
+#include "cli/json.h"
+#include "measure/statistics.h"
+#include "start/telemetry.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_FILE_BYTES (1u << 30)
+#define MAX_MESSAGES   20 /* a file; all are counted */
+#define RESAMPLES      2000
+#define CONFIDENCE     0.95
+
+static const char help[] =
+    "Usage: coldboost report [--json] FILE…\n"
+    "\n"
+    "Decodes and verifies the records that starts have appended to FILE (COLDBOOST_TELEMETRY),\n"
+    "and prints, for each program, what they were and how long they took: 50th, 90th and 99th\n"
+    "percentile for each arm of the holdout (COLDBOOST_HOLDOUT), and the difference of the arms "
+    "with\n"
+    "its 95 % confidence interval (bootstrap, 2000 resamples). Restarts are left out of it.\n"
+    "\n"
+    "A record that is damaged, truncated or of another version is named on stderr with its "
+    "offset;\n"
+    "reading goes on at the next intact one.\n"
+    "\n"
+    "      --json  one JSON document\n"
+    "  -h, --help  print this and exit\n"
+    "\n"
+    "Exit status: 0 if all records are intact; 1 if one is not, or a FILE cannot be read;\n"
+    "2 for a wrong command line.\n";
+
+struct values {
+    double *at;
+    size_t count, capacity;
+};
+
+enum measure { LIFE_MS, MAJOR_FAULTS, REPLAY_MS, BYTES_ASKED, BYTES_RESIDENT, MEASURE_COUNT };
+
+static const struct {
+    const char *key, *title;
+    bool compared;
+} measures[MEASURE_COUNT] = {
+    [LIFE_MS] = {"life_ms", "life, ms", true},
+    [MAJOR_FAULTS] = {"major_faults", "major faults", true},
+    [REPLAY_MS] = {"replay_ms", "replay, ms", false},
+    [BYTES_ASKED] = {"bytes_asked", "bytes asked", false},
+    [BYTES_RESIDENT] = {"bytes_resident", "of them resident", false},
+};
+
+enum { ARMS = 2, KINDS = COLDBOOST_START_RESTART + 1, QUANTILES = 3 };
+static const enum telemetry_arm arms[ARMS] = {ARM_BOOSTED, ARM_HOLDOUT};
+static const double quantiles[QUANTILES] = {0.5, 0.9, 0.99};
+
+struct arm {
+    size_t starts, budget_hits, kinds[KINDS];
+    struct values measures[MEASURE_COUNT];
+};
+
+struct reported_program {
+    char name[sizeof((struct telemetry_record *)NULL)->program];
+    struct arm arms[ARMS];
+};
+
+struct report_data {
+    struct reported_program *programs;
+    size_t program_count;
+    size_t records, damaged, truncated, unknown_version;
+};
+
+static void add_value(struct values *values, double value)
+{
+    if (values->count == values->capacity) {
+        values->capacity = values->capacity ? 2 * values->capacity : 64;
+        values->at = xrealloc(values->at, values->capacity * sizeof *values->at);
+    }
+    values->at[values->count++] = value;
+}
+
+static struct reported_program *find_or_add(struct report_data *data, const char *name)
+{
+    for (size_t i = 0; i < data->program_count; i++)
+        if (strcmp(data->programs[i].name, name) == 0)
+            return &data->programs[i];
+    data->programs = xrealloc(data->programs, (data->program_count + 1) * sizeof *data->programs);
+    struct reported_program *program = &data->programs[data->program_count++];
+    *program = (struct reported_program){.name = ""};
+    text_append(program->name, sizeof program->name, 0, name);
+    return program;
+}
+
+static void add_record(struct report_data *data, const struct telemetry_record *record)
+{
+    struct reported_program *program = find_or_add(data, record->program);
+    struct arm *arm = &program->arms[record->arm == ARM_HOLDOUT];
+    bool restart = record->start == COLDBOOST_START_RESTART;
+    data->records++;
+    if (record->event == EVENT_END) {
+        if (!restart) {
+            add_value(&arm->measures[LIFE_MS], (double)record->elapsed_ns / 1e6);
+            add_value(&arm->measures[MAJOR_FAULTS], record->major_faults);
+        }
+        return;
+    }
+    arm->starts++;
+    arm->kinds[record->start < KINDS ? record->start : 0]++;
+    arm->budget_hits += record->budget_hits != 0;
+    if (record->method == METHOD_NONE || record->bytes_asked == 0)
+        return;
+    add_value(&arm->measures[REPLAY_MS], (double)record->elapsed_ns / 1e6);
+    add_value(&arm->measures[BYTES_ASKED], (double)record->bytes_asked);
+    if (record->bytes_resident != TELEMETRY_UNKNOWN64)
+        add_value(&arm->measures[BYTES_RESIDENT], (double)record->bytes_resident);
+}
+
+/* The offset of the next record of any version behind `at`, or size. */
+static size_t next_record(const uint8_t *bytes, size_t size, size_t at)
+{
+    static const char magic[] = TELEMETRY_MAGIC; /* with its zero */
+    struct telemetry_record record;
+    while (at < size) {
+        const uint8_t *found = memmem(bytes + at, size - at, magic, sizeof magic);
+        if (!found)
+            return size;
+        at = (size_t)(found - bytes);
+        int result = telemetry_parse(found, size - at, &record);
+        if (result > 0 || result == -ENOTSUP)
+            return at;
+        at++;
+    }
+    return size;
+}
+
+static const char *explain(int error)
+{
+    switch (error) {
+    case -ENOEXEC:
+        return "no record begins here";
+    case -EMSGSIZE:
+        return "a truncated record";
+    default:
+        return "a damaged record: its checksum disagrees";
+    }
+}
+
+static void read_records(struct report_data *data, const char *path)
+{
+    size_t size, messages = 0;
+    uint8_t *bytes = read_file(path, MAX_FILE_BYTES, &size);
+    for (size_t at = 0; at < size;) {
+        struct telemetry_record record;
+        int result = telemetry_parse(bytes + at, size - at, &record);
+        if (result > 0) {
+            add_record(data, &record);
+            at += (size_t)result;
+            continue;
+        }
+        size_t next = result == -ENOTSUP ? at + record.size : next_record(bytes, size, at + 1);
+        /* What ends too soon in the middle of the file is known by the next one's beginning. */
+        if (result == -EBADMSG && next - at < sizeof record)
+            result = -EMSGSIZE;
+        if (messages++ < MAX_MESSAGES) {
+            if (result == -ENOTSUP)
+                warn("%s: at offset %zu: a record of version %u; this coldboost reads version %u, "
+                     "use the one that wrote it",
+                     path, at, record.version, TELEMETRY_VERSION);
+            else
+                warn("%s: at offset %zu: %s; %zu bytes are left out", path, at, explain(result),
+                     next - at);
+        }
+        data->unknown_version += result == -ENOTSUP;
+        data->truncated += result == -EMSGSIZE;
+        data->damaged += result == -EBADMSG || result == -ENOEXEC;
+        at = next;
+    }
+    if (messages > MAX_MESSAGES)
+        warn("%s: and %zu more", path, messages - MAX_MESSAGES);
+    free(bytes);
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* splitmix64: the same files give the same interval every time. */
+static uint64_t next_random(uint64_t *state)
+{
+    uint64_t z = *state += 0x9e3779b97f4a7c15u;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+    return z ^ z >> 31;
+}
+
+/* As many values as there are, drawn with replacement, in order: by counting, not by sorting. */
+static void resample(const struct values *values, uint32_t *counts, double *drawn, uint64_t *state)
+{
+    memset(counts, 0, values->count * sizeof *counts);
+    for (size_t i = 0; i < values->count; i++)
+        counts[(uint64_t)(next_random(state) >> 32) * values->count >> 32]++;
+    size_t at = 0;
+    for (size_t i = 0; i < values->count; i++)
+        for (uint32_t n = counts[i]; n > 0; n--)
+            drawn[at++] = values->at[i];
+}
+
+struct difference {
+    double estimate, low, high; /* boosted minus holdout */
+};
+
+/* The percentile bootstrap: the middle 95 % of the differences of resampled arms. */
+static void compare(const struct values *boosted, const struct values *holdout,
+                    struct difference *out)
+{
+    size_t larger = boosted->count > holdout->count ? boosted->count : holdout->count;
+    uint32_t *counts = xmalloc(larger * sizeof *counts);
+    double *drawn = xmalloc(larger * sizeof *drawn);
+    double *differences[QUANTILES];
+    for (size_t q = 0; q < QUANTILES; q++)
+        differences[q] = xmalloc(RESAMPLES * sizeof **differences);
+    uint64_t state = 1;
+    for (size_t i = 0; i < RESAMPLES; i++) {
+        resample(boosted, counts, drawn, &state);
+        for (size_t q = 0; q < QUANTILES; q++)
+            differences[q][i] = sorted_quantile(drawn, boosted->count, quantiles[q]);
+        resample(holdout, counts, drawn, &state);
+        for (size_t q = 0; q < QUANTILES; q++)
+            differences[q][i] -= sorted_quantile(drawn, holdout->count, quantiles[q]);
+    }
+    for (size_t q = 0; q < QUANTILES; q++) {
+        qsort(differences[q], RESAMPLES, sizeof **differences, by_value);
+        out[q] = (struct difference){
+            .estimate = sorted_quantile(boosted->at, boosted->count, quantiles[q]) -
+                        sorted_quantile(holdout->at, holdout->count, quantiles[q]),
+            .low = sorted_quantile(differences[q], RESAMPLES, (1 - CONFIDENCE) / 2),
+            .high = sorted_quantile(differences[q], RESAMPLES, (1 + CONFIDENCE) / 2),
+        };
+        free(differences[q]);
+    }
+    free(counts);
+    free(drawn);
+}
+
+static bool can_compare(const struct reported_program *program, enum measure measure)
+{
+    return measures[measure].compared && program->arms[0].measures[measure].count > 1 &&
+           program->arms[1].measures[measure].count > 1;
+}
+
+static void print_arm(const struct reported_program *program, size_t a)
+{
+    const struct arm *arm = &program->arms[a];
+    printf("  %s: %zu starts", telemetry_arm_name(arms[a]), arm->starts);
+    for (size_t kind = 0; kind < KINDS; kind++)
+        if (arm->kinds[kind])
+            printf(", %zu %s", arm->kinds[kind], telemetry_start_name((unsigned)kind));
+    if (arm->budget_hits)
+        printf(", %zu over budget", arm->budget_hits);
+    putchar('\n');
+    for (size_t m = 0; m < MEASURE_COUNT; m++) {
+        const struct values *values = &arm->measures[m];
+        if (values->count == 0)
+            continue;
+        printf("    %-17s %8zu", measures[m].title, values->count);
+        for (size_t q = 0; q < QUANTILES; q++)
+            printf(" %12.*f", m == LIFE_MS || m == REPLAY_MS ? 2 : 0,
+                   sorted_quantile(values->at, values->count, quantiles[q]));
+        putchar('\n');
+    }
+}
+
+static void print_comparison(const struct reported_program *program)
+{
+    static const char *const names[QUANTILES] = {"p50", "p90", "p99"};
+    for (size_t m = 0; m < MEASURE_COUNT; m++) {
+        if (!can_compare(program, (enum measure)m))
+            continue;
+        const struct values *holdout = &program->arms[1].measures[m];
+        struct difference differences[QUANTILES];
+        compare(&program->arms[0].measures[m], holdout, differences);
+        printf("  boosted minus holdout, %s\n", measures[m].title);
+        for (size_t q = 0; q < QUANTILES; q++) {
+            const struct difference *d = &differences[q];
+            double base = sorted_quantile(holdout->at, holdout->count, quantiles[q]);
+            printf("    %s %+12.2f", names[q], d->estimate);
+            if (base > 0)
+                printf(" (%+.1f %%)", 100 * d->estimate / base);
+            printf(", 95 %% interval %+.2f to %+.2f%s\n", d->low, d->high,
+                   d->low <= 0 && d->high >= 0 ? ": may be chance" : "");
+        }
+    }
+}
+
+static void print_text(const struct report_data *data)
+{
+    printf("%zu intact records, %zu damaged, %zu truncated, %zu of another version\n",
+           data->records, data->damaged, data->truncated, data->unknown_version);
+    for (size_t i = 0; i < data->program_count; i++) {
+        const struct reported_program *program = &data->programs[i];
+        putchar('\n');
+        print_escaped(stdout, program->name);
+        printf("\n    %-17s %8s %12s %12s %12s\n", "", "n", "p50", "p90", "p99");
+        for (size_t a = 0; a < ARMS; a++)
+            if (program->arms[a].starts || program->arms[a].measures[LIFE_MS].count)
+                print_arm(program, a);
+        print_comparison(program);
+    }
+}
+
+static void print_json_arm(const struct arm *arm)
+{
+    printf("{\"starts\":%zu,\"budget_hits\":%zu,\"kinds\":{", arm->starts, arm->budget_hits);
+    for (size_t kind = 0; kind < KINDS; kind++)
+        printf("%s\"%s\":%zu", kind ? "," : "", telemetry_start_name((unsigned)kind),
+               arm->kinds[kind]);
+    fputs("},\"measures\":{", stdout);
+    bool first = true;
+    for (size_t m = 0; m < MEASURE_COUNT; m++) {
+        const struct values *values = &arm->measures[m];
+        if (values->count == 0)
+            continue;
+        printf("%s\"%s\":{\"n\":%zu,\"p50\":%.3f,\"p90\":%.3f,\"p99\":%.3f}", first ? "" : ",",
+               measures[m].key, values->count, sorted_quantile(values->at, values->count, 0.5),
+               sorted_quantile(values->at, values->count, 0.9),
+               sorted_quantile(values->at, values->count, 0.99));
+        first = false;
+    }
+    fputs("}}", stdout);
+}
+
+static void print_json_comparison(const struct reported_program *program)
+{
+    static const char *const names[QUANTILES] = {"p50", "p90", "p99"};
+    bool first = true;
+    for (size_t m = 0; m < MEASURE_COUNT; m++) {
+        if (!can_compare(program, (enum measure)m))
+            continue;
+        struct difference differences[QUANTILES];
+        compare(&program->arms[0].measures[m], &program->arms[1].measures[m], differences);
+        printf("%s\"%s\":{", first ? "" : ",", measures[m].key);
+        for (size_t q = 0; q < QUANTILES; q++)
+            printf("%s\"%s\":{\"estimate\":%.3f,\"low\":%.3f,\"high\":%.3f}", q ? "," : "",
+                   names[q], differences[q].estimate, differences[q].low, differences[q].high);
+        putchar('}');
+        first = false;
+    }
+}
+
+static void print_json(const struct report_data *data)
+{
+    printf("{\"version\":1,\"records\":%zu,\"damaged\":%zu,\"truncated\":%zu,"
+           "\"unknown_version\":%zu,\"programs\":[",
+           data->records, data->damaged, data->truncated, data->unknown_version);
+    for (size_t i = 0; i < data->program_count; i++) {
+        const struct reported_program *program = &data->programs[i];
+        fputs(i ? ",\n{\"program\":" : "{\"program\":", stdout);
+        print_json_string(stdout, program->name);
+        for (size_t a = 0; a < ARMS; a++) {
+            printf(",\"%s\":", telemetry_arm_name(arms[a]));
+            print_json_arm(&program->arms[a]);
+        }
+        fputs(",\"boosted_minus_holdout\":{", stdout);
+        print_json_comparison(program);
+        fputs("}}", stdout);
+    }
+    fputs("]}\n", stdout);
+}
+
+static int by_starts(const void *a, const void *b)
+{
+    const struct reported_program *x = a, *y = b;
+    size_t of_x = x->arms[0].starts + x->arms[1].starts;
+    size_t of_y = y->arms[0].starts + y->arms[1].starts;
+    return of_x == of_y ? strcmp(x->name, y->name) : (of_x < of_y) - (of_x > of_y);
+}
+
+int command_report(int argc, char **argv)
+{
+    static const struct option long_options[] = {
+        {"json", no_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    bool json = false;
+    for (int c; (c = getopt_long(argc, argv, "h", long_options, NULL)) != -1;) {
+        if (c == 'h')
+            print_help(help);
+        if (c != 'j')
+            fail_usage_hint("report");
+        json = true;
+    }
+    if (optind == argc)
+        fail_usage("report", "no file given");
+
+    struct report_data data = {.records = 0};
+    for (; optind < argc; optind++)
+        read_records(&data, argv[optind]);
+    for (size_t i = 0; i < data.program_count; i++)
+        for (size_t a = 0; a < ARMS; a++)
+            for (size_t m = 0; m < MEASURE_COUNT; m++) {
+                struct values *values = &data.programs[i].arms[a].measures[m];
+                if (values->count)
+                    qsort(values->at, values->count, sizeof *values->at, by_value);
+            }
+    if (data.program_count)
+        qsort(data.programs, data.program_count, sizeof *data.programs, by_starts);
+    if (json)
+        print_json(&data);
+    else
+        print_text(&data);
+    for (size_t i = 0; i < data.program_count; i++)
+        for (size_t a = 0; a < ARMS; a++)
+            for (size_t m = 0; m < MEASURE_COUNT; m++)
+                free(data.programs[i].arms[a].measures[m].at);
+    free(data.programs);
+    return data.damaged || data.truncated || data.unknown_version ? EXIT_FAILED : EXIT_SUCCESS;
+}

@@ -1,0 +1,19 @@
+/*
+ * profile_read.h: a profile from a file, for the sub-commands that look into one.
+ */
+#ifndef CB_PROFILE_READ_H
+#define CB_PROFILE_READ_H
+
+#include "replay/profile.h"
+
+/*
+ * Reads and validates a profile; exits with a message that names the file and the remedy if there
+ * is anything wrong with it. Returns the bytes, which are the caller's to free; out looks into
+ * them, and *size is how many there are, with what stands behind the profile itself.
+ */
+uint8_t *read_profile(const char *path, struct profile *out, size_t *size);
+
+/* The same for bytes that are in memory; messages call them by `name`. */
+void check_profile(const char *name, const uint8_t *bytes, size_t size, struct profile *out);
+
+#endif

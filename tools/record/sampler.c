@@ -1,0 +1,329 @@
+/*
+ * sampler.c: reads /proc/PID/maps and pagemap of the recorded processes and appends what is new to
+ * the trace. It needs no privilege beyond being the same user, adds no thread to the program, and
+ * stops nothing.
+ */
+#include "record/sampler.h"
+
+#include "cli/command.h"
+#include "replay/profile.h"
+#include "trace/pages.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* The pages of one file that are in the trace already. */
+struct seen {
+    uint32_t file;
+    uint8_t *bits;
+    uint64_t pages; /* that bits has room for */
+};
+
+struct watched {
+    pid_t pid;
+    bool is_known; /* to be recorded, whether it maps the trace or not */
+    char *executable;
+    uint32_t process; /* the name of this image in the trace; 0: not watched (yet) */
+    uint64_t last_ns;
+    struct seen *seen;
+    size_t seen_count, hint;
+};
+
+struct run {
+    uint32_t file, first_page, page_count;
+};
+
+struct sampler {
+    struct trace_header *trace;
+    const char *trace_mapping;
+    char own_executable[PATH_MAX];
+    uint64_t page_bytes;
+    uint32_t pids_read;
+    struct watched *watched;
+    size_t watched_count;
+    /* of the look that is under way */
+    struct watched *current;
+    uint32_t file;
+    bool maps_trace;
+    struct run *runs;
+    size_t run_count, run_room;
+};
+
+static void forget_image(struct watched *watched)
+{
+    for (size_t i = 0; i < watched->seen_count; i++)
+        free(watched->seen[i].bits);
+    free(watched->seen);
+    free(watched->executable);
+    watched->seen = NULL;
+    watched->seen_count = watched->hint = 0;
+    watched->executable = NULL;
+    watched->process = 0;
+}
+
+static void watch(struct sampler *sampler, pid_t pid, bool is_known)
+{
+    for (size_t i = 0; i < sampler->watched_count; i++)
+        if (sampler->watched[i].pid == pid)
+            return;
+    size_t count = sampler->watched_count++;
+    sampler->watched = xrealloc(sampler->watched, (count + 1) * sizeof *sampler->watched);
+    sampler->watched[count] =
+        (struct watched){.pid = pid, .is_known = is_known, .last_ns = trace_now(sampler->trace)};
+}
+
+static bool read_executable(pid_t pid, char *path)
+{
+    char link[64];
+    snprintf(link, sizeof link, "/proc/%d/exe", pid);
+    ssize_t length = readlink(link, path, PATH_MAX - 1);
+    if (length > 0)
+        path[length] = '\0';
+    return length > 0;
+}
+
+/* ---- one look at one process ------------------------------------------------------------------
+ */
+
+static bool find_trace(struct page_scan *scan, const struct mapping *mapping)
+{
+    struct sampler *sampler = scan->context;
+    if (strcmp(mapping->path, sampler->trace_mapping) == 0)
+        sampler->maps_trace = true;
+    return false;
+}
+
+/* Files come in the order of the look before: the search rarely takes more than a step. */
+static struct seen *find_seen(struct watched *watched, uint32_t file, uint64_t pages)
+{
+    struct seen *found = NULL;
+    for (size_t i = 0; i < watched->seen_count && !found; i++) {
+        size_t at = (watched->hint + i) % watched->seen_count;
+        if (watched->seen[at].file == file) {
+            found = &watched->seen[at];
+            watched->hint = at;
+        }
+    }
+    if (!found) {
+        size_t count = watched->seen_count++;
+        watched->seen = xrealloc(watched->seen, (count + 1) * sizeof *watched->seen);
+        found = &watched->seen[count];
+        *found = (struct seen){.file = file};
+    }
+    if (found->pages < pages) {
+        uint64_t room = pages / 8 + 1;
+        uint8_t *bits = calloc(room, 1);
+        if (!bits)
+            fail(EXIT_FAILED, "out of memory (%ju bytes)", (uintmax_t)room);
+        if (found->bits)
+            memcpy(bits, found->bits, found->pages / 8);
+        free(found->bits);
+        found->bits = bits;
+        found->pages = room * 8;
+    }
+    return found;
+}
+
+static void add_run(struct sampler *sampler, uint64_t first_page, uint64_t page_count)
+{
+    if (sampler->run_count == sampler->run_room) {
+        sampler->run_room = sampler->run_room ? 2 * sampler->run_room : 256;
+        sampler->runs = xrealloc(sampler->runs, sampler->run_room * sizeof *sampler->runs);
+    }
+    sampler->runs[sampler->run_count++] =
+        (struct run){sampler->file, (uint32_t)first_page, (uint32_t)page_count};
+}
+
+static void note_run(struct page_scan *scan, const struct mapping *mapping, uint64_t first_page,
+                     uint64_t page_count)
+{
+    (void)mapping;
+    struct sampler *sampler = scan->context;
+    if (first_page + page_count > UINT32_MAX)
+        return;
+    struct seen *seen = find_seen(sampler->current, sampler->file, first_page + page_count);
+    uint64_t run = 0, page;
+    for (page = first_page; page < first_page + page_count; page++) {
+        uint8_t bit = (uint8_t)(1u << page % 8);
+        if (!(seen->bits[page / 8] & bit)) {
+            seen->bits[page / 8] |= bit;
+            run++;
+        } else if (run) {
+            add_run(sampler, page - run, run);
+            run = 0;
+        }
+    }
+    if (run)
+        add_run(sampler, page - run, run);
+}
+
+static bool note_mapping(struct page_scan *scan, const struct mapping *mapping)
+{
+    struct sampler *sampler = scan->context;
+    struct trace_header *trace = sampler->trace;
+    uint32_t file = trace_find_file(trace, mapping->device, mapping->inode);
+    if (!file)
+        file = trace_add_file(trace, mapping->device, mapping->inode, mapping->path,
+                              mapping->path_length);
+    sampler->file = file;
+    if (!file || !S_ISREG(trace_file_at(trace, file)->mode))
+        return false;
+    /* The loader, or the kernel, has read the header before it mapped anything. */
+    if (mapping->executable)
+        note_run(scan, mapping, 0, 1);
+    return true;
+}
+
+static int scan(struct sampler *sampler, const struct watched *watched,
+                bool (*mapping)(struct page_scan *, const struct mapping *))
+{
+    char maps[64], pagemap[64];
+    snprintf(maps, sizeof maps, "/proc/%d/maps", watched->pid);
+    snprintf(pagemap, sizeof pagemap, "/proc/%d/pagemap", watched->pid);
+    struct page_scan scan = {
+        .maps = maps,
+        .pagemap = pagemap,
+        .to = UINTPTR_MAX,
+        .mapping = mapping,
+        .run = note_run,
+        .page_bytes = sampler->page_bytes,
+        .context = sampler,
+    };
+    return pages_scan(&scan);
+}
+
+/*
+ * A process is looked at once it has mapped the trace: its number may be another's by now, or one
+ * of another namespace. A known one is recorded from the moment it is another program than this
+ * one.
+ */
+static void meet_image(struct sampler *sampler, struct watched *watched, const char *executable)
+{
+    forget_image(watched);
+    sampler->maps_trace = false;
+    if (watched->is_known)
+        sampler->maps_trace = strcmp(executable, sampler->own_executable) != 0;
+    else
+        scan(sampler, watched, find_trace);
+    if (!sampler->maps_trace)
+        return;
+    watched->executable = xstrdup(executable);
+    watched->process = trace_add_process(sampler->trace, (uint32_t)watched->pid, executable,
+                                         (uint32_t)strlen(executable));
+}
+
+/* False once the process is gone. */
+static bool look(struct sampler *sampler, struct watched *watched)
+{
+    char before[PATH_MAX], after[PATH_MAX];
+    if (!read_executable(watched->pid, before))
+        return false;
+    if (!watched->executable || strcmp(watched->executable, before) != 0)
+        meet_image(sampler, watched, before);
+    if (!watched->process)
+        return true;
+    uint64_t now = trace_now(sampler->trace);
+    sampler->current = watched;
+    sampler->run_count = 0;
+    scan(sampler, watched, note_mapping);
+    if (read_executable(watched->pid, after) && strcmp(before, after) != 0)
+        return true; /* it became another program meanwhile: whose pages were these? */
+    for (size_t i = 0; i < sampler->run_count; i++) {
+        struct trace_range range = {
+            .process = watched->process,
+            .file = sampler->runs[i].file,
+            .first_page = sampler->runs[i].first_page,
+            .page_count = sampler->runs[i].page_count,
+            .how = TRACE_MAPPED,
+            .time_ns = watched->last_ns,
+        };
+        trace_add_range(sampler->trace, &range);
+    }
+    watched->last_ns = now;
+    return true;
+}
+
+/* ---- all processes ----------------------------------------------------------------------------
+ */
+
+struct sampler *sampler_new(struct trace_header *trace, const char *trace_mapping, pid_t main_pid)
+{
+    struct sampler *sampler = xmalloc(sizeof *sampler);
+    *sampler = (struct sampler){
+        .trace = trace,
+        .trace_mapping = trace_mapping,
+        .page_bytes = (uint64_t)sysconf(_SC_PAGESIZE),
+    };
+    if (!read_executable(getpid(), sampler->own_executable))
+        fail(EXIT_FAILED, "cannot read /proc/self/exe; mount /proc");
+    if (main_pid)
+        watch(sampler, main_pid, true);
+    return sampler;
+}
+
+void sampler_watch(struct sampler *sampler, pid_t pid)
+{
+    watch(sampler, pid, true);
+}
+
+static struct watched *find_watched(struct sampler *sampler, pid_t pid)
+{
+    for (size_t i = 0; i < sampler->watched_count; i++)
+        if (sampler->watched[i].pid == pid)
+            return &sampler->watched[i];
+    return NULL;
+}
+
+uint32_t sampler_image(struct sampler *sampler, pid_t pid)
+{
+    char executable[PATH_MAX];
+    struct watched *watched = find_watched(sampler, pid);
+    if (watched && !watched->executable && read_executable(pid, executable))
+        meet_image(sampler, watched, executable);
+    return watched ? watched->process : 0;
+}
+
+bool sampler_maps_trace(struct sampler *sampler, pid_t pid)
+{
+    sampler->maps_trace = false;
+    scan(sampler, &(struct watched){.pid = pid}, find_trace);
+    return sampler->maps_trace;
+}
+
+void sampler_look_at(struct sampler *sampler, pid_t pid)
+{
+    struct watched *watched = find_watched(sampler, pid);
+    if (watched)
+        look(sampler, watched);
+}
+
+void sampler_look(struct sampler *sampler)
+{
+    uint32_t attached = sampler->trace->pid_count;
+    if (attached - sampler->pids_read > TRACE_PIDS)
+        sampler->pids_read = attached - TRACE_PIDS;
+    for (; sampler->pids_read != attached; sampler->pids_read++)
+        watch(sampler, (pid_t)sampler->trace->pids[sampler->pids_read % TRACE_PIDS], false);
+
+    size_t kept = 0;
+    for (size_t i = 0; i < sampler->watched_count; i++) {
+        if (look(sampler, &sampler->watched[i]))
+            sampler->watched[kept++] = sampler->watched[i];
+        else
+            forget_image(&sampler->watched[i]);
+    }
+    sampler->watched_count = kept;
+}
+
+void sampler_free(struct sampler *sampler)
+{
+    for (size_t i = 0; i < sampler->watched_count; i++)
+        forget_image(&sampler->watched[i]);
+    free(sampler->watched);
+    free(sampler->runs);
+    free(sampler);
+}

@@ -1,0 +1,305 @@
+/*
+ * show.c: coldboost show. What is in a profile, for people and for machines.
+ */
+#include "cli/command.h"
+
+#include "cli/json.h"
+#include "convert/stacks.h"
+#include "plot/plot.h"
+#include "profile/identity.h"
+#include "profile/profile_read.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static const char help[] =
+    "Usage: coldboost show [--json] [--plot FILE.svg] PROFILE\n"
+    "\n"
+    "Prints what PROFILE holds: a summary, each executable's section, and for each file how much\n"
+    "of it a start needs; and which calls first used it, innermost first, if it was recorded with\n"
+    "--stacks. PROFILE is verified first. Says how many files have changed since, which are read\n"
+    "all the same, and how many are gone or have another size here, which are not.\n"
+    "\n"
+    "      --json  one JSON document: {\"version\":1,\"executables\":[…],\"files\":[{\"path\":…,\n"
+    "              "
+    "\"size\":BYTES,\"ranges\":[{\"offset\":BYTES,\"length\":BYTES,\"epoch\":N},…]},…]};\n"
+    "              ranges are in the order of their first touch, an epoch is \"epoch_us\" long;\n"
+    "              \"state\" is \"same\", \"changed\" or \"stale\" (not read);\n"
+    "              with --stacks a file has \"user\":PROGRAM and \"stack\":[{\"function\":…,\n"
+    "              \"object\":…,\"address\":N},…]\n"
+    "      --plot=FILE.svg\n"
+    "              also draw each executable's files as strips, their pages coloured in the\n"
+    "              order of first touch\n"
+    "  -h, --help  print this and exit\n"
+    "\n"
+    "Exit status: 0; 1 if PROFILE cannot be read or is damaged, or the plot cannot be made; 2 for\n"
+    "a wrong command line.\n";
+
+/* Bytes that a range takes of its file: its last page may be cut by the file's end. */
+static uint64_t range_bytes(const struct profile *profile, const struct profile_range *range)
+{
+    uint64_t first = (uint64_t)range->first_page * PROFILE_PAGE_BYTES;
+    uint64_t end = first + (uint64_t)range->page_count * PROFILE_PAGE_BYTES;
+    uint64_t size = profile->files[range->file].size;
+    return range->page_count == 0 ? 0 : (end < size ? end : size) - first;
+}
+
+static const char *const kind_names[] = {"file", "directory", "path"};
+
+static void print_state_json(const char *path, const struct profile_file *file)
+{
+    static const char *const names[] = {
+        [IDENTITY_SAME] = "same", [IDENTITY_CHANGED] = "changed", [IDENTITY_STALE] = "stale"};
+    if (file->kind == PROFILE_FILE_REGULAR)
+        printf(",\"state\":\"%s\"", names[identity_now(path, file)]);
+}
+
+#define NO_RANGE UINT32_MAX
+
+/* Chains the ranges of each file, in the profile's order: first[file], then next[range]. */
+static void chain_ranges(const struct profile *profile, uint32_t *first, uint32_t *next)
+{
+    for (uint32_t i = 0; i < profile->header->file_count; i++)
+        first[i] = NO_RANGE;
+    for (uint32_t r = profile->header->range_count; r-- > 0;) {
+        next[r] = first[profile->ranges[r].file];
+        first[profile->ranges[r].file] = r;
+    }
+}
+
+/* The stack of a file; NULL if there is none. */
+static const struct stacks_stack *find_stack(const struct stacks *stacks, uint32_t file)
+{
+    for (uint32_t i = 0; i < stacks->stack_count; i++)
+        if (stacks->all[i].file == file)
+            return &stacks->all[i];
+    return NULL;
+}
+
+static void print_stack_json(const struct stacks *stacks, const struct stacks_stack *stack)
+{
+    fputs(",\"user\":", stdout);
+    print_json_string(stdout, stacks->strings + stack->executable);
+    fputs(",\"stack\":[", stdout);
+    for (uint32_t i = 0; i < stack->frame_count; i++) {
+        const struct stacks_frame *frame = &stacks->frames[stack->first_frame + i];
+        fputs(i ? ",{\"function\":" : "{\"function\":", stdout);
+        print_json_string(stdout, stacks->strings + frame->function);
+        fputs(",\"object\":", stdout);
+        print_json_string(stdout, stacks->strings + frame->object);
+        printf(",\"address\":%ju}", (uintmax_t)frame->address);
+    }
+    putchar(']');
+}
+
+static void print_json(const struct profile *profile, const struct stacks *stacks)
+{
+    const struct profile_header *header = profile->header;
+    uint32_t *first = xmalloc(header->file_count * sizeof *first);
+    uint32_t *next = xmalloc(header->range_count * sizeof *next);
+    chain_ranges(profile, first, next);
+    printf("{\"version\":%u,\"recorded_s\":%ju,\"epoch_us\":%u,\"executables\":[", header->version,
+           (uintmax_t)header->recorded_s, header->epoch_us);
+    for (uint32_t i = 0; i < header->executable_count; i++) {
+        const struct profile_executable *executable = &profile->executables[i];
+        uint64_t bytes = 0;
+        for (uint32_t r = 0; r < executable->range_count; r++)
+            bytes += range_bytes(profile, &profile->ranges[executable->first_range + r]);
+        fputs(i ? "," : "", stdout);
+        fputs("{\"path\":", stdout);
+        print_json_string(stdout, profile->strings + executable->path);
+        printf(",\"ranges\":%u,\"bytes\":%ju}", executable->range_count, (uintmax_t)bytes);
+    }
+    fputs("],\"files\":[", stdout);
+    for (uint32_t i = 0; i < header->file_count; i++) {
+        const struct profile_file *file = &profile->files[i];
+        fputs(i ? ",\n" : "", stdout);
+        fputs("{\"path\":", stdout);
+        print_json_string(stdout, profile->strings + file->path);
+        print_state_json(profile->strings + file->path, file);
+        printf(",\"kind\":\"%s\",\"size\":%ju,\"mtime_ns\":%jd,\"build_id\":\"",
+               kind_names[file->kind], (uintmax_t)file->size, (intmax_t)file->mtime_ns);
+        for (uint32_t b = 0; b < file->build_id_bytes; b++)
+            printf("%02x", file->build_id[b]);
+        fputs("\",\"ranges\":[", stdout);
+        const char *separator = "";
+        for (uint32_t r = first[i]; r != NO_RANGE; r = next[r]) {
+            const struct profile_range *range = &profile->ranges[r];
+            if (file->kind == PROFILE_FILE_REGULAR && range->page_count == 0)
+                continue; /* its look-up */
+            printf("%s{\"offset\":%ju,\"length\":%ju,\"epoch\":%u}", separator,
+                   (uintmax_t)range->first_page * PROFILE_PAGE_BYTES,
+                   (uintmax_t)range_bytes(profile, range), range->epoch);
+            separator = ",";
+        }
+        putchar(']');
+        const struct stacks_stack *stack = find_stack(stacks, i);
+        if (stack)
+            print_stack_json(stacks, stack);
+        putchar('}');
+    }
+    fputs("]}\n", stdout);
+    free(first);
+    free(next);
+}
+
+struct file_total {
+    uint32_t file, touches, ranges, first_epoch;
+    uint64_t bytes;
+};
+
+static int by_bytes(const void *a, const void *b)
+{
+    const struct file_total *x = a, *y = b;
+    return x->bytes < y->bytes   ? 1
+           : x->bytes > y->bytes ? -1
+                                 : (x->file > y->file) - (x->file < y->file);
+}
+
+static void print_section(const struct profile *profile, const struct profile_executable *section)
+{
+    uint32_t file_count = profile->header->file_count;
+    struct file_total *totals = xmalloc(file_count * sizeof *totals);
+    for (uint32_t i = 0; i < file_count; i++)
+        totals[i] = (struct file_total){.file = i};
+    uint64_t bytes = 0;
+    uint32_t files = 0, lookups = 0, last_epoch = 0;
+    for (uint32_t r = 0; r < section->range_count; r++) {
+        const struct profile_range *range = &profile->ranges[section->first_range + r];
+        struct file_total *total = &totals[range->file];
+        if (total->touches++ == 0)
+            total->first_epoch = range->epoch;
+        if (range->page_count == 0)
+            lookups++;
+        else if (total->ranges++ == 0)
+            files++;
+        total->bytes += range_bytes(profile, range);
+        bytes += range_bytes(profile, range);
+        last_epoch = range->epoch > last_epoch ? range->epoch : last_epoch;
+    }
+    putchar('\n');
+    print_escaped(stdout, profile->strings + section->path);
+    printf("\n  %u ranges of %u files, %.1f MiB, %u look-ups, first touched within %.0f ms\n\n",
+           section->range_count - lookups, files, (double)bytes / 1048576, lookups,
+           (double)(last_epoch + 1) * profile->header->epoch_us / 1000);
+    printf("  %10s %6s %7s %8s  %s\n", "needed KiB", "share", "ranges", "from ms", "file");
+    qsort(totals, file_count, sizeof *totals, by_bytes);
+    for (uint32_t i = 0; i < file_count; i++) {
+        const struct file_total *total = &totals[i];
+        const struct profile_file *file = &profile->files[total->file];
+        if (total->touches == 0)
+            continue;
+        double at_ms = (double)total->first_epoch * profile->header->epoch_us / 1000;
+        if (file->kind != PROFILE_FILE_REGULAR)
+            printf("  %10s %6s %7s %8.0f  ", "-", "-", "-", at_ms);
+        else
+            printf("  %10.0f %5.0f%% %7u %8.0f  ", (double)total->bytes / 1024,
+                   100.0 * (double)total->bytes / (double)file->size, total->ranges, at_ms);
+        print_escaped(stdout, profile->strings + file->path);
+        puts(file->kind == PROFILE_FILE_DIRECTORY ? "/" : "");
+    }
+    free(totals);
+}
+
+static void print_line(const char *label, const char *text)
+{
+    fputs(label, stdout);
+    print_escaped(stdout, text);
+    putchar('\n');
+}
+
+static void print_stacks(const struct profile *profile, const struct stacks *stacks)
+{
+    if (stacks->stack_count)
+        printf("\nfirst used by\n");
+    for (uint32_t i = 0; i < stacks->stack_count; i++) {
+        const struct stacks_stack *stack = &stacks->all[i];
+        print_line("\n  ", profile->strings + profile->files[stack->file].path);
+        for (uint32_t f = 0; f < stack->frame_count; f++) {
+            const struct stacks_frame *frame = &stacks->frames[stack->first_frame + f];
+            char *function = escape(stacks->strings + frame->function);
+            char *object = escape(stacks->strings + frame->object);
+            if (*object)
+                printf("    %-40s %s+%#jx\n", *function ? function : "?", object,
+                       (uintmax_t)frame->address);
+            else
+                printf("    %-40s made at run time\n", "?");
+            free(function);
+            free(object);
+        }
+        print_line("    in ", stacks->strings + stack->executable);
+    }
+}
+
+static void print_text(const char *path, const struct profile *profile, const struct stacks *stacks)
+{
+    const struct profile_header *header = profile->header;
+    time_t recorded = (time_t)header->recorded_s;
+    struct tm local;
+    char when[40] = "at an unknown time";
+    if (localtime_r(&recorded, &local))
+        strftime(when, sizeof when, "%Y-%m-%d %H:%M:%S", &local);
+    print_escaped(stdout, path);
+    printf(": profile version %u, recorded %s\n%u executable%s, %u files, %u ranges\n",
+           header->version, when, header->executable_count,
+           header->executable_count == 1 ? "" : "s", header->file_count, header->range_count);
+    struct identity_counts counts = identity_count(profile, NULL);
+    char *changes = identity_text(&counts);
+    if (changes)
+        puts(changes);
+    free(changes);
+    for (uint32_t i = 0; i < header->executable_count; i++)
+        print_section(profile, &profile->executables[i]);
+    print_stacks(profile, stacks);
+}
+
+int command_show(int argc, char **argv)
+{
+    static const struct option long_options[] = {
+        {"json", no_argument, NULL, 'j'},
+        {"plot", required_argument, NULL, 'P'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    bool json = false;
+    const char *plot = NULL;
+    for (int c; (c = getopt_long(argc, argv, "h", long_options, NULL)) != -1;) {
+        if (c == 'h')
+            print_help(help);
+        else if (c == 'j')
+            json = true;
+        else if (c == 'P')
+            plot = optarg;
+        else
+            fail_usage_hint("show");
+    }
+    if (argc - optind != 1)
+        fail_usage("show", argc == optind ? "no profile given" : "one profile at a time");
+
+    const char *path = argv[optind];
+    size_t size;
+    struct profile profile;
+    uint8_t *bytes = read_profile(path, &profile, &size);
+    struct stacks stacks;
+    size_t behind = (size_t)profile.header->size;
+    int error = size - behind < profile.header->extra_bytes
+                    ? -EMSGSIZE
+                    : stacks_parse(&profile, bytes + behind, size - behind, &stacks);
+    if (error)
+        fail(EXIT_FAILED, "%s: %s; record it again", path,
+             error == -EMSGSIZE ? "what stands behind the profile is truncated"
+                                : "its call stacks are damaged");
+    if (plot)
+        plotter_load(plot).profile(plot, path, &profile);
+    if (json)
+        print_json(&profile, &stacks);
+    else
+        print_text(path, &profile, &stacks);
+    free(stacks.content);
+    free(bytes);
+    return EXIT_SUCCESS;
+}

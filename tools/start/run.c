@@ -1,0 +1,127 @@
+/*
+ * run.c: coldboost run. Begins the replay before exec, so that it also covers what the loader reads
+ * ahead of every constructor, then becomes the program.
+ *
+ * What is ordinary never comes here: front.c starts it in the same way, but without libc. This has
+ * the rest, and all messages. Every microsecond is still part of the program's start: no library
+ * but libc, no child to wait for beyond the one that hands the replay to init.
+ */
+#include "cli/command.h"
+#include "start/ahead.h"
+#include "start/early.h"
+#include "start/launch.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char help[] =
+    "Usage: coldboost run [-p PROFILE] [--] COMMAND [ARGUMENT]…\n"
+    "\n"
+    "Starts COMMAND with libcoldboost.so preloaded, and begins to read its recorded working\n"
+    "set before it is even loaded. The process becomes COMMAND: same process id, exit status,\n"
+    "signals, descriptors and terminal. Whatever cannot be done for it (it is static, set-uid or\n"
+    "32-bit, or the profile cannot be read), it starts all the same, and nothing is said unless\n"
+    "COLDBOOST_VERBOSE=1.\n"
+    "\n"
+    "  -p, --profile=PROFILE  a file made by 'coldboost record'; otherwise $COLDBOOST_PROFILE,\n"
+    "                         $LAMBDA_TASK_ROOT/coldboost.cbp, /opt/coldboost/profile.cbp;\n"
+    "                         with none of them only the objects that the loader maps are\n"
+    "                         looked at\n"
+    "  -h, --help             print this and exit\n"
+    "\n"
+    "Exit status: that of COMMAND; 127 if it is not found, 126 if it cannot be executed,\n"
+    "2 for a wrong command line.\n"
+    "\n"
+    "Environment (for COMMAND and its children too):\n";
+
+static int print_run_help(void)
+{
+    fputs(help, stdout);
+    for (size_t i = 0; i < option_count; i++)
+        printf("  COLDBOOST%-10s %s\n%22s default: %s\n", option_table[i].name,
+               option_table[i].help, "", option_table[i].standard);
+    return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILED;
+}
+
+/* Why the profile could not be used, and what helps, for an error of early_start(). */
+static const char *explain(int error)
+{
+    switch (error) {
+    case ENOEXEC:
+    case ENOTSUP:
+    case EMSGSIZE:
+    case EBADMSG:
+        return "not a profile of this version; record it again";
+    case ENOENT:
+        return "no such file; 'coldboost record' makes a profile";
+    case EINVAL:
+        return "not a regular file";
+    default:
+        return strerror(error);
+    }
+}
+
+static void begin_replay(const struct program *program, const char *profile,
+                         const struct options *options)
+{
+    char id[HANDOVER_BYTES];
+    int started = early_start(profile, program->executable, NULL, "run", options, environ, id);
+    if (started > 0)
+        setenv("COLDBOOST_STARTED", id, 1);
+    else if (started == 0 && options->verbose)
+        warn("%s knows nothing of %s; record it again with this command", profile,
+             program->executable);
+    else if (options->verbose)
+        warn("%s: %s", profile, explain(-started));
+}
+
+static void boost(const struct program *program, const char *named, const struct options *options)
+{
+    char *object = look_for_component("libcoldboost.so");
+    const char *wanted;
+    char *profile = look_for_profile(named, &wanted);
+    if (profile)
+        setenv("COLDBOOST_PROFILE", profile, 1);
+    else if (wanted && options->verbose)
+        warn("%s: %s", wanted, explain(errno));
+    if (program->obstacle && options->verbose)
+        warn("%s; it runs without libcoldboost.so", program->obstacle);
+    else if (!object && options->verbose)
+        warn("libcoldboost.so is not installed beside this program; the command runs without it");
+    if (object && !program->obstacle)
+        preload_object(object);
+    else
+        options_complain(options);
+    if (profile)
+        begin_replay(program, profile, options);
+}
+
+int command_run(int argc, char **argv)
+{
+    static const struct option long_options[] = {
+        {"profile", required_argument, NULL, 'p'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    const char *named = NULL;
+    for (int c; (c = getopt_long(argc, argv, "+p:h", long_options, NULL)) != -1;) {
+        if (c == 'h')
+            return print_run_help();
+        if (c != 'p')
+            fail_usage_hint("run");
+        named = optarg;
+    }
+    if (optind == argc)
+        fail_usage("run", "no command given");
+
+    struct options options;
+    options_read(environ, &options);
+    struct program program = find_program(argv[optind]);
+    if (options.enabled != SWITCH_OFF)
+        boost(&program, named, &options);
+    execute(&program, argv + optind);
+}
