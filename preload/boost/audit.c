@@ -68,10 +68,9 @@ static void leave_handover(char *const *envp, const char *handover)
     if (!variable)
         return;
     size_t bytes = note_bytes(*variable);
-    unsigned long memory = (unsigned long)sys_map(bytes, MAP_PRIVATE);
-    if (memory > -4096ul) /* -errno */
+    struct note *note = sys_map(bytes, MAP_PRIVATE);
+    if (!note)
         return;
-    struct note *note = (struct note *)memory;
     note->magic = NOTE_MAGIC;
     note->replaced = *variable;
     text_append(note->handover, sizeof note->handover, 0, handover);

@@ -257,11 +257,7 @@ static int calls_function(const struct object *object, void *name)
 {
     for (int i = 0; i < 2; i++)
         for (size_t j = 0; j < object->relocation_counts[i]; j++) {
-#if __SIZEOF_POINTER__ == 8
             size_t index = ELF64_R_SYM(object->relocations[i][j].r_info);
-#else
-            size_t index = ELF32_R_SYM(object->relocations[i][j].r_info);
-#endif
             if (index && index < object->symbol_count &&
                 text_is(object, object->symbols[index].st_name, name, SIZE_MAX))
                 return 1;

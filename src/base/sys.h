@@ -1,6 +1,6 @@
 /*
- * sys.h: the system calls that the library makes, typed. Each returns what the kernel returned:
- * a value or -errno; errno itself is never touched. All are async-signal-safe.
+ * sys.h: the system calls, typed. Each returns what the kernel returned: a value or -errno; errno
+ * itself is never touched. All are async-signal-safe, and may be called between vfork and exec.
  */
 #ifndef CB_SYS_H
 #define CB_SYS_H
@@ -10,12 +10,14 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/sysinfo.h>
 #include <time.h>
 
 #ifndef RWF_NOWAIT
@@ -62,9 +64,9 @@ static inline int sys_create(const char *path, int flags, unsigned mode)
                             0);
 }
 
-static inline void sys_close(int fd)
+static inline int sys_close(int fd)
 {
-    cb_syscall6(SYS_close, fd, 0, 0, 0, 0, 0);
+    return (int)cb_syscall6(SYS_close, fd, 0, 0, 0, 0, 0);
 }
 
 /* The file at fd if path is "", else the one at path; never follows a final symbolic link. */
@@ -101,22 +103,50 @@ static inline void sys_look_up(const char *path)
     cb_syscall6(SYS_statx, AT_FDCWD, (long)path, flags, 0x1, (long)&status, 0); /* STATX_TYPE */
 }
 
+#ifdef SYS_newfstatat /* the newest architectures have statx alone */
+/* The status as libc has it, of what a program means by the path: follows a final symbolic link. */
+static inline int sys_fstatat(int directory, const char *path, struct stat *status)
+{
+    return (int)cb_syscall6(SYS_newfstatat, directory, (long)path, (long)status, 0, 0, 0);
+}
+
+static inline int sys_fstat(int fd, struct stat *status)
+{
+    return (int)cb_syscall6(SYS_fstat, fd, (long)status, 0, 0, 0, 0);
+}
+#endif
+
+/* Whether executing the file gives capabilities to whoever does. */
+static inline bool sys_has_capabilities(int fd)
+{
+    return cb_syscall6(SYS_fgetxattr, fd, (long)"security.capability", 0, 0, 0, 0) > 0;
+}
+
+static inline long sys_read(int fd, void *buffer, size_t bytes)
+{
+    long n;
+    do
+        n = cb_syscall6(SYS_read, fd, (long)buffer, (long)bytes, 0, 0, 0);
+    while (n == -EINTR);
+    return n;
+}
+
 static inline long sys_pread(int fd, void *buffer, size_t bytes, uint64_t offset)
 {
-#if __SIZEOF_POINTER__ == 8
     return cb_syscall6(SYS_pread64, fd, (long)buffer, (long)bytes, (long)offset, 0, 0);
-#else
-    struct sys_io_vector vector = {buffer, bytes};
-    return cb_syscall6(SYS_preadv, fd, (long)&vector, 1, (long)offset, (long)(offset >> 32), 0);
-#endif
 }
 
 /* pread that answers -EAGAIN instead of waiting for storage (Linux 4.14). */
 static inline long sys_pread_nowait(int fd, void *buffer, size_t bytes, uint64_t offset)
 {
     struct sys_io_vector vector = {buffer, bytes};
-    return cb_syscall6(SYS_preadv2, fd, (long)&vector, 1, (long)offset, (long)(offset >> 32),
-                       RWF_NOWAIT);
+    return cb_syscall6(SYS_preadv2, fd, (long)&vector, 1, (long)offset, 0, RWF_NOWAIT);
+}
+
+/* The descriptor's position. */
+static inline int64_t sys_position(int fd)
+{
+    return cb_syscall6(SYS_lseek, fd, 0, 1 /* SEEK_CUR */, 0, 0, 0);
 }
 
 /*
@@ -125,23 +155,14 @@ static inline long sys_pread_nowait(int fd, void *buffer, size_t bytes, uint64_t
  */
 static inline long sys_readahead(int fd, uint64_t offset, size_t bytes)
 {
-#if __SIZEOF_POINTER__ == 8
     return cb_syscall6(SYS_readahead, fd, (long)offset, (long)bytes, 0, 0, 0);
-#else
-    (void)fd, (void)offset, (void)bytes;
-    return -ENOSYS;
-#endif
 }
 
 /* How [0, bytes) of a file, all of it if that is 0, will be read: POSIX_FADV_RANDOM keeps the
  * kernel from reading ahead, POSIX_FADV_WILLNEED starts to read. */
 static inline void sys_advise(int fd, size_t bytes, int advice)
 {
-#if __SIZEOF_POINTER__ == 8
     cb_syscall6(SYS_fadvise64, fd, 0, (long)bytes, advice, 0, 0);
-#else
-    (void)fd, (void)bytes, (void)advice;
-#endif
 }
 
 static inline long sys_write(int fd, const void *bytes, size_t size)
@@ -160,22 +181,44 @@ static inline long sys_getdents(int fd, void *buffer, size_t bytes)
     return cb_syscall6(SYS_getdents64, fd, (long)buffer, (long)bytes, 0, 0, 0);
 }
 
-/* Anonymous memory, zeroed; -errno if there is none. MAP_SHARED: RLIMIT_DATA does not count it.
- */
-static inline long sys_map(size_t bytes, int sharing)
+static inline long sys_getcwd(char *buffer, size_t bytes)
 {
-#ifdef SYS_mmap2
-    const long number = SYS_mmap2;
-#else
-    const long number = SYS_mmap;
-#endif
-    return cb_syscall6(number, 0, (long)bytes, PROT_READ | PROT_WRITE,
-                       sharing | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return cb_syscall6(SYS_getcwd, (long)buffer, (long)bytes, 0, 0, 0, 0);
 }
 
-static inline void sys_unmap(void *address, size_t bytes)
+static inline int sys_chdir(const char *path)
 {
-    cb_syscall6(SYS_munmap, (long)address, (long)bytes, 0, 0, 0, 0);
+    return (int)cb_syscall6(SYS_chdir, (long)path, 0, 0, 0, 0, 0);
+}
+
+/* One descriptor; waits without an end if timeout is NULL. 1: it is ready. */
+static inline long sys_poll(struct pollfd *descriptor, const struct timespec *timeout)
+{
+    return cb_syscall6(SYS_ppoll, (long)descriptor, 1, (long)timeout, 0, 0, 0);
+}
+
+/* The beginning of a file, to read and write; anonymous memory with MAP_ANONYMOUS and fd -1. NULL
+ * if that fails. */
+static inline void *sys_map_file(int fd, size_t bytes, int flags)
+{
+    long result = cb_syscall6(SYS_mmap, 0, (long)bytes, PROT_READ | PROT_WRITE, flags, fd, 0);
+    return result < 0 && result > -4096 ? NULL : (void *)result;
+}
+
+/* Anonymous memory, zeroed; NULL if there is none. MAP_SHARED: RLIMIT_DATA does not count it. */
+static inline void *sys_map(size_t bytes, int sharing)
+{
+    return sys_map_file(-1, bytes, sharing | MAP_ANONYMOUS | MAP_NORESERVE);
+}
+
+static inline int sys_unmap(void *address, size_t bytes)
+{
+    return (int)cb_syscall6(SYS_munmap, (long)address, (long)bytes, 0, 0, 0, 0);
+}
+
+static inline int sys_madvise(void *address, size_t bytes, int advice)
+{
+    return (int)cb_syscall6(SYS_madvise, (long)address, (long)bytes, advice, 0, 0, 0);
 }
 
 /* Closes first..last (Linux 5.9); with CLOSE_RANGE_UNSHARE in a table of the caller's own. */
@@ -184,11 +227,67 @@ static inline long sys_close_range(unsigned first, unsigned last, unsigned flags
     return cb_syscall6(SYS_close_range, first, last, flags, 0, 0, 0);
 }
 
+/* Gives the calling thread what it has shared so far: CLONE_FILES, a descriptor table. */
+static inline int sys_unshare(int flags)
+{
+    return (int)cb_syscall6(SYS_unshare, flags, 0, 0, 0, 0, 0);
+}
+
+static inline long sys_prctl(int option, unsigned long value)
+{
+    return cb_syscall6(SYS_prctl, option, (long)value, 0, 0, 0, 0);
+}
+
+/* Has the kernel ask this BPF program (struct sock_fprog) about each system call from now on. */
+static inline int sys_filter_calls(const void *program, unsigned flags)
+{
+    return (int)cb_syscall6(SYS_seccomp, 1 /* SECCOMP_SET_MODE_FILTER */, flags, (long)program, 0,
+                            0, 0);
+}
+
 /* Sets the calling thread's signal mask: 64 bits, one a signal; stores the old one in *old. */
 static inline int sys_signal_mask(const uint64_t *mask, uint64_t *old)
 {
     return (int)cb_syscall6(SYS_rt_sigprocmask, 2 /* SIG_SETMASK */, (long)mask, (long)old, 8, 0,
                             0);
+}
+
+static inline long sys_getpid(void)
+{
+    return cb_syscall6(SYS_getpid, 0, 0, 0, 0, 0, 0);
+}
+
+static inline long sys_gettid(void)
+{
+    return cb_syscall6(SYS_gettid, 0, 0, 0, 0, 0, 0);
+}
+
+static inline long sys_getppid(void)
+{
+    return cb_syscall6(SYS_getppid, 0, 0, 0, 0, 0, 0);
+}
+
+static inline long sys_geteuid(void)
+{
+    return cb_syscall6(SYS_geteuid, 0, 0, 0, 0, 0, 0);
+}
+
+/* Signal 0 only asks whether there is such a process. */
+static inline int sys_kill(long process, int signal)
+{
+    return (int)cb_syscall6(SYS_kill, process, signal, 0, 0, 0, 0);
+}
+
+/* A descriptor that can be read from when the process has ended (Linux 5.3). */
+static inline int sys_pidfd_open(long process)
+{
+    return (int)cb_syscall6(SYS_pidfd_open, process, 0, 0, 0, 0, 0);
+}
+
+/* Waits for the end of a child, be it one without an exit signal. */
+static inline void sys_reap(long process)
+{
+    cb_syscall6(SYS_wait4, process, 0, 0x40000000 /* __WALL */, 0, 0, 0);
 }
 
 /* Ends the calling process by the signal as if nobody handled it, if no other thread is left that
@@ -199,7 +298,7 @@ static inline void sys_die_of(int number)
     const uint64_t by_default[4] = {0}, none = 0; /* handler, flags, restorer, mask */
     uint64_t before;
     cb_syscall6(SYS_rt_sigaction, number, (long)by_default, 0, 8, 0, 0);
-    cb_syscall6(SYS_kill, cb_syscall6(SYS_getpid, 0, 0, 0, 0, 0, 0), number, 0, 0, 0, 0);
+    sys_kill(sys_getpid(), number);
     sys_signal_mask(&none, &before);
 }
 
@@ -213,9 +312,15 @@ static inline void sys_drop_signal(uint64_t mask)
 /* Sleeps until *word is no longer `value` (checked by the kernel) or somebody wakes it. */
 static inline void sys_wait_while(int *word, int value)
 {
-#ifdef SYS_futex
     cb_syscall6(SYS_futex, (long)word, 0 /* FUTEX_WAIT */, value, 0, 0, 0);
-#endif
+}
+
+/* Copies another process's memory, or what of one's own may not be there, in pieces: -EFAULT, or
+ * fewer bytes, where nothing is. */
+static inline long sys_read_memory(long process, const struct sys_io_vector *to,
+                                   const struct sys_io_vector *pieces, size_t count)
+{
+    return cb_syscall6(SYS_process_vm_readv, process, (long)to, 1, (long)pieces, (long)count, 0);
 }
 
 /* Becomes the program at `path`; returns only an error. */
@@ -229,15 +334,18 @@ static inline bool sys_may_execute(const char *path)
     return cb_syscall6(SYS_faccessat, AT_FDCWD, (long)path, 1 /* X_OK */, 0, 0, 0) == 0;
 }
 
+/* Ends the calling thread alone. */
+static inline _Noreturn void sys_exit_thread(void)
+{
+    for (;;)
+        cb_syscall6(SYS_exit, 0, 0, 0, 0, 0, 0);
+}
+
+/* Ends the calling process. */
 static inline _Noreturn void sys_exit(int status)
 {
     for (;;)
         cb_syscall6(SYS_exit_group, status, 0, 0, 0, 0, 0);
-}
-
-static inline long sys_getpid(void)
-{
-    return cb_syscall6(SYS_getpid, 0, 0, 0, 0, 0, 0);
 }
 
 static inline uint64_t sys_clock_ns(clockid_t clock)
@@ -250,6 +358,32 @@ static inline uint64_t sys_clock_ns(clockid_t clock)
 static inline uint64_t sys_monotonic_ns(void)
 {
     return sys_clock_ns(CLOCK_MONOTONIC);
+}
+
+/* How much memory the machine has, among other things. */
+static inline void sys_sysinfo(struct sysinfo *out)
+{
+    cb_syscall6(SYS_sysinfo, (long)out, 0, 0, 0, 0, 0);
+}
+
+static inline long sys_getrandom(void *out, size_t bytes, unsigned flags)
+{
+    return cb_syscall6(SYS_getrandom, (long)out, (long)bytes, flags, 0, 0, 0);
+}
+
+/* A signal ends it early: -EINTR. */
+static inline int sys_sleep_ns(long ns)
+{
+    struct timespec time = {.tv_nsec = ns};
+    return (int)cb_syscall6(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, (long)&time, 0, 0, 0);
+}
+
+/* The same, up to a time of sys_monotonic_ns(). */
+static inline int sys_sleep_until(uint64_t ns)
+{
+    struct timespec time = {(time_t)(ns / 1000000000u), (long)(ns % 1000000000u)};
+    return (int)cb_syscall6(SYS_clock_nanosleep, CLOCK_MONOTONIC, TIMER_ABSTIME, (long)&time, 0, 0,
+                            0);
 }
 
 /* who: RUSAGE_SELF or RUSAGE_THREAD. All zero where the kernel does not answer. */

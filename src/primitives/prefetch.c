@@ -8,11 +8,8 @@
  */
 #include "coldboost.h"
 
+#include "base/sys.h"
 #include "pause.h"
-#include "syscall.h"
-
-#include <errno.h>
-#include <stddef.h>
 
 #define LINE_BYTES 64u
 
@@ -44,13 +41,7 @@ void prefetch_critical_memory(const void *p, size_t n)
 }
 
 /* Kernel ABI; older headers lack it. */
-#define ADVICE_WILLNEED      3
 #define ADVICE_POPULATE_READ 22 /* Linux 5.14 */
-
-struct memory_span {
-    void *start;
-    size_t bytes;
-};
 
 /*
  * Faults the pages in through the kernel, which reads a byte of each: what the CPU would do, but an
@@ -59,19 +50,18 @@ struct memory_span {
 static long touch_pages(uintptr_t start, size_t bytes, size_t page_bytes)
 {
     enum { BATCH = 64 };
-    long self = cb_syscall6(SYS_getpid, 0, 0, 0, 0, 0, 0);
+    long self = sys_getpid();
     uint8_t sink[BATCH];
-    struct memory_span local = {sink, 0}, remote[BATCH];
+    struct sys_io_vector local = {sink, 0}, remote[BATCH];
     while (bytes) {
         size_t count = 0;
         for (; bytes && count < BATCH; count++) {
-            remote[count] = (struct memory_span){(void *)start, 1};
+            remote[count] = (struct sys_io_vector){(void *)start, 1};
             start += page_bytes;
             bytes -= bytes < page_bytes ? bytes : page_bytes;
         }
         local.bytes = count;
-        long got =
-            cb_syscall6(SYS_process_vm_readv, self, (long)&local, 1, (long)remote, (long)count, 0);
+        long got = sys_read_memory(self, &local, remote, count);
         if (got < 0)
             return got;
         if ((size_t)got < count)
@@ -91,11 +81,11 @@ int coldboost_page_in(const void *p, size_t n)
         return -ENOMEM;
     size_t bytes = (head + n + page_bytes - 1) & ~(page_bytes - 1);
 
-    long result = cb_syscall6(SYS_madvise, (long)start, (long)bytes, ADVICE_POPULATE_READ, 0, 0, 0);
+    int result = sys_madvise((void *)start, bytes, ADVICE_POPULATE_READ);
     if (result != -EINVAL)
-        return (int)result;
+        return result;
     /* Before 5.14, or start is not at a page of this machine. Start the reads, then wait for them.
      */
-    cb_syscall6(SYS_madvise, (long)start, (long)bytes, ADVICE_WILLNEED, 0, 0, 0);
+    sys_madvise((void *)start, bytes, MADV_WILLNEED);
     return (int)touch_pages(start, bytes, page_bytes);
 }

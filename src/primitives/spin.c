@@ -84,9 +84,8 @@ static void spin_by_counter(uint64_t ns, uint64_t hz)
 static void sleep_by_timer(uint64_t ns)
 {
     uint64_t now = sys_monotonic_ns(), end = ns > UINT64_MAX - now ? UINT64_MAX : now + ns;
-    struct timespec at = {(time_t)(end / SECOND_NS), (long)(end % SECOND_NS)};
     while (sys_monotonic_ns() < end)
-        if (cb_syscall6(SYS_clock_nanosleep, CLOCK_MONOTONIC, TIMER_ABSTIME, (long)&at, 0, 0, 0))
+        if (sys_sleep_until(end))
             cb_pause();
 }
 

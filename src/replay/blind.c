@@ -44,7 +44,7 @@ static uintptr_t ask_around(struct plan *plan, const struct object *object, uint
     if (!blind_window(object, address, &from, &to))
         return 0;
     if (plan->result.bytes + (to - from) <= plan->budget_bytes &&
-        cb_syscall6(SYS_madvise, (long)from, (long)(to - from), MADV_WILLNEED, 0, 0, 0) == 0) {
+        sys_madvise((void *)from, to - from, MADV_WILLNEED) == 0) {
         plan->result.bytes += to - from;
         plan->result.ranges++;
     }

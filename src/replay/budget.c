@@ -95,7 +95,7 @@ uint64_t budget_by_memory(uint64_t granted_bytes)
     uint64_t limit = UINT64_MAX;
     lower(&limit, granted_bytes);
     struct sysinfo info = {.totalram = 0};
-    cb_syscall6(SYS_sysinfo, (long)&info, 0, 0, 0, 0, 0);
+    sys_sysinfo(&info);
     lower(&limit, (uint64_t)info.totalram * info.mem_unit);
 
     read_text("/proc/meminfo", text);

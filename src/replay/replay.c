@@ -143,12 +143,11 @@ static void make_report(enum telemetry_state state, unsigned budget_hits)
 
 void replay_report_unfinished(void)
 {
-    const struct timespec pause = {0, LOOK_NS / 50};
     make_report(STATE_UNFINISHED, 0);
     /* A thread that is making it would end with the program, half way. */
     for (int i = 0;
          i < 100 && __atomic_load_n(&progress.report, __ATOMIC_ACQUIRE) == REPORT_BEING_MADE; i++)
-        cb_syscall6(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, (long)&pause, 0, 0, 0);
+        sys_sleep_ns(LOOK_NS / 50);
 }
 
 /* What the calling thread has read from storage, in bytes; 0 if nobody asks. */
@@ -224,7 +223,7 @@ static void run_worker(void *argument)
 {
     work(argument);
     count_storage_bytes(0);
-    cb_syscall6(SYS_exit, 0, 0, 0, 0, 0, 0);
+    sys_exit_thread();
 }
 
 static void run_scout(void *argument)
@@ -308,7 +307,7 @@ static void lead(struct replay *replay)
         return;
     }
     if (replay->mode == MODE_PROCESS) /* the program's folder may be unmounted or removed */
-        cb_syscall6(SYS_chdir, (long)"/", 0, 0, 0, 0, 0);
+        sys_chdir("/");
     progress.ranges_total = set->section->range_count;
     if (replay->mode != MODE_PROCESS) {
         mounts_read(&replay->mounts);
@@ -346,10 +345,10 @@ static bool leave_descriptor_table(bool keep_stderr)
     } else if (sys_close_range(0, ~0u, CLOSE_RANGE_UNSHARE) == 0) {
         return true;
     }
-    if (cb_syscall6(SYS_unshare, CLONE_FILES, 0, 0, 0, 0, 0) != 0)
+    if (sys_unshare(CLONE_FILES) != 0)
         return false;
     for (int fd = 0, closed = 0; fd < closed + 1024; fd++)
-        if ((fd != 2 || !keep_stderr) && cb_syscall6(SYS_close, fd, 0, 0, 0, 0, 0) == 0)
+        if ((fd != 2 || !keep_stderr) && sys_close(fd) == 0)
             closed = fd;
     return true;
 }
@@ -359,7 +358,7 @@ static _Noreturn void end_process(void)
 {
     replay_report_unfinished();
     if (__atomic_load_n(&progress.report, __ATOMIC_ACQUIRE) == REPORT_BEING_MADE)
-        cb_syscall6(SYS_exit, 0, 0, 0, 0, 0, 0);
+        sys_exit_thread();
     sys_exit(0);
 }
 
@@ -367,9 +366,10 @@ static _Noreturn void end_process(void)
  * before the program's parent hears of it. */
 static bool await_end(long program_id)
 {
-    long fd = cb_syscall6(SYS_pidfd_open, program_id, 0, 0, 0, 0, 0), n = 0;
-    struct pollfd program = {.fd = (int)fd, .events = POLLIN};
-    while (fd >= 0 && (n = cb_syscall6(SYS_ppoll, (long)&program, 1, 0, 0, 0, 0)) == -EINTR) {
+    int fd = sys_pidfd_open(program_id);
+    long n = 0;
+    struct pollfd program = {.fd = fd, .events = POLLIN};
+    while (fd >= 0 && (n = sys_poll(&program, NULL)) == -EINTR) {
     }
     return n == 1;
 }
@@ -378,11 +378,10 @@ static bool await_end(long program_id)
 static void run_watcher(void *argument)
 {
     long program_id = ((const struct replay *)argument)->program_id;
-    const struct timespec pause = {0, LOOK_NS};
     bool ended = await_end(program_id);
-    while (!ended && cb_syscall6(SYS_kill, program_id, 0, 0, 0, 0, 0) != -ESRCH)
-        if (cb_syscall6(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, (long)&pause, 0, 0, 0) != 0)
-            cb_syscall6(SYS_exit, 0, 0, 0, 0, 0, 0);
+    while (!ended && sys_kill(program_id, 0) != -ESRCH)
+        if (sys_sleep_ns(LOOK_NS) != 0)
+            sys_exit_thread();
     end_process();
 }
 
@@ -391,7 +390,7 @@ static void run_leader_thread(void *argument)
     struct replay *replay = argument;
     struct first_thread ended = {.exit_status = 0};
     if (leave_descriptor_table(replay->keep_stderr)) {
-        cb_syscall6(SYS_prctl, PR_SET_NAME, (long)"coldboost", 0, 0, 0, 0);
+        sys_prctl(PR_SET_NAME, (unsigned long)"coldboost");
         if (replay->mode == MODE_PROCESS)
             start_thread(replay, replay->most_workers, run_watcher);
         lead(replay);
@@ -410,7 +409,7 @@ static void run_leader_process(void *argument)
     struct replay *replay = argument;
     /* The first child only starts the second, which thereby belongs to init, not to the program. */
     long id = cb_clone(0, stacks(replay) + STACK_BYTES, NULL, run_leader_thread, replay);
-    cb_syscall6(SYS_exit_group, id < 0, 0, 0, 0, 0, 0);
+    sys_exit(id < 0);
 }
 
 static long start_leader(struct replay *replay)
@@ -425,7 +424,7 @@ static long start_leader(struct replay *replay)
          * A debugger would be told of a new thread by that, and gdb gives up: untraced. */
         id = cb_clone(CLONE_UNTRACED, stack_top, NULL, run_leader_process, replay);
         if (id > 0)
-            cb_syscall6(SYS_wait4, id, 0, 0x40000000 /* __WALL */, 0, 0, 0);
+            sys_reap(id);
     } else {
         id = clone_thread(0, stack_top, NULL, run_leader_thread, replay);
     }
@@ -476,10 +475,9 @@ static struct replay *make(const struct replay_request *request, enum option_mod
                    profile_bytes;
     /* A thread's memory stays while the program runs, which may be near its limit; two processes
      * must not share their stacks. */
-    long memory = sys_map(bytes, mode == MODE_THREAD ? MAP_SHARED : MAP_PRIVATE);
-    if (memory < 0 && memory > -4096)
+    struct replay *replay = sys_map(bytes, mode == MODE_THREAD ? MAP_SHARED : MAP_PRIVATE);
+    if (!replay)
         return NULL;
-    struct replay *replay = (struct replay *)memory;
     replay->mapped_bytes = bytes;
     replay->profile_capacity = profile_bytes;
     replay->mode = mode;

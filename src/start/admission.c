@@ -35,7 +35,7 @@ enum telemetry_arm holdout_draw(uint32_t percent)
 {
     uint32_t random = 0;
     if (percent > 0 && percent < 100 &&
-        cb_syscall6(SYS_getrandom, (long)&random, sizeof random, GRND_NONBLOCK_FLAG, 0, 0, 0) < 0)
+        sys_getrandom(&random, sizeof random, GRND_NONBLOCK_FLAG) < 0)
         return ARM_BOOSTED;
     return holdout_takes(percent, random) ? ARM_HOLDOUT : ARM_BOOSTED;
 }

@@ -58,7 +58,7 @@ bool adopter_reaps(void)
 {
     int is_subreaper = 0;
     char link[LINK_BYTES];
-    cb_syscall6(SYS_prctl, PR_GET_CHILD_SUBREAPER, (long)&is_subreaper, 0, 0, 0, 0);
+    sys_prctl(PR_GET_CHILD_SUBREAPER, (unsigned long)&is_subreaper);
     if (is_subreaper || sys_getpid() == 1)
         return false;
     return text_equal(read_link("/proc/self/ns/pid", link), machine_namespace) ||

@@ -168,7 +168,7 @@ static bool parent_is_in_lambda(void)
 {
     char path[32] = "/proc/", digits[12];
     size_t at = sizeof digits - 1;
-    long parent = cb_syscall6(SYS_getppid, 0, 0, 0, 0, 0, 0);
+    long parent = sys_getppid();
     digits[at] = '\0';
     do
         digits[--at] = (char)('0' + parent % 10);

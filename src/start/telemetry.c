@@ -35,7 +35,7 @@ static bool set_path(const char *target)
 {
     size_t length = 0;
     if (*target != '/') {
-        long n = cb_syscall6(SYS_getcwd, (long)telemetry.path, PATH_BYTES - 1, 0, 0, 0, 0);
+        long n = sys_getcwd(telemetry.path, PATH_BYTES - 1);
         if (n <= 1)
             return false;
         length = text_append(telemetry.path, PATH_BYTES, (size_t)n - 1, "/");
@@ -233,8 +233,7 @@ static void print_emf(const struct telemetry_record *record)
     struct pollfd reader = {.fd = 2, .events = POLLOUT};
     struct timespec now = {0, 0};
     if (line.length < sizeof line.text && /* or it has been cut */
-        cb_syscall6(SYS_ppoll, (long)&reader, 1, (long)&now, 0, 0, 0) == 1 &&
-        (reader.revents & POLLOUT))
+        sys_poll(&reader, &now) == 1 && (reader.revents & POLLOUT))
         write_quietly(2, line.text, line.length);
 }
 

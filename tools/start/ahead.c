@@ -216,15 +216,15 @@ char *const *ahead_extend(char *const *envp, const char *profile, const char *ob
     while (envp[count])
         count++;
     const size_t added = 3;
-    long memory = sys_map((count + added + 1) * sizeof *envp + text, MAP_PRIVATE);
-    if (memory < 0 && memory > -4096)
+    void *memory = sys_map((count + added + 1) * sizeof *envp + text, MAP_PRIVATE);
+    if (!memory)
         return NULL;
-    const char **extended = (const char **)memory; /* zeroed: it ends wherever it ends */
+    const char **extended = memory; /* zeroed: it ends wherever it ends */
     for (size_t i = 0; i < count; i++)
         extended[i] = envp[i];
     char *at = (char *)(extended + count + added + 1);
     at = set(extended, at, "COLDBOOST_PROFILE", profile, NULL);
     at = set(extended, at, "LD_PRELOAD", object, others);
     set(extended, at, "COLDBOOST_STARTED", id, NULL);
-    return (char *const *)memory;
+    return memory;
 }
