@@ -10,7 +10,7 @@
  */
 #include "recorder/recorder.h"
 
-#include "base/kernel.h"
+#include "base/sys.h"
 #include "interpose.h"
 #include "recorder/unwind.h"
 #include "trace/format.h"
@@ -92,7 +92,7 @@ static void scan_mappings(bool (*mapping)(struct page_scan *, const struct mappi
 /* Fills in the stack of this thread; false if it has to do without. */
 static bool take_stack(struct stack *stack)
 {
-    uint32_t thread = (uint32_t)cb_syscall6(SYS_gettid, 0, 0, 0, 0, 0, 0);
+    uint32_t thread = (uint32_t)sys_gettid();
     int place = (uint32_t)sys_getpid() == pid ? enter(thread) : -1;
     if (place < 0)
         return false;

@@ -4,11 +4,12 @@
  */
 #include "recorder/recorder.h"
 
-#include "base/kernel.h"
+#include "base/sys.h"
 
 #include <grp.h>
 #include <netdb.h>
 #include <pwd.h>
+#include <stdatomic.h>
 #include <time.h>
 
 static const char *const name_service[] = {"/var/run/nscd/socket", "/etc/nsswitch.conf", NULL};

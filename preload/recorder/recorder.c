@@ -9,8 +9,8 @@
  */
 #include "recorder/recorder.h"
 
-#include "base/kernel.h"
 #include "base/objects.h"
+#include "base/sys.h"
 #include "base/text.h"
 #include "replay/profile.h"
 #include "trace/format.h"
@@ -21,6 +21,7 @@
 #include <linux/limits.h>
 
 extern int __cxa_atexit(void (*run)(void *), void *argument, void *object) __attribute__((weak));
+extern unsigned long getauxval(unsigned long type) __attribute__((weak));
 extern const char *gnu_get_libc_version(void) __attribute__((weak));
 
 enum { RECENT = 256, MOST_WAITS = 5000 };
@@ -39,9 +40,9 @@ static uint64_t page_bytes = 4096;
 static void map_own_state(void)
 {
     size_t bytes = (sizeof *own + page_bytes - 1) / page_bytes * page_bytes;
-    own = kernel_mmap(bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+    own = sys_map(bytes, MAP_PRIVATE);
     if (own)
-        kernel_madvise(own, bytes, MADV_WIPEONFORK);
+        sys_madvise(own, bytes, MADV_WIPEONFORK);
 }
 
 static void attach(void)
@@ -136,7 +137,7 @@ static bool seen_lately(uint32_t file, uint64_t page)
 void record_read(int fd, int64_t offset, int64_t bytes)
 {
     struct stat status;
-    if (bytes <= 0 || offset < 0 || !process() || kernel_fstat(fd, &status) != 0 ||
+    if (bytes <= 0 || offset < 0 || !process() || sys_fstat(fd, &status) != 0 ||
         !S_ISREG(status.st_mode))
         return;
     uint64_t first = (uint64_t)offset / PROFILE_PAGE_BYTES;
@@ -152,7 +153,7 @@ void record_met(int fd)
 {
     struct stat status;
     uint32_t file = 0;
-    if (record_wants_stacks() && process() && kernel_fstat(fd, &status) == 0 &&
+    if (record_wants_stacks() && process() && sys_fstat(fd, &status) == 0 &&
         S_ISREG(status.st_mode))
         file = file_of_descriptor(fd, &status);
     if (file)
@@ -163,7 +164,7 @@ void record_read_here(int fd, int64_t bytes)
 {
     if (bytes <= 0 || !trace)
         return;
-    int64_t end = kernel_position(fd);
+    int64_t end = sys_position(fd);
     if (end >= bytes)
         record_read(fd, end - bytes, bytes);
 }
@@ -171,7 +172,7 @@ void record_read_here(int fd, int64_t bytes)
 void record_listed(int fd)
 {
     struct stat status;
-    if (!process() || kernel_fstat(fd, &status) != 0 || !S_ISDIR(status.st_mode))
+    if (!process() || sys_fstat(fd, &status) != 0 || !S_ISDIR(status.st_mode))
         return;
     uint32_t file = file_of_descriptor(fd, &status);
     if (file)
@@ -206,7 +207,7 @@ static bool has_no_storage(const char *path)
 bool record_may_look_at(int directory, const char *path)
 {
     struct stat status;
-    long error = cb_syscall6(SYS_newfstatat, directory, (long)path, (long)&status, 0, 0, 0);
+    long error = sys_fstatat(directory, path, &status);
     return error != -EFAULT && error != -ENAMETOOLONG && error != -EBADF;
 }
 
@@ -237,7 +238,8 @@ static void whole_file(const char *path, enum trace_how how)
     if (!process())
         return;
     look_up(AT_FDCWD, path, false, how == TRACE_LOADED ? how : TRACE_LOOKED_UP);
-    if (kernel_stat(path, &status) != 0 || !S_ISREG(status.st_mode) || status.st_size <= 0)
+    if (sys_fstatat(AT_FDCWD, path, &status) != 0 || !S_ISREG(status.st_mode) ||
+        status.st_size <= 0)
         return;
     int fd = sys_open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
@@ -289,7 +291,7 @@ static bool begin_scan(void)
         uint32_t idle = 0;
         if (atomic_compare_exchange_strong(&own->scanning, &idle, 1))
             return true;
-        kernel_sleep(1000000);
+        sys_sleep_ns(1000000);
     }
     return false;
 }
@@ -325,7 +327,7 @@ void record_ready(void)
     trace->finished = 1; /* here and now, not when the tool next looks */
     /* A sandbox may be frozen for good once the invocation that was asked for is answered. */
     for (int i = 0; !trace->written && i < MOST_WAITS; i++)
-        kernel_sleep(1000000);
+        sys_sleep_ns(1000000);
 }
 
 void record_end(void)
@@ -354,7 +356,7 @@ void record_hand_over(const char *path)
 static bool advise_random(struct page_scan *scan, const struct mapping *mapping)
 {
     (void)scan;
-    kernel_madvise((void *)mapping->start, mapping->end - mapping->start, MADV_RANDOM);
+    sys_madvise((void *)mapping->start, mapping->end - mapping->start, MADV_RANDOM);
     return false;
 }
 
@@ -414,7 +416,7 @@ __attribute__((constructor)) static void begin(int argc, char **argv, char **env
     record_remember_environment(environment, &trace_path);
     if (!trace_path)
         return;
-    page_bytes = kernel_page_bytes();
+    page_bytes = getauxval ? getauxval(6 /* AT_PAGESZ */) : 4096;
     map_own_state();
     trace = trace_map(trace_path);
     if (!process())

@@ -4,7 +4,7 @@
  *  1. Never change what the program does, prints or returns; errno stays as the real call left it.
  *     It is not even looked at: a child may run on a thread pointer that leads nowhere (Chromium's
  *     sandbox helper does), and there libc can set errno, but nobody can ask where it is.
- *  2. System calls only (kernel.h), and the next definition of the call that is being observed. No
+ *  2. System calls only (sys.h), and the next definition of the call that is being observed. No
  *     malloc, no stdio, no thread, no thread-local variable: all of this must work in a signal
  *     handler, between vfork and exec, and before libc is ready.
  *  3. Hold no lock across fork and no descriptor between calls.

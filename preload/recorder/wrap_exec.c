@@ -5,7 +5,7 @@
  */
 #include "recorder/recorder.h"
 
-#include "base/kernel.h"
+#include "base/sys.h"
 #include "base/text.h"
 #include "trace/format.h"
 
@@ -142,7 +142,7 @@ static bool find_program(const char *file, char *path, size_t room)
         if (length + 1 + length_of(file) < room) {
             char *end = append(path, at, length);
             append(append(end, "/", length > 0), file, length_of(file));
-            if (cb_syscall6(SYS_faccessat, AT_FDCWD, (long)path, X_OK, 0, 0, 0) == 0)
+            if (sys_may_execute(path))
                 return true;
         }
         at += length + (at[length] != '\0');
@@ -171,8 +171,7 @@ RECORD_API int execve(const char *path, char *const argv[], char *const envp[])
     record_end();
     record_hand_over(path);
     return next ? next(path, argv, environment)
-                : (int)record_result(
-                      cb_syscall6(SYS_execve, (long)path, (long)argv, (long)environment, 0, 0, 0));
+                : (int)record_result(sys_execute(path, argv, environment));
 }
 
 /* glibc has it since 2.34. */

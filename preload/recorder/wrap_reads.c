@@ -4,8 +4,8 @@
  */
 #include "recorder/recorder.h"
 
-#include "base/kernel.h"
 #include "base/objects.h"
+#include "base/sys.h"
 #include "trace/pages.h"
 
 #include <dirent.h>
@@ -15,6 +15,7 @@
 #include <sys/prctl.h>
 #include <sys/sendfile.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #pragma weak dlsym
@@ -159,7 +160,7 @@ static void mapped(void *address, size_t bytes, int flags, int fd)
     if (address == MAP_FAILED || flags & MAP_ANONYMOUS)
         return;
     if (record_wants_random_mappings())
-        kernel_madvise(address, bytes, MADV_RANDOM);
+        sys_madvise(address, bytes, MADV_RANDOM);
     record_met(fd);
 }
 
@@ -185,9 +186,7 @@ RECORD_API int munmap(void *address, size_t bytes)
     uintptr_t from = (uintptr_t)address;
     if (record_process() && pages_has_file(record_page_bytes(), from, from + bytes))
         record_pages(from, from + bytes);
-    return next ? next(address, bytes)
-                : (int)record_result(
-                      cb_syscall6(SYS_munmap, (long)address, (long)bytes, 0, 0, 0, 0));
+    return next ? next(address, bytes) : (int)record_result(sys_unmap(address, bytes));
 }
 
 /* The loader unmaps with its own munmap. */
@@ -232,8 +231,7 @@ RECORD_API int seccomp_load(void *filter)
 static _Noreturn void leave(int status)
 {
     record_end();
-    for (;;)
-        cb_syscall6(SYS_exit_group, status, 0, 0, 0, 0, 0);
+    sys_exit(status);
 }
 
 RECORD_API void _exit(int status)

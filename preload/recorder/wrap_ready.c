@@ -4,10 +4,11 @@
  */
 #include "recorder/recorder.h"
 
-#include "base/kernel.h"
+#include "base/sys.h"
 #include "trace/ready_request.h"
 
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 static void look(const void *bytes, size_t size)

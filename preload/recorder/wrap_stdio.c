@@ -5,9 +5,10 @@
  */
 #include "recorder/recorder.h"
 
-#include "base/kernel.h"
+#include "base/sys.h"
 #include "replay/profile.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 
 #pragma weak fileno
@@ -39,10 +40,10 @@ static void follow(FILE *file)
 {
     struct stat status;
     int fd = record_process() && file && fileno ? fileno(file) : -1;
-    if (fd < 0 || kernel_fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))
+    if (fd < 0 || sys_fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))
         return;
     record_met(fd);
-    int64_t start = kernel_position(fd);
+    int64_t start = sys_position(fd);
     size_t slot = ((uintptr_t)file >> 4) * 31;
     for (size_t i = 0; i < STREAMS; i++) {
         struct stream *stream = &streams[(slot + i) % STREAMS];
@@ -61,10 +62,10 @@ static void note(struct stream *stream, FILE *file)
 {
     struct stat status;
     int fd = record_process() ? fileno(file) : -1;
-    if (fd < 0 || kernel_fstat(fd, &status) != 0 || status.st_dev != stream->device ||
+    if (fd < 0 || sys_fstat(fd, &status) != 0 || status.st_dev != stream->device ||
         status.st_ino != stream->inode)
         return;
-    int64_t end = kernel_position(fd);
+    int64_t end = sys_position(fd);
     if (end > stream->start) {
         record_read(fd, stream->start, end - stream->start);
         stream->start = end;

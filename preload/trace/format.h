@@ -15,6 +15,7 @@
 #define CB_TRACE_H
 
 #include <assert.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 

@@ -4,7 +4,7 @@
  */
 #include "trace/image.h"
 
-#include "base/kernel.h"
+#include "base/sys.h"
 #include "base/text.h"
 
 #include <elf.h>
@@ -75,10 +75,10 @@ static bool is_own_program(int fd, const ElfW(Ehdr) * header)
 static bool gains_privileges(int fd)
 {
     struct stat status;
-    if (cb_syscall6(SYS_geteuid, 0, 0, 0, 0, 0, 0) == 0)
+    if (sys_geteuid() == 0)
         return false; /* root may watch anybody */
-    return kernel_fstat(fd, &status) != 0 || status.st_mode & (S_ISUID | S_ISGID) ||
-           cb_syscall6(SYS_fgetxattr, fd, (long)"security.capability", 0, 0, 0, 0) > 0;
+    return sys_fstat(fd, &status) != 0 || status.st_mode & (S_ISUID | S_ISGID) ||
+           sys_has_capabilities(fd);
 }
 
 /* Puts the interpreter on a script's first line into path. */

@@ -4,7 +4,7 @@
  */
 #include "trace/pages.h"
 
-#include "base/kernel.h"
+#include "base/sys.h"
 #include "replay/profile.h"
 
 /* The kernel's Documentation/admin-guide/mm/pagemap.rst. */
@@ -138,7 +138,7 @@ static int look_at_all(struct page_scan *scan, int maps, int pagemap, struct scr
 {
     uint32_t have = 0;
     for (;;) {
-        long n = kernel_read(maps, scratch->maps + have, MAPS_BYTES - have);
+        long n = sys_read(maps, scratch->maps + have, MAPS_BYTES - have);
         if (n <= 0)
             return (int)n;
         have = look_at_lines(scan, scratch->maps, have + (uint32_t)n, pagemap, scratch->entries);
@@ -155,8 +155,7 @@ int pages_scan(struct page_scan *scan)
     int pagemap = sys_open(scan->pagemap, O_RDONLY);
     int result = pagemap;
     if (pagemap >= 0) {
-        void *scratch = kernel_mmap(sizeof(struct scratch), PROT_READ | PROT_WRITE,
-                                    MAP_PRIVATE | MAP_ANONYMOUS, -1);
+        void *scratch = sys_map(sizeof(struct scratch), MAP_PRIVATE);
         result = scratch ? look_at_all(scan, maps, pagemap, scratch) : -ENOMEM;
         if (scratch)
             sys_unmap(scratch, sizeof(struct scratch));

@@ -4,7 +4,7 @@
  */
 #include "trace/watched.h"
 
-#include "base/kernel.h"
+#include "base/sys.h"
 
 #include <linux/audit.h>
 #include <linux/filter.h>
@@ -17,11 +17,6 @@ enum { WAIT_MS = 1000 };
 #define ANSWER_SHIFT 32
 #define TAKEN        (UINT64_C(1) << 30) /* somebody is about to answer */
 #define WATCHED      (UINT64_C(1) << 31)
-
-static long control(int option, unsigned long value)
-{
-    return cb_syscall6(SYS_prctl, option, (long)value, 0, 0, 0, 0);
-}
 
 /* One thread asks at a time. Who has been heard is more patient: the answer is on its way. */
 static uint64_t ask(struct trace_header *trace, uint32_t thread)
@@ -38,7 +33,7 @@ static uint64_t ask(struct trace_header *trace, uint32_t thread)
             atomic_compare_exchange_strong(&trace->asks, &now, 0);
             return now >> ANSWER_SHIFT;
         }
-        kernel_sleep(200000);
+        sys_sleep_ns(200000);
     }
     if (asked)
         trace->asks = 0;
@@ -65,18 +60,18 @@ static void pass_over_other_calls(void)
     struct sock_fprog program = {sizeof steps / sizeof *steps,
                                  (struct sock_filter *)(uintptr_t)steps};
     const unsigned flags = SECCOMP_FILTER_FLAG_SPEC_ALLOW; /* do not slow the program down */
-    long result = cb_syscall6(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, (long)&program, 0, 0, 0);
+    int result = sys_filter_calls(&program, flags);
     /* Without root it takes the promise to gain no privileges; nobody does who is being traced. */
-    if (result == -EACCES && control(PR_SET_NO_NEW_PRIVS, 1) == 0)
-        cb_syscall6(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, (long)&program, 0, 0, 0);
+    if (result == -EACCES && sys_prctl(PR_SET_NO_NEW_PRIVS, 1) == 0)
+        sys_filter_calls(&program, flags);
 }
 
 int watched_begin(struct trace_header *trace)
 {
-    uint32_t thread = (uint32_t)cb_syscall6(SYS_gettid, 0, 0, 0, 0, 0, 0);
-    control(PR_SET_PTRACER, PR_SET_PTRACER_ANY); /* the watcher is no ancestor: Yama */
+    uint32_t thread = (uint32_t)sys_gettid();
+    sys_prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY); /* the watcher is no ancestor: Yama */
     uint64_t answer = ask(trace, thread);
-    control(PR_SET_PTRACER, 0);
+    sys_prctl(PR_SET_PTRACER, 0);
     if (answer != WATCHED)
         return -(int)answer;
     if (trace->until_exit)

@@ -4,14 +4,8 @@
  */
 #include "trace/format.h"
 
-#include "base/kernel.h"
+#include "base/sys.h"
 #include "base/text.h"
-
-#include <fcntl.h>
-#include <stddef.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <time.h>
 
 /* Of the one trace that this process has mapped. */
 static uint64_t mapped_units;
@@ -20,15 +14,15 @@ struct trace_header *trace_map(const char *path)
 {
     /* A link of /proc/PID/fd, and the number may be another process's by now: open no device. */
     struct stat status;
-    if (kernel_stat(path, &status) != 0 || !S_ISREG(status.st_mode))
+    if (sys_fstatat(AT_FDCWD, path, &status) != 0 || !S_ISREG(status.st_mode))
         return NULL;
     int fd = sys_open(path, O_RDWR);
     if (fd < 0)
         return NULL;
-    size_t bytes = kernel_fstat(fd, &status) == 0 ? (size_t)status.st_size : 0;
+    size_t bytes = sys_fstat(fd, &status) == 0 ? (size_t)status.st_size : 0;
     struct trace_header *trace = NULL;
     if (bytes > sizeof *trace)
-        trace = kernel_mmap(bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd);
+        trace = sys_map_file(fd, bytes, MAP_SHARED);
     sys_close(fd);
     if (!trace)
         return NULL;
@@ -53,9 +47,7 @@ static bool lies_within(uint64_t first, uint64_t units)
 
 uint64_t trace_now(const struct trace_header *trace)
 {
-    struct timespec now;
-    kernel_clock(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec - trace->start_ns;
+    return sys_monotonic_ns() - trace->start_ns;
 }
 
 /* Returns the name of room for `bytes` bytes, 0 if there is none left. */
@@ -166,7 +158,7 @@ uint32_t trace_add_file(struct trace_header *trace, uint64_t device, uint64_t in
     file->key_inode = inode;
     copy_path(file->path, path, length);
     struct stat status;
-    if (kernel_stat(file->path, &status) == 0) {
+    if (sys_fstatat(AT_FDCWD, file->path, &status) == 0) {
         file->mode = status.st_mode;
         file->device = status.st_dev;
         file->inode = status.st_ino;

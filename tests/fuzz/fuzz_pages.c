@@ -6,7 +6,7 @@
  */
 #include "fuzz.h"
 
-#include "base/kernel.h"
+#include "base/sys.h"
 #include "trace/pages.h"
 
 enum { MAPS = 3, PAGEMAP, MOST_ANSWERS = 4 };
@@ -39,17 +39,16 @@ static long pretended_pread(int fd, void *buffer, size_t bytes, uint64_t offset)
     return answers++ < MOST_ANSWERS ? (long)bytes : -EPERM;
 }
 
-static void *pretended_mmap(size_t bytes, int protection, int flags, int fd)
+static void *pretended_map(size_t bytes, int sharing)
 {
-    (void)protection, (void)flags;
-    MUST(fd == -1);
+    MUST(sharing == MAP_PRIVATE);
     return malloc(bytes);
 }
 
 #define sys_open                 pretended_open
-#define kernel_read              pretended_read
+#define sys_read                 pretended_read
 #define sys_pread                pretended_pread
-#define kernel_mmap              pretended_mmap
+#define sys_map                  pretended_map
 #define sys_unmap(memory, bytes) free(memory)
 #define sys_close(fd)            MUST((fd) == MAPS || (fd) == PAGEMAP)
 #include "trace/pages.c"

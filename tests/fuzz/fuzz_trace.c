@@ -7,21 +7,22 @@
  */
 #include "fuzz.h"
 
-#include "base/kernel.h"
+#include "base/sys.h"
 #include "convert/stacks.h"
 #include "convert/symbols.h"
 #include "convert/trace_reader.h"
 #include "profile/identity.h"
 #include "profile/profile_write.h"
 
-static int pretended_stat(const char *path, struct stat *status)
+static int pretended_fstatat(int directory, const char *path, struct stat *status)
 {
+    MUST(directory == AT_FDCWD);
     memset(status, 0, sizeof *status);
     status->st_mode = S_IFREG;
     return hash_text(path) % 2 ? 0 : -ENOENT;
 }
 
-#define kernel_stat pretended_stat
+#define sys_fstatat pretended_fstatat
 #include "trace/writer.c"
 
 /* identity.c: as large a file as its path is lucky. */
