@@ -25,6 +25,7 @@
 #define TRACE_LEAST_BYTES (1u << 20)   /* what it does with where there are limits: 24,000 */
 #define TRACE_UNIT        32u
 #define TRACE_SLOTS       65536u
+#define TRACE_PAGE_BYTES  4096u /* the unit of ranges, as in a profile, whatever the machine's */
 #define TRACE_PIDS        1024u
 #define TRACE_PATH        4096u
 #define TRACE_STACK_DEPTH 16u /* calls of a stack that are of use */
@@ -95,7 +96,7 @@ struct trace_range {
     struct trace_record record;
     uint32_t process;
     uint32_t file;
-    uint32_t first_page; /* in units of PROFILE_PAGE_BYTES */
+    uint32_t first_page; /* in units of TRACE_PAGE_BYTES */
     uint32_t page_count;
     uint32_t how;
     uint64_t time_ns;
@@ -146,6 +147,15 @@ uint32_t trace_find_file(struct trace_header *trace, uint64_t device, uint64_t i
 /* Makes the file known, from its path; the status of that path is looked up here. */
 uint32_t trace_add_file(struct trace_header *trace, uint64_t device, uint64_t inode,
                         const char *path, uint32_t length);
+
+/* The file with the device and inode of an open descriptor, whose link in /proc names its path; 0
+ * if it has none. */
+struct stat;
+uint32_t trace_opened_file(struct trace_header *trace, const struct stat *status, const char *link);
+
+/* The file that is mapped there. */
+struct mapping;
+uint32_t trace_mapped_file(struct trace_header *trace, const struct mapping *mapping);
 
 /* A path that was looked up, whatever stands there: known by its name alone. Returns its file. */
 uint32_t trace_path(struct trace_header *trace, const char *path, uint32_t length);

@@ -105,8 +105,7 @@ bool image_makes_own_calls(const char *path)
         bool own = false, is_script = n > 2 && head[0] == '#' && head[1] == '!';
         if (n >= (long)sizeof header && bytes_equal(head, ELFMAG, SELFMAG)) {
             __builtin_memcpy(&header, head, sizeof header);
-            own = header.e_machine == HOST_MACHINE &&
-                  head[EI_CLASS] == (sizeof(void *) == 8 ? ELFCLASS64 : ELFCLASS32) &&
+            own = header.e_machine == HOST_MACHINE && head[EI_CLASS] == ELFCLASS64 &&
                   is_own_program(fd, &header) && !gains_privileges(fd);
         }
         sys_close(fd);

@@ -5,91 +5,34 @@
 #include "trace/pages.h"
 
 #include "base/sys.h"
-#include "replay/profile.h"
+#include "trace/format.h"
 
 /* The kernel's Documentation/admin-guide/mm/pagemap.rst. */
 #define PAGEMAP_PRESENT (UINT64_C(1) << 63)
 #define PAGEMAP_SWAPPED (UINT64_C(1) << 62)
 #define PAGEMAP_FILE    (UINT64_C(1) << 61)
 
-#define MAPS_BYTES      (32u << 10)
 #define PAGEMAP_ENTRIES (8u << 10)
 
 struct scratch {
+    struct page_scan *scan;
+    int pagemap;
     char maps[MAPS_BYTES];
     uint64_t entries[PAGEMAP_ENTRIES];
 };
 
-static uint64_t parse_number(const char **text, unsigned base)
+static void look_at_pages(const struct mapping *mapping, struct scratch *scratch)
 {
-    uint64_t value = 0;
-    for (;; (*text)++) {
-        char c = **text;
-        unsigned digit = c >= '0' && c <= '9'   ? (unsigned)(c - '0')
-                         : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a') + 10
-                                                : 99;
-        if (digit >= base)
-            return value;
-        value = value * base + digit;
-    }
-}
-
-static bool step_over(const char **text, char expected)
-{
-    if (**text != expected)
-        return false;
-    (*text)++;
-    return true;
-}
-
-/*
- * Parses "START-END PERM OFFSET MAJOR:MINOR INODE   PATH"; false unless the line, which a zero
- * ends, maps a file. The device number is packed as stat(2) has it.
- */
-static bool parse_line(const char *line, uint32_t length, struct mapping *out)
-{
-    const char *next = line;
-    out->start = parse_number(&next, 16);
-    if (!step_over(&next, '-'))
-        return false;
-    out->end = parse_number(&next, 16);
-    if (!step_over(&next, ' ') || line + length - next < 5)
-        return false;
-    out->executable = next[2] == 'x';
-    next += 4;
-    if (!step_over(&next, ' '))
-        return false;
-    out->offset = parse_number(&next, 16);
-    if (!step_over(&next, ' '))
-        return false;
-    uint64_t major = parse_number(&next, 16);
-    if (!step_over(&next, ':'))
-        return false;
-    uint64_t minor = parse_number(&next, 16);
-    if (!step_over(&next, ' '))
-        return false;
-    out->inode = parse_number(&next, 10);
-    while (*next == ' ')
-        next++;
-    if (!out->inode || *next != '/')
-        return false;
-    out->device = (minor & 0xff) | (major & 0xfff) << 8 | (minor & ~UINT64_C(0xff)) << 12 |
-                  (major & ~UINT64_C(0xfff)) << 32;
-    out->path = next;
-    out->path_length = (uint32_t)(line + length - next);
-    return true;
-}
-
-static void look_at(struct page_scan *scan, const struct mapping *mapping, int pagemap,
-                    uint64_t *entries)
-{
-    uint64_t shift = scan->page_bytes / PROFILE_PAGE_BYTES;
+    struct page_scan *scan = scratch->scan;
+    uint64_t *entries = scratch->entries;
+    uint64_t shift = scan->page_bytes / TRACE_PAGE_BYTES;
     uint64_t page = mapping->start / scan->page_bytes, end = mapping->end / scan->page_bytes;
     uint64_t file_page = mapping->offset / scan->page_bytes;
     uint64_t run = 0;
     while (page < end) {
         uint64_t want = end - page < PAGEMAP_ENTRIES ? end - page : PAGEMAP_ENTRIES;
-        long got = sys_pread(pagemap, entries, want * sizeof *entries, page * sizeof *entries);
+        long got =
+            sys_pread(scratch->pagemap, entries, want * sizeof *entries, page * sizeof *entries);
         if (got < (long)sizeof *entries)
             break;
         uint64_t n = (uint64_t)got / sizeof *entries;
@@ -108,43 +51,12 @@ static void look_at(struct page_scan *scan, const struct mapping *mapping, int p
         scan->run(scan, mapping, (file_page - run) * shift, run * shift);
 }
 
-static void look_at_line(struct page_scan *scan, const char *line, uint32_t length, int pagemap,
-                         uint64_t *entries)
+static void look_at_mapping(const struct mapping *mapping, void *context)
 {
-    struct mapping mapping;
-    if (parse_line(line, length, &mapping) && mapping.start < scan->to &&
-        mapping.end > scan->from && scan->mapping(scan, &mapping))
-        look_at(scan, &mapping, pagemap, entries);
-}
-
-/* Hands out the whole lines at the beginning of text and returns what is left of it. */
-static uint32_t look_at_lines(struct page_scan *scan, char *text, uint32_t length, int pagemap,
-                              uint64_t *entries)
-{
-    uint32_t line = 0;
-    for (uint32_t i = 0; i < length; i++) {
-        if (text[i] != '\n')
-            continue;
-        text[i] = '\0';
-        look_at_line(scan, text + line, i - line, pagemap, entries);
-        line = i + 1;
-    }
-    for (uint32_t i = line; i < length; i++)
-        text[i - line] = text[i];
-    return length - line;
-}
-
-static int look_at_all(struct page_scan *scan, int maps, int pagemap, struct scratch *scratch)
-{
-    uint32_t have = 0;
-    for (;;) {
-        long n = sys_read(maps, scratch->maps + have, MAPS_BYTES - have);
-        if (n <= 0)
-            return (int)n;
-        have = look_at_lines(scan, scratch->maps, have + (uint32_t)n, pagemap, scratch->entries);
-        if (have == MAPS_BYTES)
-            return -E2BIG; /* no line is this long */
-    }
+    struct scratch *scratch = context;
+    struct page_scan *scan = scratch->scan;
+    if (mapping->start < scan->to && mapping->end > scan->from && scan->mapping(scan, mapping))
+        look_at_pages(mapping, scratch);
 }
 
 int pages_scan(struct page_scan *scan)
@@ -155,10 +67,14 @@ int pages_scan(struct page_scan *scan)
     int pagemap = sys_open(scan->pagemap, O_RDONLY);
     int result = pagemap;
     if (pagemap >= 0) {
-        void *scratch = sys_map(sizeof(struct scratch), MAP_PRIVATE);
-        result = scratch ? look_at_all(scan, maps, pagemap, scratch) : -ENOMEM;
-        if (scratch)
-            sys_unmap(scratch, sizeof(struct scratch));
+        struct scratch *scratch = sys_map(sizeof *scratch, MAP_PRIVATE);
+        result = -ENOMEM;
+        if (scratch) {
+            scratch->scan = scan;
+            scratch->pagemap = pagemap;
+            result = maps_visit(maps, scratch->maps, look_at_mapping, scratch);
+            sys_unmap(scratch, sizeof *scratch);
+        }
         sys_close(pagemap);
     }
     sys_close(maps);

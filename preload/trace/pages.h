@@ -9,24 +9,14 @@
 #ifndef CB_PAGES_H
 #define CB_PAGES_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
-struct mapping {
-    uintptr_t start, end;
-    uint64_t offset;
-    uint64_t device, inode; /* as /proc/PID/maps has them */
-    bool executable;
-    const char *path;
-    uint32_t path_length;
-};
+#include "trace/maps.h"
 
 struct page_scan {
     const char *maps, *pagemap; /* "/proc/self/maps" and so on */
     uintptr_t from, to;         /* only mappings that touch these addresses */
     /* Called for each mapping of a file; false: do not look at its pages. */
     bool (*mapping)(struct page_scan *scan, const struct mapping *mapping);
-    /* Called for each run of touched pages, in units of PROFILE_PAGE_BYTES of the file. */
+    /* Called for each run of touched pages, in units of TRACE_PAGE_BYTES of the file. */
     void (*run)(struct page_scan *scan, const struct mapping *mapping, uint64_t first_page,
                 uint64_t page_count);
     uint64_t page_bytes; /* of this machine */

@@ -6,6 +6,7 @@
 
 #include "base/sys.h"
 #include "base/text.h"
+#include "trace/maps.h"
 
 /* Of the one trace that this process has mapped. */
 static uint64_t mapped_units;
@@ -166,6 +167,24 @@ uint32_t trace_add_file(struct trace_header *trace, uint64_t device, uint64_t in
     complete(&file->record);
     publish(trace, name, device, inode);
     return name;
+}
+
+uint32_t trace_opened_file(struct trace_header *trace, const struct stat *status, const char *link)
+{
+    char path[TRACE_PATH];
+    uint32_t file = trace_find_file(trace, status->st_dev, status->st_ino);
+    long length = file ? 0 : sys_readlink(link, path, sizeof path);
+    return length > 0 && path[0] == '/'
+               ? trace_add_file(trace, status->st_dev, status->st_ino, path, (uint32_t)length)
+               : file;
+}
+
+uint32_t trace_mapped_file(struct trace_header *trace, const struct mapping *mapping)
+{
+    uint32_t file = trace_find_file(trace, mapping->device, mapping->inode);
+    return file ? file
+                : trace_add_file(trace, mapping->device, mapping->inode, mapping->path,
+                                 mapping->path_length);
 }
 
 uint32_t trace_path(struct trace_header *trace, const char *path, uint32_t length)

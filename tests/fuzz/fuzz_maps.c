@@ -6,6 +6,7 @@
  */
 #include "fuzz.h"
 
+#include "base/sys.h"
 #include "cli/command.h"
 #include "inspect/inspect.h"
 
@@ -58,7 +59,9 @@ static ssize_t pretended_readlink(const char *path, char *link, size_t bytes)
 #define pread     pretended_pread
 #define readlink  pretended_readlink
 #define close(fd) ((void)(fd))
+#define sys_read  pretended_read
 #include "inspect/inspect_process.c"
+#include "trace/maps.c"
 
 static ElfW(Phdr) headers[2] = {{.p_type = PT_NOTE}, {.p_type = PT_LOAD, .p_vaddr = 0x1000}};
 

@@ -51,6 +51,7 @@ static void *pretended_map(size_t bytes, int sharing)
 #define sys_map                  pretended_map
 #define sys_unmap(memory, bytes) free(memory)
 #define sys_close(fd)            MUST((fd) == MAPS || (fd) == PAGEMAP)
+#include "trace/maps.c"
 #include "trace/pages.c"
 
 static bool see_mapping(struct page_scan *scan, const struct mapping *mapping)

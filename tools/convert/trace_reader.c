@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+static_assert(TRACE_PAGE_BYTES == PROFILE_PAGE_BYTES, "ranges become ranges as they are");
+
 enum { NONE = UINT32_MAX };
 
 /* Where a record of the trace went; indexed by unit. */

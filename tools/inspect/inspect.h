@@ -112,11 +112,4 @@ void print_inspection_json(const struct inspection *inspection);
 const char *library_cache_find(const char *bytes, size_t size, const char *name, uint16_t machine,
                                size_t n);
 
-/* A line of /proc/PID/maps that maps a file; the path points into the line, decoded in place. */
-struct process_mapping {
-    uint64_t begin, end, offset, inode;
-    char *path;
-};
-bool mapping_parse(char *line, struct process_mapping *out);
-
 #endif

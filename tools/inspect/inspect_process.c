@@ -3,6 +3,7 @@
  */
 #include "cli/command.h"
 #include "inspect/inspect.h"
+#include "trace/maps.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,37 +15,17 @@
 
 #define MAX_PROC_BYTES ((size_t)64 << 20)
 
-/* The kernel writes a newline in a path as \012, and nothing else so. */
-static void decode_newlines(char *path)
+static int open_proc(pid_t pid, const char *name)
 {
-    char *out = path;
-    for (const char *at = path; *at;) {
-        bool newline = strncmp(at, "\\012", 4) == 0;
-        *out++ = newline ? '\n' : *at;
-        at += newline ? 4 : 1;
-    }
-    *out = '\0';
-}
-
-bool mapping_parse(char *line, struct process_mapping *out)
-{
-    unsigned long long begin, end, offset, inode;
-    int path_at = 0;
-    if (sscanf(line, "%16llx-%16llx %*4s %16llx %*8[0-9a-f]:%*8[0-9a-f] %20llu %n", &begin, &end,
-               &offset, &inode, &path_at) != 4 ||
-        path_at == 0 || begin >= end || inode == 0 || line[path_at] != '/')
-        return false;
-    *out = (struct process_mapping){begin, end, offset, inode, line + path_at};
-    decode_newlines(out->path);
-    return true;
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%jd/%s", (intmax_t)pid, name);
+    return open(path, O_RDONLY | O_CLOEXEC);
 }
 
 /* A file of /proc whole, terminated, or NULL with errno: it has no size. */
 static char *read_proc(pid_t pid, const char *name, size_t *size)
 {
-    char *path = xasprintf("/proc/%jd/%s", (intmax_t)pid, name);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    free(path);
+    int fd = open_proc(pid, name);
     if (fd < 0)
         return NULL;
     size_t capacity = 1 << 16;
@@ -90,12 +71,13 @@ static uintptr_t base_of(const struct inspected_object *object, uint64_t begin)
     return 0;
 }
 
-static void add_mapped(struct inspection *inspection, const struct process_mapping *mapping)
+static void add_mapped(const struct mapping *mapping, void *context)
 {
+    struct inspection *inspection = context;
     struct inspected_object *program = inspection->objects[0];
     if (strcmp(mapping->path, program->path) == 0) {
         if (program->base == 0 && mapping->offset == 0)
-            program->base = base_of(program, mapping->begin);
+            program->base = base_of(program, mapping->start);
         return;
     }
     if (mapping->offset != 0 || is_known(inspection, mapping->path))
@@ -106,12 +88,12 @@ static void add_mapped(struct inspection *inspection, const struct process_mappi
     bool is_deleted = length > suffix && strcmp(mapping->path + length - suffix, deleted) == 0;
     char *path = is_deleted
                      ? xasprintf("/proc/%jd/map_files/%jx-%jx", (intmax_t)inspection->pid,
-                                 (uintmax_t)mapping->begin, (uintmax_t)mapping->end)
+                                 (uintmax_t)mapping->start, (uintmax_t)mapping->end)
                      : xasprintf("/proc/%jd/root%s", (intmax_t)inspection->pid, mapping->path);
     if (is_elf(path)) {
         struct inspected_object *object =
             inspect_object(inspection, path, mapping->path, mapping->path, NULL, "");
-        object->base = base_of(object, mapping->begin);
+        object->base = base_of(object, mapping->start);
         const char *name = strrchr(mapping->path, '/');
         if (strncmp(name, "/libcoldboost.so", strlen("/libcoldboost.so")) == 0)
             inspection->is_preloaded = true;
@@ -121,21 +103,14 @@ static void add_mapped(struct inspection *inspection, const struct process_mappi
 
 static void read_maps(struct inspection *inspection)
 {
-    size_t size;
-    char *text = read_proc(inspection->pid, "maps", &size);
-    if (!text)
+    int fd = open_proc(inspection->pid, "maps");
+    if (fd < 0)
         fail(EXIT_FAILED, "process %jd: cannot read its maps: %s; be its user or root",
              (intmax_t)inspection->pid, strerror(errno));
-    for (char *line = text; *line;) {
-        char *end = strchrnul(line, '\n');
-        char *next = *end ? end + 1 : end;
-        *end = '\0';
-        struct process_mapping mapping;
-        if (mapping_parse(line, &mapping))
-            add_mapped(inspection, &mapping);
-        line = next;
-    }
-    free(text);
+    char *buffer = xmalloc(MAPS_BYTES);
+    maps_visit(fd, buffer, add_mapped, inspection);
+    free(buffer);
+    close(fd);
 }
 
 static void read_preloads(struct inspection *inspection)
