@@ -8,17 +8,16 @@
  * killed at any time), and a child of fork whose parent was walking in another thread. Each of them
  * goes without a stack.
  */
-#include "recorder/recorder.h"
+#include "recorder/call_stacks.h"
 
 #include "base/sys.h"
 #include "interpose.h"
+#include "recorder/next.h"
+#include "recorder/state.h"
 #include "recorder/unwind.h"
-#include "trace/format.h"
-#include "trace/pages.h"
 
 #include <dlfcn.h>
 
-extern const char *gnu_get_libc_version(void) __attribute__((weak));
 #pragma weak dlerror
 #pragma weak dlsym
 
@@ -34,7 +33,6 @@ struct stack {
     struct trace_frame frames[FRAMES];
 };
 
-static struct trace_header *trace;
 static __typeof__(coldboost_walk_stack) *walk;
 static uint32_t pid; /* that may walk */
 static _Atomic uint32_t walking[THREADS];
@@ -65,10 +63,7 @@ static bool find_object(struct page_scan *scan, const struct mapping *mapping)
         if (address < mapping->start || address >= mapping->end)
             continue;
         if (!file)
-            file = trace_find_file(trace, mapping->device, mapping->inode);
-        if (!file)
-            file = trace_add_file(trace, mapping->device, mapping->inode, mapping->path,
-                                  mapping->path_length);
+            file = trace_mapped_file(record_trace(), mapping);
         stack->frames[i].file = file;
         stack->frames[i].offset = address - mapping->start + mapping->offset;
     }
@@ -78,15 +73,7 @@ static bool find_object(struct page_scan *scan, const struct mapping *mapping)
 static void scan_mappings(bool (*mapping)(struct page_scan *, const struct mapping *),
                           void *context)
 {
-    struct page_scan scan = {
-        .maps = "/proc/self/maps",
-        .pagemap = "/proc/self/pagemap",
-        .to = UINTPTR_MAX,
-        .mapping = mapping,
-        .page_bytes = record_page_bytes(),
-        .context = context,
-    };
-    pages_scan(&scan);
+    record_scan((struct page_scan){.mapping = mapping, .context = context});
 }
 
 /* Fills in the stack of this thread; false if it has to do without. */
@@ -114,14 +101,14 @@ void record_stack(uint32_t file)
 {
     struct stack stack;
     uint32_t process = record_process();
-    if (!walk || !process || trace_file_at(trace, file)->has_stack)
+    if (!walk || !process || trace_file_at(record_trace(), file)->has_stack)
         return;
     record_loaded();
     if (!take_stack(&stack))
         return;
     scan_mappings(find_object, &stack);
-    if (trace_claim_stack(trace, file))
-        trace_add_stack(trace, process, file, stack.frames, stack.count);
+    if (trace_claim_stack(record_trace(), file))
+        trace_add_stack(record_trace(), process, file, stack.frames, stack.count);
 }
 
 /* ---- objects: dlopen finds and maps them unseen, so who called it waits until they are there --
@@ -136,12 +123,9 @@ static bool blame_pending(struct page_scan *scan, const struct mapping *mapping)
     (void)scan;
     if (!mapping->executable)
         return false;
-    uint32_t file = trace_find_file(trace, mapping->device, mapping->inode);
-    if (!file)
-        file = trace_add_file(trace, mapping->device, mapping->inode, mapping->path,
-                              mapping->path_length);
-    if (file && trace_claim_stack(trace, file))
-        trace_add_stack(trace, record_process(), file, pending.frames, pending.count);
+    uint32_t file = trace_mapped_file(record_trace(), mapping);
+    if (file && trace_claim_stack(record_trace(), file))
+        trace_add_stack(record_trace(), record_process(), file, pending.frames, pending.count);
     return false;
 }
 
@@ -186,11 +170,6 @@ CB_INTERPOSE(dlopen, cb_dlopen_target, cb_dlopen_resolve);
 
 /* ---- beginning ------------------------------------------------------------------------------ */
 
-void record_stacks_begin(struct trace_header *of)
-{
-    trace = of;
-}
-
 void record_stacks_child(void)
 {
     for (int i = 0; i < THREADS; i++)
@@ -203,12 +182,9 @@ void record_stacks_child(void)
 static bool claim_mapping(struct page_scan *scan, const struct mapping *mapping)
 {
     (void)scan;
-    uint32_t file = trace_find_file(trace, mapping->device, mapping->inode);
-    if (!file)
-        file = trace_add_file(trace, mapping->device, mapping->inode, mapping->path,
-                              mapping->path_length);
+    uint32_t file = trace_mapped_file(record_trace(), mapping);
     if (file)
-        trace_claim_stack(trace, file);
+        trace_claim_stack(record_trace(), file);
     return false;
 }
 
@@ -216,6 +192,7 @@ static bool claim_mapping(struct page_scan *scan, const struct mapping *mapping)
 static void load_walker(void)
 {
     RECORD_NEXT(dlopen);
+    struct trace_header *trace = record_process() ? record_trace() : NULL;
     if (!trace || !trace->stacks[0] || !gnu_get_libc_version || !next)
         return;
     int saved = errno;

@@ -2,9 +2,8 @@
  * libc.c: files that libc opens by itself for a call of the program, with calls that cannot
  * be wrapped. One row a function; the files are those of glibc's documentation (nss, tzset).
  */
-#include "recorder/recorder.h"
-
-#include "base/sys.h"
+#include "recorder/next.h"
+#include "recorder/notes.h"
 
 #include <grp.h>
 #include <netdb.h>

@@ -1,122 +1,20 @@
 /*
- * wrap_exec.c: children and other programs. A program may hand on an environment of its own, so
- * the two variables that carry the recording are put back; and exec ends an image, so its pages are
- * noted before. Works between vfork and exec: memory comes from the stack.
+ * wrap_exec.c: children and other programs, which are to be recorded too. exec ends an image, so
+ * its pages are noted before. Works between vfork and exec: memory comes from the stack.
  */
-#include "recorder/recorder.h"
-
 #include "base/sys.h"
 #include "base/text.h"
-#include "trace/format.h"
+#include "recorder/carry.h"
+#include "recorder/lifetime.h"
+#include "recorder/next.h"
+#include "recorder/state.h"
+#include "trace/image.h"
+#include "trace/watched.h"
 
 #include <linux/limits.h>
 #include <spawn.h>
 #include <stdarg.h>
 #include <unistd.h>
-
-#define OBJECT  "libcoldboost-record.so"
-#define PRELOAD "LD_PRELOAD="
-
-/* Copies: a program may overwrite the memory of its environment with its title. */
-static char trace_entry[PATH_MAX];   /* TRACE_VARIABLE=path */
-static char preload_entry[PATH_MAX]; /* LD_PRELOAD=path of this object, nothing else */
-
-static size_t length_of(const char *text)
-{
-    size_t n = 0;
-    while (text[n])
-        n++;
-    return n;
-}
-
-/* The value of the entry if it is NAME=value; name ends in '='. */
-static const char *value_of(const char *entry, const char *name)
-{
-    for (; *name; name++, entry++)
-        if (*entry != *name)
-            return NULL;
-    return entry;
-}
-
-static const char *find_value(char *const *environment, const char *name)
-{
-    for (; environment && *environment; environment++) {
-        const char *value = value_of(*environment, name);
-        if (value)
-            return value;
-    }
-    return NULL;
-}
-
-/* Where this object stands in a list of preloaded objects; *length is that of its path. */
-static const char *find_object(const char *list, size_t *length)
-{
-    while (list && *list) {
-        size_t n = 0;
-        while (list[n] && list[n] != ':' && list[n] != ' ')
-            n++;
-        size_t tail = sizeof OBJECT - 1;
-        if (n >= tail && bytes_equal(list + n - tail, OBJECT, tail)) {
-            *length = n;
-            return list;
-        }
-        list += n + (list[n] != '\0');
-    }
-    return NULL;
-}
-
-static char *append(char *to, const char *text, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        *to++ = text[i];
-    *to = '\0';
-    return to;
-}
-
-void record_remember_environment(char *const *given, const char **trace_path)
-{
-    size_t length;
-    const char *path = find_value(given, TRACE_VARIABLE "=");
-    const char *object = find_object(find_value(given, PRELOAD), &length);
-    *trace_path = NULL;
-    if (!path || !object || length_of(path) + sizeof TRACE_VARIABLE + 1 > sizeof trace_entry ||
-        length + sizeof PRELOAD > sizeof preload_entry)
-        return;
-    char *next = append(trace_entry, TRACE_VARIABLE "=", sizeof TRACE_VARIABLE);
-    append(next, path, length_of(path));
-    append(append(preload_entry, PRELOAD, sizeof PRELOAD - 1), object, length);
-    *trace_path = next;
-}
-
-size_t record_environment_bytes(char *const *given)
-{
-    size_t length, count = 0;
-    const char *trace = find_value(given, TRACE_VARIABLE "=");
-    const char *preload = find_value(given, PRELOAD);
-    if (!trace_entry[0] || (trace && find_object(preload, &length)))
-        return 0;
-    while (given && given[count])
-        count++;
-    return (count + 3) * sizeof *given + length_of(preload_entry) + 1 +
-           (preload ? length_of(preload) : 0) + 1;
-}
-
-char **record_environment(char *const *given, void *room)
-{
-    const char *preload = find_value(given, PRELOAD);
-    char **out = room;
-    size_t count = 0;
-    for (; given && *given; given++)
-        if (!value_of(*given, PRELOAD) && !value_of(*given, TRACE_VARIABLE "="))
-            out[count++] = *given;
-    out[count++] = trace_entry;
-    out[count] = (char *)&out[count + 2];
-    char *end = append(out[count], preload_entry, length_of(preload_entry));
-    if (preload && *preload)
-        append(append(end, ":", 1), preload, length_of(preload));
-    out[count + 1] = NULL;
-    return out;
-}
 
 /* A macro, since the room must be on the caller's stack. */
 #define CARRY_ON(environment)                                                                      \
@@ -134,20 +32,26 @@ static char **own_environment(void)
 /* Where execvp() will find it; false if nowhere. */
 static bool find_program(const char *file, char *path, size_t room)
 {
-    const char *folders = find_value(own_environment(), "PATH=");
-    for (const char *at = folders ? folders : "/bin:/usr/bin"; *at;) {
+    const char *at = record_variable(own_environment(), "PATH=");
+    for (at = at ? at : "/bin:/usr/bin"; *at; at += *at != '\0') {
         size_t length = 0;
-        while (at[length] && at[length] != ':')
-            length++;
-        if (length + 1 + length_of(file) < room) {
-            char *end = append(path, at, length);
-            append(append(end, "/", length > 0), file, length_of(file));
-            if (sys_may_execute(path))
-                return true;
-        }
-        at += length + (at[length] != '\0');
+        for (; *at && *at != ':'; at++)
+            if (length + 1 < room)
+                path[length++] = *at;
+        if (length)
+            length = text_append(path, room, length, "/");
+        length = text_append(path, room, length, file);
+        if (length + 1 < room && sys_may_execute(path)) /* or it has been cut */
+            return true;
     }
     return false;
+}
+
+/* This thread is about to execute the program: has it watched from outside if it must be. */
+static void hand_over(const char *path)
+{
+    if (record_process() && path && image_makes_own_calls(path))
+        watched_begin(record_trace());
 }
 
 static void hand_over_found(const char *file)
@@ -157,7 +61,7 @@ static void hand_over_found(const char *file)
     while (*slash && *slash != '/')
         slash++;
     if (*slash || find_program(file, path, sizeof path))
-        record_hand_over(*slash ? file : path);
+        hand_over(*slash ? file : path);
 }
 
 /* ---- exec: between vfork and exec nobody may look for a next definition -----------------------
@@ -169,7 +73,7 @@ RECORD_API int execve(const char *path, char *const argv[], char *const envp[])
     char *const *environment = envp;
     CARRY_ON(environment);
     record_end();
-    record_hand_over(path);
+    hand_over(path);
     return next ? next(path, argv, environment)
                 : (int)record_result(sys_execute(path, argv, environment));
 }
@@ -285,6 +189,6 @@ RECORD_API pid_t fork(void)
     RECORD_NEXT(fork);
     pid_t pid = next ? next() : (pid_t)record_result(-ENOSYS);
     if (pid == 0)
-        record_attach_child();
+        record_child();
     return pid;
 }

@@ -1,9 +1,10 @@
 /*
  * wrap_lookups.c: the paths that a program looks up. On a cold start each costs reads of
  * directories and inodes, one after the other; a path that does not exist costs the same. What the
- * loader and libc look up by themselves is not seen here, but in recorder.c and libc.c.
+ * loader and libc look up by themselves is not seen here, but in notes.c and libc.c.
  */
-#include "recorder/recorder.h"
+#include "recorder/next.h"
+#include "recorder/notes.h"
 
 #include <fcntl.h>
 #include <stdarg.h>

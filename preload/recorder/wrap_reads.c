@@ -1,85 +1,27 @@
 /*
- * wrap_reads.c: the calls with which a program reads files and directories, maps and unmaps them,
- * and ends. Each wrapper calls the real one, notes what it did, and returns its result.
+ * wrap_reads.c: the calls with which a program reads files and directories, maps and unmaps them:
+ * one row a function. Each calls the real one, notes what it did, and returns its result.
  */
-#include "recorder/recorder.h"
-
-#include "base/objects.h"
 #include "base/sys.h"
+#include "recorder/call_stacks.h"
+#include "recorder/next.h"
+#include "recorder/notes.h"
+#include "recorder/state.h"
 #include "trace/pages.h"
 
 #include <dirent.h>
 #include <dlfcn.h>
-#include <stdarg.h>
-#include <stdlib.h>
-#include <sys/prctl.h>
 #include <sys/sendfile.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
-#pragma weak dlsym
 #pragma weak dirfd
 
 /* Found by name only: not every libc declares them. */
 ssize_t __read_chk(int fd, void *buffer, size_t bytes, size_t room);
 ssize_t __pread_chk(int fd, void *buffer, size_t bytes, off_t offset, size_t room);
 ssize_t __pread64_chk(int fd, void *buffer, size_t bytes, off64_t offset, size_t room);
-
-/* The entries of all wrappers, side by side; the linker says where. */
-extern struct record_next __start_record_next_entries[] __attribute__((visibility("hidden")));
-extern struct record_next __stop_record_next_entries[] __attribute__((visibility("hidden")));
-
-struct object_search {
-    struct record_next *first, *end;
-    bool behind; /* our own object has gone by */
-};
-
-static int search_object(const struct object *object, void *context)
-{
-    struct object_search *search = context;
-    uintptr_t here = (uintptr_t)record_next;
-    if (!search->behind) {
-        search->behind = here >= object->begin && here < object->end;
-        return 0;
-    }
-    for (struct record_next *of = search->first; of < search->end; of++)
-        if (!of->function)
-            of->function = object_function(object, of->name);
-    return 0;
-}
-
-/*
- * dlsym knows about versions; but before glibc 2.34 it is in a library that not every program has,
- * and it is not asked for what nobody has: it would remember that for the program's dlerror.
- */
-static void find(struct record_next *first, struct record_next *end)
-{
-    int saved = __errno_location ? *__errno_location() : 0;
-    struct object_search search = {first, end, false};
-    objects_visit(search_object, &search);
-    for (struct record_next *of = first; dlsym && of < end; of++) {
-        void *next = of->function ? dlsym(RTLD_NEXT, of->name) : NULL;
-        if (next)
-            of->function = next;
-    }
-    if (__errno_location)
-        *__errno_location() = saved;
-}
-
-void record_find_next(void)
-{
-    find(__start_record_next_entries, __stop_record_next_entries);
-}
-
-void *record_next(struct record_next *of)
-{
-    if (!of->function)
-        find(of, of + 1);
-    return of->function;
-}
-
-/* ---- reads: one row a function -------------------------------------------------------------- */
 
 /* Wraps a call that returns how many bytes it has read, and notes them as `note` says. */
 #define READ_CALL(name, parameters, arguments, note)                                               \
@@ -196,59 +138,4 @@ RECORD_API int dlclose(void *object)
     record_loaded();
     record_pages(0, UINTPTR_MAX);
     return next ? next(object) : -1;
-}
-
-/* ---- filters: they may kill a process for any call that its program does not make itself -------
- */
-
-RECORD_API int prctl(int option, ...)
-{
-    RECORD_NEXT(prctl);
-    va_list list;
-    va_start(list, option);
-    unsigned long arguments[4];
-    for (size_t i = 0; i < 4; i++)
-        arguments[i] = va_arg(list, unsigned long);
-    va_end(list);
-    if (option == PR_SET_SECCOMP)
-        record_stop();
-    return next ? next(option, arguments[0], arguments[1], arguments[2], arguments[3])
-                : (int)record_result(-ENOSYS);
-}
-
-/* Of libseccomp, which makes the system call itself. */
-int seccomp_load(void *filter);
-
-RECORD_API int seccomp_load(void *filter)
-{
-    RECORD_NEXT(seccomp_load);
-    record_stop();
-    return next ? next(filter) : -ENOSYS;
-}
-
-/* ---- ends ----------------------------------------------------------------------------------- */
-
-static _Noreturn void leave(int status)
-{
-    record_end();
-    sys_exit(status);
-}
-
-RECORD_API void _exit(int status)
-{
-    leave(status);
-}
-
-RECORD_API void _Exit(int status)
-{
-    leave(status);
-}
-
-RECORD_API void quick_exit(int status)
-{
-    RECORD_NEXT(quick_exit);
-    record_end();
-    if (next)
-        next(status);
-    leave(status);
 }

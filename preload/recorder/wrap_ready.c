@@ -2,19 +2,36 @@
  * wrap_ready.c: notices when a Lambda runtime asks for its first invocation, which ends its
  * start. Looks at the first bytes of what is sent; keeps and changes nothing.
  */
-#include "recorder/recorder.h"
-
 #include "base/sys.h"
+#include "recorder/lifetime.h"
+#include "recorder/next.h"
+#include "recorder/state.h"
 #include "trace/ready_request.h"
 
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
+enum { MOST_WAITS = 5000 };
+
+/* Whether somebody waits for the request. */
+static bool is_wanted(void)
+{
+    const struct trace_header *trace = record_process() ? record_trace() : NULL;
+    return trace && trace->until_ready && !trace->ready;
+}
+
 static void look(const void *bytes, size_t size)
 {
-    if (is_ready_request(bytes, size))
-        record_ready();
+    struct trace_header *trace = record_trace();
+    if (!is_ready_request(bytes, size))
+        return;
+    record_end();
+    trace->ready = 1;
+    trace->finished = 1; /* here and now, not when the tool next looks */
+    /* A sandbox may be frozen for good once the invocation that was asked for is answered. */
+    for (int i = 0; !trace->written && i < MOST_WAITS; i++)
+        sys_sleep_ns(1000000);
 }
 
 static void look_at_vector(const struct iovec *vector, size_t count, size_t sent)
@@ -29,7 +46,7 @@ static void look_at_vector(const struct iovec *vector, size_t count, size_t sent
     {                                                                                              \
         RECORD_NEXT(name);                                                                         \
         ssize_t n = next ? next arguments : record_result(-ENOSYS);                                \
-        if (n > 0 && record_wants_ready())                                                         \
+        if (n > 0 && is_wanted())                                                                  \
             look_at;                                                                               \
         return n;                                                                                  \
     }

@@ -22,7 +22,7 @@ FLOORS = {
     "src/start": ["src", "src/base", "src/primitives", "src/replay"],
     "preload/boost": ["src", "src/base", "src/primitives", "src/replay", "src/start"],
     "preload/trace": ["src/base"],
-    "preload/recorder": ["src/base", "src/replay", "preload/trace"],
+    "preload/recorder": ["src/base", "preload/trace"],
     "tools/cli": ["src/base"],
     "tools/profile": ["src", "src/base", "src/replay", "tools/cli"],
     "tools/start": ["src/base", "src/replay", "src/start", "tools/cli"],

@@ -1,0 +1,47 @@
+/*
+ * state.h: the recording that this process takes part in: its trace, its name there, and what has
+ * been noted lately.
+ */
+#ifndef CB_STATE_H
+#define CB_STATE_H
+
+#include "trace/format.h"
+#include "trace/pages.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Tells glibc, which has it, from musl. */
+extern const char *gnu_get_libc_version(void) __attribute__((weak));
+
+/* Takes part in the recording whose trace is at this path. False if there is none. */
+bool record_join(const char *trace_path);
+
+/* From now on nothing is recorded. */
+void record_leave(void);
+
+/* This process's name in the trace; 0: nothing is to be recorded. */
+uint32_t record_process(void);
+
+/* Not NULL where record_process() is not 0; it stays mapped. */
+struct trace_header *record_trace(void);
+
+/* Adds a range of this process's. */
+void record_range(uint32_t file, uint64_t first_page, uint64_t page_count, enum trace_how how);
+
+/* A program that reads byte by byte would fill the trace with one page. */
+bool record_seen_lately(uint32_t file, uint64_t page);
+
+/* Whether mappings must be MADV_RANDOM to keep readahead out. */
+bool record_wants_random_mappings(void);
+
+uint64_t record_page_bytes(void);
+
+/* Scans this process. The caller says between which addresses (to 0: all), and the functions. */
+void record_scan(struct page_scan scan);
+
+/* One scan that notes pages at a time: false if another does not end. */
+bool record_begin_scan(void);
+void record_end_scan(void);
+
+#endif
