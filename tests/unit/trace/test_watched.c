@@ -2,10 +2,10 @@
  * test_watched.c: which programs are watched from outside, how one asks for it, and what the
  * watcher reads in /proc.
  */
-#include "record/outside.h"
 #include "trace/image.h"
 #include "trace/ready_request.h"
 #include "trace/watched.h"
+#include "watch/outside_calls.h"
 
 #include <criterion/criterion.h>
 #include <elf.h>

@@ -3,11 +3,11 @@
  * the trace. It needs no privilege beyond being the same user, adds no thread to the program, and
  * stops nothing.
  */
-#include "record/sampler.h"
+#include "watch/sampler.h"
 
 #include "cli/command.h"
-#include "replay/profile.h"
 #include "trace/pages.h"
+#include "watch/seen_pages.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -16,21 +16,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The pages of one file that are in the trace already. */
-struct seen {
-    uint32_t file;
-    uint8_t *bits;
-    uint64_t pages; /* that bits has room for */
-};
-
 struct watched {
     pid_t pid;
     bool is_known; /* to be recorded, whether it maps the trace or not */
     char *executable;
     uint32_t process; /* the name of this image in the trace; 0: not watched (yet) */
     uint64_t last_ns;
-    struct seen *seen;
-    size_t seen_count, hint;
+    struct seen_pages seen; /* are in the trace already */
 };
 
 struct run {
@@ -55,21 +47,24 @@ struct sampler {
 
 static void forget_image(struct watched *watched)
 {
-    for (size_t i = 0; i < watched->seen_count; i++)
-        free(watched->seen[i].bits);
-    free(watched->seen);
+    seen_pages_free(&watched->seen);
     free(watched->executable);
-    watched->seen = NULL;
-    watched->seen_count = watched->hint = 0;
     watched->executable = NULL;
     watched->process = 0;
 }
 
-static void watch(struct sampler *sampler, pid_t pid, bool is_known)
+static struct watched *find_watched(struct sampler *sampler, pid_t pid)
 {
     for (size_t i = 0; i < sampler->watched_count; i++)
         if (sampler->watched[i].pid == pid)
-            return;
+            return &sampler->watched[i];
+    return NULL;
+}
+
+static void watch(struct sampler *sampler, pid_t pid, bool is_known)
+{
+    if (find_watched(sampler, pid))
+        return;
     size_t count = sampler->watched_count++;
     sampler->watched = xrealloc(sampler->watched, (count + 1) * sizeof *sampler->watched);
     sampler->watched[count] =
@@ -97,45 +92,15 @@ static bool find_trace(struct page_scan *scan, const struct mapping *mapping)
     return false;
 }
 
-/* Files come in the order of the look before: the search rarely takes more than a step. */
-static struct seen *find_seen(struct watched *watched, uint32_t file, uint64_t pages)
+static void add_run(void *context, uint32_t file, uint64_t first_page, uint64_t page_count)
 {
-    struct seen *found = NULL;
-    for (size_t i = 0; i < watched->seen_count && !found; i++) {
-        size_t at = (watched->hint + i) % watched->seen_count;
-        if (watched->seen[at].file == file) {
-            found = &watched->seen[at];
-            watched->hint = at;
-        }
-    }
-    if (!found) {
-        size_t count = watched->seen_count++;
-        watched->seen = xrealloc(watched->seen, (count + 1) * sizeof *watched->seen);
-        found = &watched->seen[count];
-        *found = (struct seen){.file = file};
-    }
-    if (found->pages < pages) {
-        uint64_t room = pages / 8 + 1;
-        uint8_t *bits = calloc(room, 1);
-        if (!bits)
-            fail(EXIT_FAILED, "out of memory (%ju bytes)", (uintmax_t)room);
-        if (found->bits)
-            memcpy(bits, found->bits, found->pages / 8);
-        free(found->bits);
-        found->bits = bits;
-        found->pages = room * 8;
-    }
-    return found;
-}
-
-static void add_run(struct sampler *sampler, uint64_t first_page, uint64_t page_count)
-{
+    struct sampler *sampler = context;
     if (sampler->run_count == sampler->run_room) {
         sampler->run_room = sampler->run_room ? 2 * sampler->run_room : 256;
         sampler->runs = xrealloc(sampler->runs, sampler->run_room * sizeof *sampler->runs);
     }
     sampler->runs[sampler->run_count++] =
-        (struct run){sampler->file, (uint32_t)first_page, (uint32_t)page_count};
+        (struct run){file, (uint32_t)first_page, (uint32_t)page_count};
 }
 
 static void note_run(struct page_scan *scan, const struct mapping *mapping, uint64_t first_page,
@@ -143,34 +108,17 @@ static void note_run(struct page_scan *scan, const struct mapping *mapping, uint
 {
     (void)mapping;
     struct sampler *sampler = scan->context;
-    if (first_page + page_count > UINT32_MAX)
-        return;
-    struct seen *seen = find_seen(sampler->current, sampler->file, first_page + page_count);
-    uint64_t run = 0, page;
-    for (page = first_page; page < first_page + page_count; page++) {
-        uint8_t bit = (uint8_t)(1u << page % 8);
-        if (!(seen->bits[page / 8] & bit)) {
-            seen->bits[page / 8] |= bit;
-            run++;
-        } else if (run) {
-            add_run(sampler, page - run, run);
-            run = 0;
-        }
-    }
-    if (run)
-        add_run(sampler, page - run, run);
+    if (first_page + page_count <= UINT32_MAX)
+        seen_pages_add(&sampler->current->seen, sampler->file, first_page, page_count, add_run,
+                       sampler);
 }
 
 static bool note_mapping(struct page_scan *scan, const struct mapping *mapping)
 {
     struct sampler *sampler = scan->context;
     struct trace_header *trace = sampler->trace;
-    uint32_t file = trace_find_file(trace, mapping->device, mapping->inode);
-    if (!file)
-        file = trace_add_file(trace, mapping->device, mapping->inode, mapping->path,
-                              mapping->path_length);
-    sampler->file = file;
-    if (!file || !S_ISREG(trace_file_at(trace, file)->mode))
+    sampler->file = trace_mapped_file(trace, mapping);
+    if (!sampler->file || !S_ISREG(trace_file_at(trace, sampler->file)->mode))
         return false;
     /* The loader, or the kernel, has read the header before it mapped anything. */
     if (mapping->executable)
@@ -270,14 +218,6 @@ void sampler_watch(struct sampler *sampler, pid_t pid)
     watch(sampler, pid, true);
 }
 
-static struct watched *find_watched(struct sampler *sampler, pid_t pid)
-{
-    for (size_t i = 0; i < sampler->watched_count; i++)
-        if (sampler->watched[i].pid == pid)
-            return &sampler->watched[i];
-    return NULL;
-}
-
 uint32_t sampler_image(struct sampler *sampler, pid_t pid)
 {
     char executable[PATH_MAX];
@@ -317,6 +257,12 @@ void sampler_look(struct sampler *sampler)
             forget_image(&sampler->watched[i]);
     }
     sampler->watched_count = kept;
+}
+
+uint64_t sampler_pause_ns(uint64_t cost_ns)
+{
+    const uint64_t epoch_ns = SAMPLER_EPOCH_US * 1000;
+    return cost_ns < epoch_ns / 4 ? epoch_ns - cost_ns : 3 * cost_ns;
 }
 
 void sampler_free(struct sampler *sampler)
