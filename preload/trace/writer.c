@@ -51,31 +51,32 @@ uint64_t trace_now(const struct trace_header *trace)
     return sys_monotonic_ns() - trace->start_ns;
 }
 
-/* Returns the name of room for `bytes` bytes, 0 if there is none left. */
-static uint32_t claim(struct trace_header *trace, uint64_t bytes, uint16_t *units)
-{
-    if (trace->finished)
-        return 0;
-    *units = (uint16_t)((bytes + TRACE_UNIT - 1) / TRACE_UNIT);
-    uint64_t first = trace->next_unit;
-    if (lies_within(first, *units))
-        first = atomic_fetch_add_explicit(&trace->next_unit, *units, memory_order_relaxed);
-    if (lies_within(first, *units))
-        return (uint32_t)first;
-    trace->lost++;
-    return 0;
-}
-
 static void *at(const struct trace_header *trace, uint32_t unit)
 {
     return (void *)((uintptr_t)trace + (uint64_t)unit * TRACE_UNIT);
 }
 
-/* The units stand first, so that a reader can step over a record that was never completed. */
-static void begin(struct trace_record *record, enum trace_kind kind, uint16_t units)
+/*
+ * Claims room for a record of `bytes` bytes; NULL if there is none left. The units stand first, so
+ * that a reader can step over a record that was never completed.
+ */
+static void *begin(struct trace_header *trace, enum trace_kind kind, uint64_t bytes, uint32_t *name)
 {
+    uint16_t units = (uint16_t)((bytes + TRACE_UNIT - 1) / TRACE_UNIT);
+    uint64_t first = trace->next_unit;
+    if (trace->finished)
+        return NULL;
+    if (lies_within(first, units))
+        first = atomic_fetch_add_explicit(&trace->next_unit, units, memory_order_relaxed);
+    if (!lies_within(first, units)) {
+        trace->lost++;
+        return NULL;
+    }
+    *name = (uint32_t)first;
+    struct trace_record *record = at(trace, *name);
     record->units = units;
     record->kind = (uint16_t)kind;
+    return record;
 }
 
 static void complete(struct trace_record *record)
@@ -94,12 +95,11 @@ static void copy_path(char *to, const char *from, uint32_t length)
 uint32_t trace_add_process(struct trace_header *trace, uint32_t pid, const char *path,
                            uint32_t length)
 {
-    uint16_t units;
-    uint32_t name = claim(trace, sizeof(struct trace_process) + length + 1, &units);
-    if (!name)
+    uint32_t name;
+    struct trace_process *process =
+        begin(trace, TRACE_PROCESS, sizeof *process + length + 1, &name);
+    if (!process)
         return 0;
-    struct trace_process *process = at(trace, name);
-    begin(&process->record, TRACE_PROCESS, units);
     process->pid = pid;
     process->time_ns = trace_now(trace);
     copy_path(process->path, path, length);
@@ -149,12 +149,10 @@ static void publish(struct trace_header *trace, uint32_t name, uint64_t device, 
 uint32_t trace_add_file(struct trace_header *trace, uint64_t device, uint64_t inode,
                         const char *path, uint32_t length)
 {
-    uint16_t units;
-    uint32_t name = claim(trace, sizeof(struct trace_file) + length + 1, &units);
-    if (!name)
+    uint32_t name;
+    struct trace_file *file = begin(trace, TRACE_FILE, sizeof *file + length + 1, &name);
+    if (!file)
         return 0;
-    struct trace_file *file = at(trace, name);
-    begin(&file->record, TRACE_FILE, units);
     file->key_device = device;
     file->key_inode = inode;
     copy_path(file->path, path, length);
@@ -198,12 +196,10 @@ uint32_t trace_path(struct trace_header *trace, const char *path, uint32_t lengt
 
 void trace_add_range(struct trace_header *trace, const struct trace_range *range)
 {
-    uint16_t units;
-    uint32_t name = claim(trace, sizeof *range, &units);
-    if (!name)
+    uint32_t name;
+    struct trace_range *out = begin(trace, TRACE_RANGE, sizeof *out, &name);
+    if (!out)
         return;
-    struct trace_range *out = at(trace, name);
-    begin(&out->record, TRACE_RANGE, units);
     out->process = range->process;
     out->file = range->file;
     out->first_page = range->first_page;
@@ -222,12 +218,11 @@ bool trace_claim_stack(struct trace_header *trace, uint32_t name)
 void trace_add_stack(struct trace_header *trace, uint32_t process, uint32_t file,
                      const struct trace_frame *frames, uint32_t count)
 {
-    uint16_t units;
-    uint32_t name = claim(trace, sizeof(struct trace_stack) + count * sizeof *frames, &units);
-    if (!name)
+    uint32_t name;
+    struct trace_stack *stack =
+        begin(trace, TRACE_STACK, sizeof *stack + count * sizeof *frames, &name);
+    if (!stack)
         return;
-    struct trace_stack *stack = at(trace, name);
-    begin(&stack->record, TRACE_STACK, units);
     stack->process = process;
     stack->file = file;
     stack->frame_count = count;
