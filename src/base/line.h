@@ -4,6 +4,8 @@
 #ifndef CB_REPORT_H
 #define CB_REPORT_H
 
+#include "base/text.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,13 +23,9 @@ static inline void report_text(struct report *report, const char *text)
 static inline void report_number(struct report *report, const char *label, uint64_t number)
 {
     char digits[21];
-    char *at = digits + sizeof digits - 1;
-    *at = '\0';
-    do
-        *--at = (char)('0' + number % 10);
-    while (number /= 10);
+    text_append_number(digits, sizeof digits, 0, number);
     report_text(report, label);
-    report_text(report, at);
+    report_text(report, digits);
 }
 
 #endif

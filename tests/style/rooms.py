@@ -1,4 +1,5 @@
-"""The house: a room includes only rooms below it, and no two files or structs share a name.
+"""The house: a room includes only rooms below it, parts of one go in no circle, and no two files or
+structs share a name.
 
 Usage: rooms.py SOURCE_ROOT
 
@@ -55,6 +56,10 @@ def room_of(path):
     return "/".join(path.split("/")[:2]) if path.count("/") > 1 else path.split("/")[0]
 
 
+def included(text):
+    return re.findall(r'^#include "([^"]+)"', text, re.M)
+
+
 def is_arch_header(name, texts):
     return any(path.startswith("src/arch/") and path.endswith(f"/{os.path.basename(name)}") for path in texts)
 
@@ -65,7 +70,7 @@ def upward_includes(texts):
         room = room_of(path)
         if room not in FLOORS:
             yield f"{path}: {room} is no room of tests/style/rooms.py"
-        for name in re.findall(r'^#include "([^"]+)"', text, re.M):
+        for name in included(text):
             if is_arch_header(name, texts) or name in GENERATED:
                 continue
             targets = [f"{top}/{name}" for top in ROOTS if f"{top}/{name}" in texts]
@@ -74,6 +79,26 @@ def upward_includes(texts):
             for target in targets:
                 if room_of(target) not in (room, *FLOORS.get(room, [])):
                     yield f"{path}: {room} includes {target}"
+
+
+def circles(texts):
+    """Parts that need each other, where a part is a .c and its .h."""
+    needs = collections.defaultdict(set)
+    for path, text in texts.items():
+        targets = (f"{top}/{name}" for top in ROOTS for name in included(text))
+        needs[path[:-2]].update(target[:-2] for target in targets if target in texts and target[:-2] != path[:-2])
+    done = set()
+
+    def follow(part, way):
+        if part in way:
+            yield f"a circle of includes: {' -> '.join([*way[way.index(part):], part])}"
+        elif part not in done:
+            for other in sorted(needs[part]):
+                yield from follow(other, [*way, part])
+            done.add(part)
+
+    for part in sorted(needs):
+        yield from follow(part, [])
 
 
 def twins(texts):
@@ -103,7 +128,7 @@ def main():
     for path in source_files(root):
         with open(os.path.join(root, path), encoding="utf-8") as source:
             texts[path] = source.read()
-    faults = [*upward_includes(texts), *twins(texts), *heaps(texts)]
+    faults = [*upward_includes(texts), *circles(texts), *twins(texts), *heaps(texts)]
     print("\n".join(faults))
     unused = [room for room in FLOORS if not any(room_of(path) == room for path in texts)]
     for room in unused:
