@@ -47,7 +47,7 @@ void record_read(int fd, int64_t offset, int64_t bytes)
 
 void record_read_here(int fd, int64_t bytes)
 {
-    if (bytes <= 0 || !record_process())
+    if (bytes <= 0 || !record_takes_part())
         return;
     int64_t end = sys_position(fd);
     if (end >= bytes)

@@ -41,6 +41,11 @@ void record_leave(void)
     left = true;
 }
 
+bool record_takes_part(void)
+{
+    return trace && !left;
+}
+
 static void attach(void)
 {
     char path[PATH_MAX];
@@ -54,7 +59,7 @@ static void attach(void)
 
 uint32_t record_process(void)
 {
-    if (!trace || !own || left || trace->finished)
+    if (!record_takes_part() || !own || trace->finished)
         return 0;
     if (!own->process)
         attach();
@@ -87,7 +92,7 @@ bool record_seen_lately(uint32_t file, uint64_t page)
 
 bool record_wants_random_mappings(void)
 {
-    return trace && !left && !trace->readahead_is_off;
+    return record_takes_part() && !trace->readahead_is_off;
 }
 
 uint64_t record_page_bytes(void)

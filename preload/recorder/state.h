@@ -20,7 +20,11 @@ bool record_join(const char *trace_path);
 /* From now on nothing is recorded. */
 void record_leave(void);
 
-/* This process's name in the trace; 0: nothing is to be recorded. */
+/* Whether it has joined and not left: asked where record_process() would begin too much. */
+bool record_takes_part(void);
+
+/* This process's name in the trace, which it gets by the first call; 0: nothing is to be recorded.
+ */
 uint32_t record_process(void);
 
 /* Not NULL where record_process() is not 0; it stays mapped. */

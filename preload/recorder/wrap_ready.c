@@ -17,8 +17,8 @@ enum { MOST_WAITS = 5000 };
 /* Whether somebody waits for the request. */
 static bool is_wanted(void)
 {
-    const struct trace_header *trace = record_process() ? record_trace() : NULL;
-    return trace && trace->until_ready && !trace->ready;
+    const struct trace_header *trace = record_trace();
+    return record_takes_part() && trace->until_ready && !trace->ready && !trace->finished;
 }
 
 static void look(const void *bytes, size_t size)
