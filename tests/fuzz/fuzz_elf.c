@@ -1,35 +1,37 @@
 /*
- * fuzz_elf.c: an ELF file from anybody, as coldboost inspect reads and prints it.
+ * fuzz_elf.c: an ELF file from anybody, as coldboost inspect reads and prints it, and as the
+ * symbols and the build-id of a recorded file are read. The file is one in memory: libelf wants a
+ * descriptor.
  */
 #include "fuzz.h"
 
+#include "elf/elf_file.h"
 #include "inspect/inspect.h"
 
-#include <sys/stat.h>
+#include <fcntl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
-static struct input elf_file;
+static int elf_fd = -1;
 
-static ssize_t pretended_pread(int fd, void *buffer, size_t bytes, off_t offset)
+static int pretended_open(const char *path, int flags)
 {
-    MUST(fd == 3 && offset >= 0);
-    size_t left = (size_t)offset < elf_file.left ? elf_file.left - (size_t)offset : 0;
-    size_t n = left < bytes ? left : bytes;
-    if (n)
-        memcpy(buffer, elf_file.at + offset, n);
-    return (ssize_t)n;
+    (void)path;
+    (void)flags;
+    return fcntl(elf_fd, F_DUPFD_CLOEXEC, 0);
 }
 
-static int pretended_fstat(int fd, struct stat *status)
-{
-    MUST(fd == 3);
-    *status = (struct stat){.st_mode = S_IFREG, .st_size = (off_t)elf_file.left};
-    return 0;
-}
+#define open pretended_open
+#include "convert/symbols.c"
+#undef open
 
-#define pread pretended_pread
-#define fstat pretended_fstat
-#include "inspect/inspect_elf.c"
+static void fill_file(const uint8_t *data, size_t size)
+{
+    if (elf_fd < 0)
+        elf_fd = memfd_create("elf", MFD_CLOEXEC);
+    MUST(ftruncate(elf_fd, (off_t)size) == 0);
+    MUST(pwrite(elf_fd, data, size, 0) == (ssize_t)size);
+}
 
 /* What is accepted must be in bounds: the printing and the plans believe it. */
 static void check_bounds(const struct elf_facts *facts)
@@ -81,13 +83,42 @@ static void print(const struct elf_facts *facts, const char *error)
     free(error_text);
 }
 
+static void find_build_id(const struct elf_facts *facts)
+{
+    unsigned char ident[EI_NIDENT];
+    Elf *elf = elf_file_open(elf_fd, ident);
+    size_t bytes;
+    uint64_t offset;
+    const uint8_t *found = elf ? elf_file_build_id(elf, &bytes, &offset) : NULL;
+    uint8_t byte = 0;
+    if (found)
+        MUST(bytes && pread(elf_fd, &byte, 1, (off_t)(offset + bytes - 1)) == 1 &&
+             byte == found[bytes - 1]);
+    if (facts->build_id_bytes)
+        MUST(found && facts->build_id[0] == *found);
+    elf_end(elf);
+}
+
+static void find_symbols(size_t size)
+{
+    struct symbols *symbols = symbols_new();
+    for (size_t offset = 0; offset < size; offset += size / 16 + 1) {
+        uint64_t address;
+        const char *name = symbols_find(symbols, "any", offset, &address);
+        MUST(strlen(name) < size);
+    }
+    symbols_free(symbols);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    elf_file = (struct input){data, size};
+    fill_file(data, size);
     struct elf_facts facts;
-    const char *error = elf_facts_read(3, &facts);
+    const char *error = elf_facts_read(elf_fd, &facts);
     if (!error)
         check_bounds(&facts);
+    find_build_id(&facts);
+    find_symbols(size);
     print(&facts, error);
     elf_facts_release(&facts);
     return 0;

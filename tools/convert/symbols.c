@@ -4,24 +4,25 @@
 #include "convert/symbols.h"
 
 #include "cli/command.h"
+#include "elf/elf_file.h"
 
 #include <fcntl.h>
-#include <gelf.h>
-#include <libelf.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+/* Of two names: millions of them may be as long as a file allows. */
+enum { COMPARED_BYTES = 256 };
+
 struct function {
     uint64_t address, end;
-    char *name;
+    const char *name; /* the object's */
     bool global;
 };
 
 struct symbol_object {
     char *path;
-    GElf_Phdr *loads;
-    size_t load_count;
+    Elf *elf;                   /* or NULL */
     struct function *functions; /* by address */
     size_t function_count, function_room;
 };
@@ -44,7 +45,7 @@ static void add_function(struct symbol_object *object, const GElf_Sym *symbol, c
     object->functions[object->function_count++] = (struct function){
         .address = symbol->st_value,
         .end = symbol->st_value + symbol->st_size,
-        .name = xstrdup(name),
+        .name = name,
         .global = GELF_ST_BIND(symbol->st_info) == STB_GLOBAL,
     };
 }
@@ -57,55 +58,45 @@ static int compare_functions(const void *a, const void *b)
         return x->address < y->address ? -1 : 1;
     if (x->global != y->global)
         return x->global ? 1 : -1;
-    return -strcmp(x->name, y->name);
+    return -strncmp(x->name, y->name, COMPARED_BYTES);
 }
 
-static void read_functions(Elf *elf, struct symbol_object *object, uint32_t wanted)
+/* A file has one table of each type. */
+static void read_functions(struct symbol_object *object, uint32_t wanted)
 {
-    for (Elf_Scn *section = NULL; (section = elf_nextscn(elf, section));) {
-        GElf_Shdr header;
-        Elf_Data *data;
-        if (!gelf_getshdr(section, &header) || header.sh_type != wanted || !header.sh_entsize ||
-            !(data = elf_getdata(section, NULL)))
-            continue;
-        for (uint64_t i = 0; i < header.sh_size / header.sh_entsize && i <= INT32_MAX; i++) {
-            GElf_Sym symbol;
-            if (gelf_getsym(data, (int)i, &symbol) && symbol.st_shndx != SHN_UNDEF)
-                add_function(object, &symbol, elf_strptr(elf, header.sh_link, symbol.st_name));
-        }
-    }
-}
-
-static void read_loads(Elf *elf, struct symbol_object *object)
-{
-    size_t count;
-    if (elf_getphdrnum(elf, &count) != 0)
+    Elf *elf = object->elf;
+    Elf_Scn *section = NULL;
+    GElf_Shdr header, strings;
+    GElf_Sym symbol;
+    do
+        section = elf_nextscn(elf, section);
+    while (gelf_getshdr(section, &header) && header.sh_type != wanted);
+    if (!section || !gelf_getshdr(elf_getscn(elf, header.sh_link), &strings))
         return;
-    object->loads = xmalloc(count * sizeof *object->loads);
-    for (size_t i = 0; i < count && i <= INT32_MAX; i++) {
-        GElf_Phdr *load = &object->loads[object->load_count];
-        if (gelf_getphdr(elf, (int)i, load) && load->p_type == PT_LOAD)
-            object->load_count++;
-    }
+    Elf_Data *table = elf_file_piece(elf, header.sh_offset, header.sh_size, ELF_T_SYM);
+    Elf_Data *names = elf_file_piece(elf, strings.sh_offset, strings.sh_size, ELF_T_BYTE);
+    for (int i = 0; gelf_getsym(table, i, &symbol); i++)
+        if (symbol.st_shndx != SHN_UNDEF)
+            add_function(object, &symbol, elf_file_text(names, symbol.st_name));
 }
 
 static void read_object(struct symbol_object *object)
 {
-    elf_version(EV_CURRENT);
+    unsigned char ident[EI_NIDENT];
     int fd = open(object->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
-    Elf *elf = fd < 0 ? NULL : elf_begin(fd, ELF_C_READ, NULL);
-    if (elf && elf_kind(elf) == ELF_K_ELF) {
-        read_loads(elf, object);
-        read_functions(elf, object, SHT_SYMTAB);
-        if (!object->function_count)
-            read_functions(elf, object, SHT_DYNSYM);
-        if (object->function_count)
-            qsort(object->functions, object->function_count, sizeof *object->functions,
-                  compare_functions);
-    }
-    elf_end(elf);
-    if (fd >= 0)
-        close(fd);
+    if (fd < 0)
+        return;
+    object->elf = elf_file_open(fd, ident);
+    read_functions(object, SHT_SYMTAB);
+    if (!object->function_count)
+        read_functions(object, SHT_DYNSYM);
+    if (object->function_count)
+        qsort(object->functions, object->function_count, sizeof *object->functions,
+              compare_functions);
+    GElf_Phdr header;
+    gelf_getphdr(object->elf, 0, &header); /* reads them all */
+    elf_cntl(object->elf, ELF_C_FDDONE);
+    close(fd);
 }
 
 static struct symbol_object *find_object(struct symbols *symbols, const char *path)
@@ -132,10 +123,8 @@ void symbols_free(struct symbols *symbols)
 {
     for (size_t i = 0; i < symbols->count; i++) {
         struct symbol_object *object = &symbols->objects[i];
-        for (size_t f = 0; f < object->function_count; f++)
-            free(object->functions[f].name);
         free(object->functions);
-        free(object->loads);
+        elf_end(object->elf);
         free(object->path);
     }
     free(symbols->objects);
@@ -148,12 +137,12 @@ const char *symbols_find(struct symbols *symbols, const char *path, uint64_t off
     const struct symbol_object *object = find_object(symbols, path);
     *address = offset;
     bool is_code = false;
-    for (size_t i = 0; i < object->load_count && !is_code; i++) {
-        const GElf_Phdr *load = &object->loads[i];
-        is_code = load->p_flags & PF_X && offset >= load->p_offset &&
-                  offset - load->p_offset < load->p_filesz;
+    GElf_Phdr load;
+    for (int i = 0; !is_code && gelf_getphdr(object->elf, i, &load); i++) {
+        is_code = load.p_type == PT_LOAD && load.p_flags & PF_X && offset >= load.p_offset &&
+                  offset - load.p_offset < load.p_filesz;
         if (is_code)
-            *address = offset - load->p_offset + load->p_vaddr;
+            *address = offset - load.p_offset + load.p_vaddr;
     }
     if (!is_code)
         return "";

@@ -15,10 +15,8 @@
 #include "cli/command.h"
 #include "inspect/inspect.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum {
     SURPLUS = 1664,             /* without auditors, since glibc 2.4 */
@@ -64,18 +62,14 @@ static bool has_tunables(const struct inspection *inspection)
 /* The first library in load order that defines it, as the loader looks it up. */
 static size_t find_definition(const struct inspection *inspection, const char *symbol)
 {
-    for (size_t i = 0; i < inspection->object_count; i++) {
-        struct inspected_object *object = inspection->objects[i];
-        if (object->error || !object->path || !tls_of(&object->elf))
-            continue;
-        int fd = open(object->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-        bool defines = fd >= 0 && elf_facts_defines_tls(fd, &object->elf, symbol);
-        if (fd >= 0)
-            close(fd);
-        if (defines)
-            return i;
+    size_t i = 0;
+    for (; i < inspection->object_count; i++) {
+        const struct elf_facts *elf = &inspection->objects[i]->elf;
+        for (size_t n = 0; n < elf->defined_tls_count && !inspection->objects[i]->error; n++)
+            if (strcmp(elf->defined_tls[n], symbol) == 0)
+                return i;
     }
-    return inspection->object_count;
+    return i;
 }
 
 static bool *find_fixed(const struct inspection *inspection)

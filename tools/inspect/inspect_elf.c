@@ -1,19 +1,18 @@
 /*
  * inspect_elf.c: reads the tables that a loader would use, piece by piece.
  *
- * With pread(), not libelf or a mapping: a file that shrinks must not kill us, and to inspect is
- * not to page in what is inspected. Believes nothing: every offset is compared with the file's
- * size, every count with a limit, and no chain is followed longer than its table could be.
+ * libelf (elf/elf_file.h) compares every piece with the file. What it hands out is believed no
+ * more than that: every count has a limit, and no chain is followed longer than its table could be.
  */
 #include "inspect/inspect_elf.h"
 
 #include "cli/command.h"
+#include "elf/elf_file.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #ifndef DT_RELR
 #define DT_RELRSZ 35
@@ -24,25 +23,27 @@
 #endif
 
 enum {
-    MAX_HEADERS = 512,
     MAX_SECTIONS = 8192,
+    MAX_DYNAMIC = 4096,
     MAX_NEEDED = 1024,
     MAX_INITIALISERS = 1 << 16,
-    MAX_CHAIN = 1 << 16, /* of a symbol's hash bucket */
+    MAX_CHAIN = 1 << 14,         /* of a symbol's hash bucket, bytes */
+    MAX_VERSION_BYTES = 1 << 16, /* of the table */
     MAX_VERSIONS = 1 << 14,
-    MAX_TEXT = 4096,
-    MAX_NOTES = 1 << 16,
-    MAX_WANTED_TLS = 256,
+    MAX_INTERPRETER = 4096,
+    MAX_TLS = 1024,
 };
-#define MAX_TABLE_BYTES ((uint64_t)64 << 20) /* of relocations */
+#define MAX_TABLE_BYTES ((uint64_t)64 << 20)
 #define MAX_SPAN_BYTES  ((uint64_t)16 << 30) /* of an object's addresses */
 #define PAGE            4096u
 
 struct reader {
-    int fd;
+    Elf *elf;
     struct elf_facts *facts;
-    ElfW(Dyn) * dynamic;
+    const ElfW(Dyn) * dynamic;
     size_t dynamic_count;
+    const Elf_Data *strings; /* of the dynamic section */
+    unsigned tls_lookups;
     uint64_t begin;      /* the lowest address */
     uint64_t page_count; /* up to the highest one */
     uint8_t *pages;      /* bit map of those that relocations write to */
@@ -51,12 +52,6 @@ struct reader {
 static bool lies_within(uint64_t offset, uint64_t bytes, uint64_t size)
 {
     return offset <= size && bytes <= size - offset;
-}
-
-static bool read_at(const struct reader *reader, uint64_t offset, void *out, size_t bytes)
-{
-    return lies_within(offset, bytes, reader->facts->size) &&
-           pread(reader->fd, out, bytes, (off_t)offset) == (ssize_t)bytes;
 }
 
 static const ElfW(Phdr) * segment_of(const struct elf_facts *facts, uint64_t address)
@@ -102,38 +97,24 @@ bool elf_facts_is_loader(const struct elf_facts *facts)
             has_prefix(facts->soname, "ld.so") || has_prefix(facts->soname, "libc.musl"));
 }
 
-/* As the loader sees it: what stands in the file at an address. */
-static bool read_address(const struct reader *reader, uint64_t address, void *out, size_t bytes)
+/* As the loader sees it: what stands in the file at an address, as far as the segment goes. */
+static Elf_Data *piece_at(const struct reader *reader, uint64_t address, uint64_t least,
+                          uint64_t most, Elf_Type type)
 {
     const ElfW(Phdr) *segment = segment_of(reader->facts, address);
-    return segment && bytes <= segment->p_filesz - (address - segment->p_vaddr) &&
-           read_at(reader, segment->p_offset + (address - segment->p_vaddr), out, bytes);
+    uint64_t at = segment ? address - segment->p_vaddr : 0;
+    uint64_t left = segment ? segment->p_filesz - at : 0;
+    left = left < most ? left : most;
+    return left && left >= least ? elf_file_piece(reader->elf, segment->p_offset + at, left, type)
+                                 : NULL;
 }
 
-/* A table in memory, to be freed; NULL if it is out of bounds. */
-static void *read_table(const struct reader *reader, uint64_t address, uint64_t bytes)
+/* NULL if it is empty or out of bounds. */
+static void *table_at(const struct reader *reader, uint64_t address, uint64_t bytes, Elf_Type type)
 {
-    if (bytes == 0 || bytes > MAX_TABLE_BYTES || bytes > reader->facts->size)
-        return NULL;
-    void *table = xmalloc(bytes);
-    if (read_address(reader, address, table, bytes))
-        return table;
-    free(table);
-    return NULL;
-}
-
-static char *read_text(const struct reader *reader, uint64_t offset, uint64_t limit)
-{
-    char text[MAX_TEXT];
-    uint64_t size = reader->facts->size;
-    if (offset >= size)
-        return NULL;
-    size_t bytes = limit < sizeof text ? (size_t)limit : sizeof text;
-    if (bytes > size - offset)
-        bytes = (size_t)(size - offset);
-    if (!read_at(reader, offset, text, bytes) || !memchr(text, '\0', bytes))
-        return NULL;
-    return xstrdup(text);
+    Elf_Data *piece =
+        bytes <= MAX_TABLE_BYTES ? piece_at(reader, address, bytes, bytes, type) : NULL;
+    return piece ? piece->d_buf : NULL;
 }
 
 static uint64_t dynamic_value(const struct reader *reader, int64_t tag)
@@ -144,14 +125,17 @@ static uint64_t dynamic_value(const struct reader *reader, int64_t tag)
     return 0;
 }
 
-/* From the dynamic string table. */
-static char *read_string(const struct reader *reader, uint64_t at)
+static void add_name(char ***names, size_t *count, const char *name)
 {
-    uint64_t bytes = dynamic_value(reader, DT_STRSZ);
-    uint64_t offset = elf_facts_offset(reader->facts, dynamic_value(reader, DT_STRTAB));
-    if (at >= bytes || offset == UINT64_MAX)
-        return NULL;
-    return read_text(reader, offset + at, bytes - at);
+    *names = (char **)xrealloc((void *)*names, (*count + 1) * sizeof(char *));
+    (*names)[(*count)++] = xstrdup(name);
+}
+
+static void free_names(char **names, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        free(names[i]);
+    free((void *)names);
 }
 
 /* ---- headers ----------------------------------------------------------------------------------*/
@@ -181,142 +165,107 @@ static const char *check_loaded(struct reader *reader)
     return NULL;
 }
 
-static const char *read_headers(struct reader *reader, ElfW(Ehdr) * header)
+static const char *read_headers(struct reader *reader, int fd)
 {
     struct elf_facts *facts = reader->facts;
     static const char cut[] = "is a truncated ELF file; copy or install it again";
-    unsigned char magic[EI_NIDENT];
-    if (!read_at(reader, 0, magic, sizeof magic) || memcmp(magic, ELFMAG, SELFMAG) != 0)
+    unsigned char ident[EI_NIDENT];
+    reader->elf = elf_file_open(fd, ident);
+    if (facts->size < sizeof ident || memcmp(ident, ELFMAG, SELFMAG) != 0)
         return "is not an ELF file";
-    const uint16_t one = 1;
-    bool little = *(const uint8_t *)&one == 1;
-    if (magic[EI_CLASS] != (sizeof(void *) == 8 ? ELFCLASS64 : ELFCLASS32))
-        return magic[EI_CLASS] == ELFCLASS32
+    if (ident[EI_CLASS] != ELFCLASS64)
+        return ident[EI_CLASS] == ELFCLASS32
                    ? "is a 32-bit program, and libcoldboost.so is 64-bit; use a 64-bit build of it"
                    : "is of another class than libcoldboost.so";
-    if (magic[EI_DATA] != (little ? ELFDATA2LSB : ELFDATA2MSB))
+    if (ident[EI_DATA] != (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? ELFDATA2LSB : ELFDATA2MSB))
         return "is of the other byte order; inspect it on its own machine";
-    if (!read_at(reader, 0, header, sizeof *header))
-        return cut;
+    if (!reader->elf)
+        return facts->size < sizeof(ElfW(Ehdr))
+                   ? cut
+                   : "is damaged: its header counts more than any program has; install it again";
+    const ElfW(Ehdr) *header = elf64_getehdr(reader->elf);
     facts->machine = header->e_machine;
     facts->type = header->e_type;
     if (header->e_type != ET_EXEC && header->e_type != ET_DYN)
         return "is neither an executable nor a shared library";
     if (header->e_phentsize != sizeof *facts->headers || header->e_phnum == 0 ||
-        header->e_phnum > MAX_HEADERS)
+        header->e_phnum > ELF_MAX_HEADERS)
         return "is damaged: no loader would take its program headers; install it again";
-    facts->headers = xmalloc(header->e_phnum * sizeof *facts->headers);
-    if (!read_at(reader, header->e_phoff, facts->headers, header->e_phnum * sizeof *facts->headers))
+    const ElfW(Phdr) *headers = elf64_getphdr(reader->elf);
+    if (!headers)
         return cut;
     facts->header_count = header->e_phnum;
+    facts->headers = xmalloc(facts->header_count * sizeof *headers);
+    memcpy(facts->headers, headers, facts->header_count * sizeof *headers);
     return check_loaded(reader);
 }
 
 /* Only debuggers and we need them: a damaged table is as good as none. */
-static void read_sections(struct reader *reader, const ElfW(Ehdr) * header)
+static void read_sections(struct reader *reader)
 {
     struct elf_facts *facts = reader->facts;
-    size_t count = header->e_shnum;
-    if (count == 0 || count > MAX_SECTIONS || header->e_shentsize != sizeof(ElfW(Shdr)) ||
-        header->e_shstrndx >= count)
+    const ElfW(Ehdr) *header = elf64_getehdr(reader->elf);
+    const ElfW(Shdr) *section = elf64_getshdr(elf_getscn(reader->elf, header->e_shstrndx));
+    if (!section || header->e_shnum > MAX_SECTIONS || header->e_shentsize != sizeof *section)
         return;
-    ElfW(Shdr) *headers = xmalloc(count * sizeof *headers);
-    if (read_at(reader, header->e_shoff, headers, count * sizeof *headers)) {
-        const ElfW(Shdr) *strings = &headers[header->e_shstrndx];
-        facts->sections = xmalloc(count * sizeof *facts->sections);
-        for (size_t i = 1; i < count; i++) {
-            bool has_bytes = headers[i].sh_type != SHT_NOBITS;
-            if (has_bytes && !lies_within(headers[i].sh_offset, headers[i].sh_size, facts->size))
-                continue;
-            struct elf_section *section = &facts->sections[facts->section_count++];
-            *section = (struct elf_section){.type = headers[i].sh_type,
-                                            .flags = headers[i].sh_flags,
-                                            .offset = headers[i].sh_offset,
-                                            .bytes = headers[i].sh_size};
-            uint64_t at = headers[i].sh_name;
-            char *name = at < strings->sh_size && strings->sh_offset < facts->size
-                             ? read_text(reader, strings->sh_offset + at, strings->sh_size - at)
-                             : NULL;
-            snprintf(section->name, sizeof section->name, "%s", name ? name : "?");
-            free(name);
-        }
-    }
-    free(headers);
-}
-
-static void read_notes(struct reader *reader, const ElfW(Phdr) * segment)
-{
-    struct elf_facts *facts = reader->facts;
-    uint64_t at = segment->p_offset, left = segment->p_filesz;
-    uint64_t align = segment->p_align == 8 ? 8 : 4;
-    if (left > MAX_NOTES || !lies_within(at, left, facts->size))
-        return;
-    ElfW(Nhdr) note;
-    while (left >= sizeof note && read_at(reader, at, &note, sizeof note)) {
-        uint64_t name = (note.n_namesz + align - 1) & ~(align - 1);
-        uint64_t bytes = sizeof note + name + ((note.n_descsz + align - 1) & ~(align - 1));
-        char owner[4];
-        if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == sizeof owner &&
-            read_at(reader, at + sizeof note, owner, sizeof owner) &&
-            memcmp(owner, "GNU", sizeof owner) == 0) {
-            size_t n = note.n_descsz < ELF_BUILD_ID_BYTES ? note.n_descsz : ELF_BUILD_ID_BYTES;
-            if (read_at(reader, at + sizeof note + name, facts->build_id, n))
-                facts->build_id_bytes = n;
-            return;
-        }
-        if (bytes > left)
-            return;
-        at += bytes;
-        left -= bytes;
+    const Elf_Data *names =
+        elf_file_piece(reader->elf, section->sh_offset, section->sh_size, ELF_T_BYTE);
+    facts->sections = xmalloc(header->e_shnum * sizeof *facts->sections);
+    for (size_t i = 1; i < header->e_shnum; i++) {
+        section = elf64_getshdr(elf_getscn(reader->elf, i));
+        if (section->sh_type != SHT_NOBITS &&
+            !lies_within(section->sh_offset, section->sh_size, facts->size))
+            continue;
+        const char *name = elf_file_text(names, section->sh_name);
+        struct elf_section *out = &facts->sections[facts->section_count++];
+        *out = (struct elf_section){.type = section->sh_type,
+                                    .flags = section->sh_flags,
+                                    .offset = section->sh_offset,
+                                    .bytes = section->sh_size};
+        snprintf(out->name, sizeof out->name, "%s", name ? name : "?");
     }
 }
 
 /* ---- the dynamic section ----------------------------------------------------------------------*/
 
-static const char *read_table_of_dynamic(struct reader *reader, const ElfW(Phdr) * segment)
-{
-    static const char damaged[] =
-        "is damaged: its dynamic section is out of bounds; install it again";
-    uint64_t bytes = segment->p_filesz;
-    if (bytes == 0 || bytes > MAX_TEXT * sizeof *reader->dynamic || bytes > reader->facts->size)
-        return damaged;
-    reader->dynamic = xmalloc(bytes);
-    if (!read_at(reader, segment->p_offset, reader->dynamic, bytes))
-        return damaged;
-    size_t count = bytes / sizeof *reader->dynamic;
-    while (reader->dynamic_count < count && reader->dynamic[reader->dynamic_count].d_tag != DT_NULL)
-        reader->dynamic_count++;
-    return NULL;
-}
-
 static const char *read_dynamic(struct reader *reader, const ElfW(Phdr) * segment)
 {
     struct elf_facts *facts = reader->facts;
-    const char *error = read_table_of_dynamic(reader, segment);
-    if (error)
-        return error;
+    uint64_t bytes = segment->p_filesz;
+    const Elf_Data *dynamic = bytes && bytes <= MAX_DYNAMIC * sizeof *reader->dynamic
+                                  ? elf_file_piece(reader->elf, segment->p_offset, bytes, ELF_T_DYN)
+                                  : NULL;
+    if (!dynamic)
+        return "is damaged: its dynamic section is out of bounds; install it again";
+    reader->dynamic = dynamic->d_buf;
+    while (reader->dynamic_count < bytes / sizeof *reader->dynamic &&
+           reader->dynamic[reader->dynamic_count].d_tag != DT_NULL)
+        reader->dynamic_count++;
     facts->is_dynamic = true;
-    uint64_t flags = dynamic_value(reader, DT_FLAGS_1);
+    uint64_t flags = dynamic_value(reader, DT_FLAGS_1), size = dynamic_value(reader, DT_STRSZ);
     facts->is_pie = (flags & DF_1_PIE) != 0;
     facts->no_default_folders = (flags & DF_1_NODEFLIB) != 0;
-    facts->needed = xmalloc(MAX_NEEDED * sizeof *facts->needed);
+    reader->strings = piece_at(reader, dynamic_value(reader, DT_STRTAB), 0,
+                               size < MAX_TABLE_BYTES ? size : MAX_TABLE_BYTES, ELF_T_BYTE);
     for (size_t i = 0; i < reader->dynamic_count; i++) {
         int64_t tag = reader->dynamic[i].d_tag;
         char **text = tag == DT_SONAME    ? &facts->soname
                       : tag == DT_RPATH   ? &facts->rpath
                       : tag == DT_RUNPATH ? &facts->runpath
-                      : tag == DT_NEEDED  ? &facts->needed[facts->needed_count]
                                           : NULL;
-        if (!text)
+        if (!text && tag != DT_NEEDED)
             continue;
         if (tag == DT_NEEDED && facts->needed_count == MAX_NEEDED - 1)
             return "needs more libraries than any loader would take; install it again";
-        if (tag != DT_NEEDED)
-            free(*text); /* named twice */
-        *text = read_string(reader, reader->dynamic[i].d_un.d_val);
-        if (!*text)
+        const char *name = elf_file_text(reader->strings, reader->dynamic[i].d_un.d_val);
+        if (!name)
             return "is damaged: a name is outside its string table; install it again";
-        facts->needed_count += tag == DT_NEEDED;
+        if (tag == DT_NEEDED) {
+            add_name(&facts->needed, &facts->needed_count, name);
+        } else {
+            free(*text); /* named twice */
+            *text = xstrdup(name);
+        }
     }
     return NULL;
 }
@@ -324,7 +273,7 @@ static const char *read_dynamic(struct reader *reader, const ElfW(Phdr) * segmen
 static void take_version(struct elf_facts *facts, const char *name)
 {
     unsigned major, minor;
-    if (sscanf(name, "GLIBC_%3u.%3u", &major, &minor) == 2 &&
+    if (name && sscanf(name, "GLIBC_%3u.%3u", &major, &minor) == 2 &&
         (major > facts->glibc_major ||
          (major == facts->glibc_major && minor > facts->glibc_minor))) {
         facts->glibc_major = major;
@@ -334,22 +283,19 @@ static void take_version(struct elf_facts *facts, const char *name)
 
 static void read_versions(struct reader *reader)
 {
-    uint64_t at = dynamic_value(reader, DT_VERNEED);
     uint64_t files = dynamic_value(reader, DT_VERNEEDNUM);
-    unsigned steps = 0;
-    for (uint64_t file = 0; file < files && steps++ < MAX_VERSIONS; file++) {
-        ElfW(Verneed) need;
-        if (!read_address(reader, at, &need, sizeof need))
-            return;
-        uint64_t entry = at + need.vn_aux;
+    Elf_Data *table = files ? piece_at(reader, dynamic_value(reader, DT_VERNEED), 0,
+                                       MAX_VERSION_BYTES, ELF_T_VNEED)
+                            : NULL;
+    GElf_Verneed need;
+    GElf_Vernaux version;
+    uint32_t at = 0, steps = 0;
+    while (files-- && steps++ < MAX_VERSIONS && gelf_getverneed(table, (int)at, &need)) {
+        uint32_t entry = at + need.vn_aux;
         for (unsigned i = 0; i < need.vn_cnt && steps++ < MAX_VERSIONS; i++) {
-            ElfW(Vernaux) version;
-            if (!read_address(reader, entry, &version, sizeof version))
+            if (!gelf_getvernaux(table, (int)entry, &version))
                 return;
-            char *name = read_string(reader, version.vna_name);
-            if (name)
-                take_version(reader->facts, name);
-            free(name);
+            take_version(reader->facts, elf_file_text(reader->strings, version.vna_name));
             if (version.vna_next == 0)
                 break;
             entry += version.vna_next;
@@ -360,113 +306,72 @@ static void read_versions(struct reader *reader)
     }
 }
 
-/* ---- exported functions: the hash tables of the System V ABI and of its GNU successor
- * ----------*/
-
-/* The types that count, as bits. */
-enum { FUNCTIONS = 1 << STT_FUNC | 1 << STT_GNU_IFUNC, THREAD_LOCAL = 1 << STT_TLS };
-
-static bool is_export(const struct reader *reader, uint32_t index, const char *name, unsigned types)
-{
-    ElfW(Sym) symbol;
-    if (!read_address(reader, dynamic_value(reader, DT_SYMTAB) + (uint64_t)index * sizeof symbol,
-                      &symbol, sizeof symbol))
-        return false;
-    unsigned type = symbol.st_info & 0xf, binding = symbol.st_info >> 4;
-    if (symbol.st_shndx == SHN_UNDEF || binding == STB_LOCAL || !(types >> type & 1))
-        return false;
-    char *found = read_string(reader, symbol.st_name);
-    bool equal = found && strcmp(found, name) == 0;
-    free(found);
-    return equal;
-}
-
-static bool exports_by_gnu_hash(const struct reader *reader, uint64_t table, const char *name,
-                                unsigned types)
-{
-    uint32_t hash = 5381, head[4], index;
-    for (const char *c = name; *c; c++)
-        hash = hash * 33 + (uint8_t)*c;
-    if (!read_address(reader, table, head, sizeof head) || head[0] == 0)
-        return false;
-    uint64_t buckets = table + sizeof head + (uint64_t)head[2] * sizeof(ElfW(Addr));
-    uint64_t chains = buckets + (uint64_t)head[0] * sizeof index;
-    if (!read_address(reader, buckets + hash % head[0] * sizeof index, &index, sizeof index) ||
-        index < head[1])
-        return false;
-    uint32_t chained;
-    for (unsigned steps = 0; steps < MAX_CHAIN; steps++, index++) {
-        if (!read_address(reader, chains + (uint64_t)(index - head[1]) * sizeof chained, &chained,
-                          sizeof chained))
-            return false;
-        if ((chained | 1) == (hash | 1) && is_export(reader, index, name, types))
-            return true;
-        if (chained & 1)
-            return false;
-    }
-    return false;
-}
-
-static bool exports_by_sysv_hash(const struct reader *reader, uint64_t table, const char *name,
-                                 unsigned types)
-{
-    uint32_t hash = 0, head[2], index;
-    for (const char *c = name; *c; c++) {
-        hash = (hash << 4) + (uint8_t)*c;
-        hash = (hash ^ (hash >> 24 & 0xf0)) & 0x0fffffff;
-    }
-    if (!read_address(reader, table, head, sizeof head) || head[0] == 0)
-        return false;
-    uint64_t at = table + sizeof head + hash % head[0] * sizeof index;
-    for (unsigned steps = 0; steps < MAX_CHAIN; steps++) {
-        if (!read_address(reader, at, &index, sizeof index) || index == 0)
-            return false;
-        if (is_export(reader, index, name, types))
-            return true;
-        at = table + sizeof head + ((uint64_t)head[0] + index) * sizeof index;
-    }
-    return false;
-}
-
-static bool exports(const struct reader *reader, const char *name, unsigned types)
+/* Up to the last symbol in the hash table: of the System V ABI, or of GNU, which has no count. */
+static uint64_t count_symbols(const struct reader *reader)
 {
     uint64_t gnu = dynamic_value(reader, DT_GNU_HASH);
-    return gnu ? exports_by_gnu_hash(reader, gnu, name, types)
-               : exports_by_sysv_hash(reader, dynamic_value(reader, DT_HASH), name, types);
+    uint64_t table = gnu ? gnu : dynamic_value(reader, DT_HASH);
+    const uint32_t *head = table_at(reader, table, 4 * sizeof *head, ELF_T_WORD);
+    if (!head || !gnu)
+        return head ? head[1] : 0;
+    uint64_t at = table + 4 * sizeof *head + (uint64_t)head[2] * sizeof(ElfW(Addr));
+    const uint32_t *buckets = table_at(reader, at, head[0] * sizeof *head, ELF_T_WORD);
+    uint32_t last = 0;
+    for (uint32_t i = 0; buckets && i < head[0]; i++)
+        last = buckets[i] > last ? buckets[i] : last;
+    if (last < head[1])
+        return 0;
+    at += ((uint64_t)head[0] + last - head[1]) * sizeof *head;
+    const Elf_Data *chain = piece_at(reader, at, sizeof *head, MAX_CHAIN, ELF_T_WORD);
+    const uint32_t *link = chain ? chain->d_buf : NULL;
+    uint32_t more = 0;
+    while (link && more < chain->d_size / sizeof *link && !(link[more] & 1))
+        more++;
+    return (uint64_t)last + more + 1;
 }
 
-/* ---- thread-local data at a fixed place -------------------------------------------------------*/
-
-static void want_tls(struct elf_facts *facts, char *name)
+static void read_exports(struct reader *reader)
 {
-    for (size_t i = 0; i < facts->wanted_tls_count && name; i++)
-        if (strcmp(facts->wanted_tls[i], name) == 0) {
-            free(name);
-            return;
+    struct elf_facts *facts = reader->facts;
+    uint64_t count = count_symbols(reader);
+    const ElfW(Sym) *symbols =
+        table_at(reader, dynamic_value(reader, DT_SYMTAB), count * sizeof *symbols, ELF_T_SYM);
+    for (uint64_t i = 0; symbols && i < count; i++) {
+        const ElfW(Sym) *symbol = &symbols[i];
+        unsigned type = symbol->st_info & 0xf, binding = symbol->st_info >> 4;
+        if (symbol->st_shndx == SHN_UNDEF || binding == STB_LOCAL ||
+            (type != STT_FUNC && type != STT_GNU_IFUNC && type != STT_TLS))
+            continue;
+        const char *name = elf_file_text(reader->strings, symbol->st_name);
+        if (!name)
+            continue;
+        if (type != STT_TLS) {
+            facts->has_crc32 |= strcmp(name, "crc32") == 0;
+            facts->is_zlib |= strcmp(name, "zlibVersion") == 0;
+        } else if (facts->defined_tls_count < MAX_TLS) {
+            add_name(&facts->defined_tls, &facts->defined_tls_count, name);
         }
-    if (!name || facts->wanted_tls_count == MAX_WANTED_TLS) {
-        free(name);
-        return;
     }
-    facts->wanted_tls = (char **)xrealloc((void *)facts->wanted_tls,
-                                          (facts->wanted_tls_count + 1) * sizeof(char *));
-    facts->wanted_tls[facts->wanted_tls_count++] = name;
-}
-
-/* A relocation to the distance from the thread pointer, of the symbol in the table's place. */
-static void note_static_tls(const struct reader *reader, uint64_t index)
-{
-    ElfW(Sym) symbol = {.st_shndx = SHN_UNDEF};
-    if (index == 0 ||
-        !read_address(reader, dynamic_value(reader, DT_SYMTAB) + index * sizeof symbol, &symbol,
-                      sizeof symbol) ||
-        symbol.st_shndx != SHN_UNDEF)
-        reader->facts->wants_static_tls = true;
-    else
-        want_tls(reader->facts, read_string(reader, symbol.st_name));
 }
 
 /* ---- relocations and initialisers -------------------------------------------------------------*/
+
+/* A relocation to the distance from the thread pointer, of the symbol in the table's place. */
+static void note_static_tls(struct reader *reader, uint64_t index)
+{
+    struct elf_facts *facts = reader->facts;
+    if (index && reader->tls_lookups++ >= MAX_TLS)
+        return;
+    const ElfW(Sym) *symbol =
+        index ? table_at(reader, dynamic_value(reader, DT_SYMTAB) + index * sizeof *symbol,
+                         sizeof *symbol, ELF_T_SYM)
+              : NULL;
+    const char *name = symbol ? elf_file_text(reader->strings, symbol->st_name) : NULL;
+    if (!symbol || symbol->st_shndx != SHN_UNDEF)
+        facts->wants_static_tls = true;
+    else if (name)
+        add_name(&facts->wanted_tls, &facts->wanted_tls_count, name);
+}
 
 static void mark_page(struct reader *reader, uint64_t address)
 {
@@ -490,12 +395,10 @@ static void set_initialiser(struct reader *reader, uint64_t address, uint64_t va
 static const char *count_relocations(struct reader *reader, uint64_t address, uint64_t bytes,
                                      bool of_functions)
 {
-    if (bytes == 0)
-        return NULL;
-    ElfW(Rela) *table = read_table(reader, address, bytes);
-    if (!table)
-        return "is damaged: its relocations are out of bounds; install it again";
     struct elf_facts *facts = reader->facts;
+    const ElfW(Rela) *table = table_at(reader, address, bytes, ELF_T_RELA);
+    if (bytes && !table)
+        return "is damaged: its relocations are out of bounds; install it again";
     bool arm = facts->machine == EM_AARCH64;
     uint32_t type_relative = arm ? R_AARCH64_RELATIVE : R_X86_64_RELATIVE;
     uint32_t type_indirect = arm ? R_AARCH64_IRELATIVE : R_X86_64_IRELATIVE;
@@ -518,20 +421,16 @@ static const char *count_relocations(struct reader *reader, uint64_t address, ui
             facts->symbolic++;
         }
     }
-    free(table);
     return NULL;
 }
 
 /* Relative ones, packed: an address, then bit maps of the 63 words behind the last one. */
 static const char *count_packed(struct reader *reader)
 {
-    uint64_t bytes = dynamic_value(reader, DT_RELRSZ);
-    if (bytes == 0)
-        return NULL;
-    uint64_t *table = read_table(reader, dynamic_value(reader, DT_RELR), bytes);
-    if (!table)
+    uint64_t bytes = dynamic_value(reader, DT_RELRSZ), at = 0;
+    const uint64_t *table = table_at(reader, dynamic_value(reader, DT_RELR), bytes, ELF_T_XWORD);
+    if (bytes && !table)
         return "is damaged: its packed relocations are out of bounds; install it again";
-    uint64_t at = 0;
     for (uint64_t i = 0; i < bytes / sizeof *table; i++) {
         if (!(table[i] & 1)) {
             reader->facts->relative++;
@@ -546,7 +445,6 @@ static const char *count_packed(struct reader *reader)
             }
         at += 63 * sizeof *table;
     }
-    free(table);
     return NULL;
 }
 
@@ -556,78 +454,88 @@ static const char *read_work(struct reader *reader)
     uint64_t bytes = dynamic_value(reader, DT_INIT_ARRAYSZ);
     if (bytes > MAX_INITIALISERS * sizeof *facts->initialisers)
         return "is damaged: it has more initialisers than any program; install it again";
-    facts->initialisers = read_table(reader, dynamic_value(reader, DT_INIT_ARRAY), bytes);
-    if (bytes && !facts->initialisers)
+    const void *table = table_at(reader, dynamic_value(reader, DT_INIT_ARRAY), bytes, ELF_T_ADDR);
+    if (bytes && !table)
         return "is damaged: its initialisers are out of bounds; install it again";
+    if (bytes) {
+        facts->initialisers = xmalloc(bytes);
+        memcpy(facts->initialisers, table, bytes);
+    }
     facts->initialiser_count = bytes / sizeof *facts->initialisers;
     reader->pages = xmalloc(reader->page_count / 8 + 1);
     memset(reader->pages, 0, reader->page_count / 8 + 1);
-    uint64_t functions = dynamic_value(reader, DT_JMPREL);
-    uint64_t function_bytes = dynamic_value(reader, DT_PLTRELSZ);
     const char *error = count_relocations(reader, dynamic_value(reader, DT_RELA),
                                           dynamic_value(reader, DT_RELASZ), false);
     if (!error)
-        error = count_relocations(reader, functions, function_bytes, true);
+        error = count_relocations(reader, dynamic_value(reader, DT_JMPREL),
+                                  dynamic_value(reader, DT_PLTRELSZ), true);
     return error ? error : count_packed(reader);
+}
+
+static void read_build_id(struct reader *reader)
+{
+    struct elf_facts *facts = reader->facts;
+    uint64_t offset;
+    const uint8_t *found = elf_file_build_id(reader->elf, &facts->build_id_bytes, &offset);
+    if (!found)
+        facts->build_id_bytes = 0;
+    else if (facts->build_id_bytes > ELF_BUILD_ID_BYTES)
+        facts->build_id_bytes = ELF_BUILD_ID_BYTES;
+    if (found)
+        memcpy(facts->build_id, found, facts->build_id_bytes);
+}
+
+static const char *read_all(struct reader *reader, int fd)
+{
+    struct elf_facts *facts = reader->facts;
+    const char *error = read_headers(reader, fd);
+    if (error)
+        return error;
+    read_build_id(reader);
+    const ElfW(Phdr) *dynamic = NULL;
+    for (size_t i = 0; i < facts->header_count; i++) {
+        const ElfW(Phdr) *segment = &facts->headers[i];
+        if (segment->p_type == PT_DYNAMIC)
+            dynamic = segment;
+        if (segment->p_type != PT_INTERP || facts->interpreter)
+            continue;
+        uint64_t bytes = segment->p_filesz < MAX_INTERPRETER ? segment->p_filesz : MAX_INTERPRETER;
+        const char *name =
+            elf_file_text(elf_file_piece(reader->elf, segment->p_offset, bytes, ELF_T_BYTE), 0);
+        if (!name)
+            return "is damaged: the name of its loader is out of bounds; install it again";
+        facts->interpreter = xstrdup(name);
+    }
+    read_sections(reader);
+    if (!dynamic)
+        return NULL;
+    error = read_dynamic(reader, dynamic);
+    if (error)
+        return error;
+    read_versions(reader);
+    read_exports(reader);
+    return read_work(reader);
 }
 
 const char *elf_facts_read(int fd, struct elf_facts *out)
 {
     *out = (struct elf_facts){0};
-    struct reader reader = {.fd = fd, .facts = out};
+    struct reader reader = {.facts = out};
     struct stat status;
     if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))
         return "is not a regular file";
     out->size = (uint64_t)status.st_size;
-    ElfW(Ehdr) header;
-    const char *error = read_headers(&reader, &header);
-    const ElfW(Phdr) *dynamic = NULL;
-    for (size_t i = 0; i < out->header_count && !error; i++) {
-        const ElfW(Phdr) *segment = &out->headers[i];
-        if (segment->p_type == PT_DYNAMIC)
-            dynamic = segment;
-        else if (segment->p_type == PT_NOTE && out->build_id_bytes == 0)
-            read_notes(&reader, segment);
-        else if (segment->p_type == PT_INTERP && !out->interpreter &&
-                 !(out->interpreter = read_text(&reader, segment->p_offset, segment->p_filesz)))
-            error = "is damaged: the name of its loader is out of bounds; install it again";
-    }
-    if (!error) {
-        read_sections(&reader, &header);
-        if (dynamic)
-            error = read_dynamic(&reader, dynamic);
-    }
-    if (!error && dynamic) {
-        read_versions(&reader);
-        error = read_work(&reader);
-        out->has_crc32 = exports(&reader, "crc32", FUNCTIONS);
-        out->is_zlib = exports(&reader, "zlibVersion", FUNCTIONS);
-    }
-    free(reader.dynamic);
+    const char *error = read_all(&reader, fd);
+    elf_end(reader.elf);
     free(reader.pages);
     return error;
 }
 
-bool elf_facts_defines_tls(int fd, struct elf_facts *facts, const char *name)
-{
-    struct reader reader = {.fd = fd, .facts = facts};
-    bool defines = false;
-    for (size_t i = 0; i < facts->header_count; i++)
-        if (facts->headers[i].p_type == PT_DYNAMIC && !reader.dynamic &&
-            !read_table_of_dynamic(&reader, &facts->headers[i]))
-            defines = exports(&reader, name, THREAD_LOCAL);
-    free(reader.dynamic);
-    return defines;
-}
-
 void elf_facts_release(struct elf_facts *facts)
 {
-    for (size_t i = 0; i < facts->wanted_tls_count; i++)
-        free(facts->wanted_tls[i]);
-    free((void *)facts->wanted_tls);
-    for (size_t i = 0; i < facts->needed_count; i++)
-        free(facts->needed[i]);
-    free(facts->needed);
+    free_names(facts->defined_tls, facts->defined_tls_count);
+    free_names(facts->wanted_tls, facts->wanted_tls_count);
+    free_names(facts->needed, facts->needed_count);
     free(facts->headers);
     free(facts->interpreter);
     free(facts->soname);

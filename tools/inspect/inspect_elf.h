@@ -40,11 +40,11 @@ struct elf_facts {
     uint64_t relative, symbolic, functions, indirect;
     uint64_t relocated_pages; /* that they write to */
     bool has_crc32, is_zlib;  /* exports crc32; and zlibVersion */
-    /* Thread-local data that is reached at a fixed place: its own; that of whoever defines these;
-     * its own, if there is room. */
+    /* Thread-local data that is reached at a fixed place: its own; its own, if there is room; that
+     * of whoever defines the wanted names. And the names it defines for others. */
     bool wants_static_tls, prefers_static_tls;
-    char **wanted_tls;
-    size_t wanted_tls_count;
+    char **wanted_tls, **defined_tls;
+    size_t wanted_tls_count, defined_tls_count;
 };
 
 /*
@@ -58,9 +58,6 @@ void elf_facts_release(struct elf_facts *facts);
 
 /* "glibc", "musl" or "none": whose loader or library it asks for. */
 const char *elf_facts_libc(const struct elf_facts *facts);
-
-/* Whether the file, which has been read into facts, defines the thread-local symbol. */
-bool elf_facts_defines_tls(int fd, struct elf_facts *facts, const char *name);
 
 /* Whether it is a loader, which may be called with a program as its argument. */
 bool elf_facts_is_loader(const struct elf_facts *facts);

@@ -6,9 +6,9 @@
 
 #include "base/text.h"
 #include "cli/command.h"
+#include "elf/elf_file.h"
 
 #include <fcntl.h>
-#include <gelf.h>
 #include <limits.h>
 #include <linux/magic.h>
 #include <stdlib.h>
@@ -61,39 +61,17 @@ static int64_t mtime_ns(const struct stat *status)
     return status->st_mtim.tv_sec * INT64_C(1000000000) + status->st_mtim.tv_nsec;
 }
 
-/* Takes the build-id from the notes that start at `start`; false if there is none. */
-static bool find_in_notes(Elf *elf, size_t start, size_t size, size_t alignment,
-                          struct profile_file *out)
-{
-    Elf_Type type = alignment == 8 ? ELF_T_NHDR8 : ELF_T_NHDR;
-    Elf_Data *data = elf_getdata_rawchunk(elf, (int64_t)start, size, type);
-    GElf_Nhdr note;
-    size_t at = 0, name, description;
-    while (data && (at = gelf_getnote(data, at, &note, &name, &description)) != 0) {
-        const char *bytes = data->d_buf;
-        if (note.n_type != NT_GNU_BUILD_ID || note.n_namesz != 4 || !note.n_descsz ||
-            memcmp(bytes + name, "GNU", 4) != 0 || start + description > UINT32_MAX)
-            continue;
-        out->build_id_bytes = note.n_descsz < PROFILE_BUILD_ID ? note.n_descsz : PROFILE_BUILD_ID;
-        out->build_id_offset = (uint32_t)(start + description);
-        memcpy(out->build_id, bytes + description, out->build_id_bytes);
-        return true;
-    }
-    return false;
-}
-
 static void find_build_id(int fd, struct profile_file *out)
 {
-    elf_version(EV_CURRENT);
-    Elf *elf = elf_begin(fd, ELF_C_READ, NULL);
-    size_t count;
-    if (elf && elf_kind(elf) == ELF_K_ELF && elf_getphdrnum(elf, &count) == 0) {
-        for (size_t i = 0; i < count; i++) {
-            GElf_Phdr header;
-            if (gelf_getphdr(elf, (int)i, &header) && header.p_type == PT_NOTE &&
-                find_in_notes(elf, header.p_offset, header.p_filesz, header.p_align, out))
-                break;
-        }
+    unsigned char ident[EI_NIDENT];
+    Elf *elf = elf_file_open(fd, ident);
+    size_t bytes;
+    uint64_t offset;
+    const uint8_t *found = elf ? elf_file_build_id(elf, &bytes, &offset) : NULL;
+    if (found && offset <= UINT32_MAX) {
+        out->build_id_bytes = bytes < PROFILE_BUILD_ID ? (uint32_t)bytes : PROFILE_BUILD_ID;
+        out->build_id_offset = (uint32_t)offset;
+        memcpy(out->build_id, found, out->build_id_bytes);
     }
     elf_end(elf);
 }
