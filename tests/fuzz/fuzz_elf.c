@@ -85,17 +85,13 @@ static void print(const struct elf_facts *facts, const char *error)
 
 static void find_build_id(const struct elf_facts *facts)
 {
-    unsigned char ident[EI_NIDENT];
-    Elf *elf = elf_file_open(elf_fd, ident);
-    size_t bytes;
+    unsigned char ident[EI_NIDENT], build_id[64], there[64];
     uint64_t offset;
-    const uint8_t *found = elf ? elf_file_build_id(elf, &bytes, &offset) : NULL;
-    uint8_t byte = 0;
-    if (found)
-        MUST(bytes && pread(elf_fd, &byte, 1, (off_t)(offset + bytes - 1)) == 1 &&
-             byte == found[bytes - 1]);
-    if (facts->build_id_bytes)
-        MUST(found && facts->build_id[0] == *found);
+    Elf *elf = elf_file_open(elf_fd, ident);
+    size_t n = elf_file_build_id(elf, build_id, sizeof build_id, &offset);
+    MUST(n == 0 ||
+         (pread(elf_fd, there, n, (off_t)offset) == (ssize_t)n && memcmp(there, build_id, n) == 0));
+    MUST(facts->build_id_bytes == 0 || facts->build_id_bytes == n);
     elf_end(elf);
 }
 

@@ -61,33 +61,26 @@ const char *elf_file_text(const Elf_Data *strings, uint64_t at)
     return strnlen(text, most) < most ? text : NULL;
 }
 
-static const uint8_t *find_in_notes(Elf_Data *data, size_t *bytes, size_t *at)
-{
-    GElf_Nhdr note;
-    for (size_t next = 0, name; (next = gelf_getnote(data, next, &note, &name, at)) != 0;) {
-        const uint8_t *notes = data->d_buf;
-        *bytes = note.n_descsz;
-        if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == 4 && note.n_descsz &&
-            memcmp(notes + name, "GNU", 4) == 0)
-            return notes + *at;
-    }
-    return NULL;
-}
-
-const uint8_t *elf_file_build_id(Elf *elf, size_t *bytes, uint64_t *offset)
+size_t elf_file_build_id(Elf *elf, uint8_t *out, size_t most, uint64_t *offset)
 {
     GElf_Phdr header;
+    GElf_Nhdr note;
     for (int i = 0; i < ELF_MAX_HEADERS && gelf_getphdr(elf, i, &header); i++) {
         if (header.p_type != PT_NOTE || header.p_filesz > MAX_NOTES)
             continue;
-        size_t at;
-        Elf_Type type = header.p_align == 8 ? ELF_T_NHDR8 : ELF_T_NHDR;
-        Elf_Data *data = elf_file_piece(elf, header.p_offset, header.p_filesz, type);
-        const uint8_t *found = find_in_notes(data, bytes, &at);
-        if (found) {
+        Elf_Data *data = elf_file_piece(elf, header.p_offset, header.p_filesz,
+                                        header.p_align == 8 ? ELF_T_NHDR8 : ELF_T_NHDR);
+        const char *notes = data ? data->d_buf : NULL;
+        size_t next = 0, name, at;
+        while ((next = gelf_getnote(data, next, &note, &name, &at)) != 0) {
+            if (note.n_type != NT_GNU_BUILD_ID || note.n_namesz != 4 || !note.n_descsz ||
+                memcmp(notes + name, "GNU", 4) != 0)
+                continue;
+            most = note.n_descsz < most ? note.n_descsz : most;
+            memcpy(out, notes + at, most);
             *offset = header.p_offset + at;
-            return found;
+            return most;
         }
     }
-    return NULL;
+    return 0;
 }

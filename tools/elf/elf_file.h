@@ -26,7 +26,10 @@ Elf_Data *elf_file_piece(Elf *elf, uint64_t offset, uint64_t bytes, Elf_Type typ
 /* The text that begins at this place of a string table, or NULL if it has no end there. */
 const char *elf_file_text(const Elf_Data *strings, uint64_t at);
 
-/* The build-id in the file's notes and where it stands, or NULL. It lives as long as elf. */
-const uint8_t *elf_file_build_id(Elf *elf, size_t *bytes, uint64_t *offset);
+/*
+ * Copies the build-id in the file's notes, at most so many bytes of it. Returns how many, 0 if
+ * there is none, and where they stand in the file. elf may be NULL.
+ */
+size_t elf_file_build_id(Elf *elf, uint8_t *out, size_t most, uint64_t *offset);
 
 #endif

@@ -182,7 +182,7 @@ static const char *read_headers(struct reader *reader, int fd)
     if (!reader->elf)
         return facts->size < sizeof(ElfW(Ehdr))
                    ? cut
-                   : "is damaged: its header counts more than any program has; install it again";
+                   : "is damaged: no loader would take its header; install it again";
     const ElfW(Ehdr) *header = elf64_getehdr(reader->elf);
     facts->machine = header->e_machine;
     facts->type = header->e_type;
@@ -339,18 +339,14 @@ static void read_exports(struct reader *reader)
     for (uint64_t i = 0; symbols && i < count; i++) {
         const ElfW(Sym) *symbol = &symbols[i];
         unsigned type = symbol->st_info & 0xf, binding = symbol->st_info >> 4;
-        if (symbol->st_shndx == SHN_UNDEF || binding == STB_LOCAL ||
-            (type != STT_FUNC && type != STT_GNU_IFUNC && type != STT_TLS))
-            continue;
-        const char *name = elf_file_text(reader->strings, symbol->st_name);
-        if (!name)
-            continue;
-        if (type != STT_TLS) {
-            facts->has_crc32 |= strcmp(name, "crc32") == 0;
-            facts->is_zlib |= strcmp(name, "zlibVersion") == 0;
-        } else if (facts->defined_tls_count < MAX_TLS) {
+        bool is_function = type == STT_FUNC || type == STT_GNU_IFUNC;
+        const char *name = symbol->st_shndx != SHN_UNDEF && binding != STB_LOCAL
+                               ? elf_file_text(reader->strings, symbol->st_name)
+                               : NULL;
+        facts->has_crc32 |= name && is_function && strcmp(name, "crc32") == 0;
+        facts->is_zlib |= name && is_function && strcmp(name, "zlibVersion") == 0;
+        if (name && type == STT_TLS && facts->defined_tls_count < MAX_TLS)
             add_name(&facts->defined_tls, &facts->defined_tls_count, name);
-        }
     }
 }
 
@@ -432,18 +428,15 @@ static const char *count_packed(struct reader *reader)
     if (bytes && !table)
         return "is damaged: its packed relocations are out of bounds; install it again";
     for (uint64_t i = 0; i < bytes / sizeof *table; i++) {
-        if (!(table[i] & 1)) {
-            reader->facts->relative++;
-            mark_page(reader, table[i]);
-            at = table[i] + sizeof *table;
-            continue;
-        }
-        for (unsigned bit = 1; bit < 64; bit++)
-            if (table[i] >> bit & 1) {
+        bool is_map = table[i] & 1;
+        at = is_map ? at : table[i];
+        uint64_t places = is_map ? table[i] >> 1 : 1;
+        for (uint64_t place = at; places; places >>= 1, place += sizeof *table)
+            if (places & 1) {
                 reader->facts->relative++;
-                mark_page(reader, at + (bit - 1) * sizeof *table);
+                mark_page(reader, place);
             }
-        at += 63 * sizeof *table;
+        at += (is_map ? 63 : 1) * sizeof *table;
     }
     return NULL;
 }
@@ -472,26 +465,15 @@ static const char *read_work(struct reader *reader)
     return error ? error : count_packed(reader);
 }
 
-static void read_build_id(struct reader *reader)
-{
-    struct elf_facts *facts = reader->facts;
-    uint64_t offset;
-    const uint8_t *found = elf_file_build_id(reader->elf, &facts->build_id_bytes, &offset);
-    if (!found)
-        facts->build_id_bytes = 0;
-    else if (facts->build_id_bytes > ELF_BUILD_ID_BYTES)
-        facts->build_id_bytes = ELF_BUILD_ID_BYTES;
-    if (found)
-        memcpy(facts->build_id, found, facts->build_id_bytes);
-}
-
 static const char *read_all(struct reader *reader, int fd)
 {
     struct elf_facts *facts = reader->facts;
     const char *error = read_headers(reader, fd);
     if (error)
         return error;
-    read_build_id(reader);
+    uint64_t offset;
+    facts->build_id_bytes =
+        elf_file_build_id(reader->elf, facts->build_id, sizeof facts->build_id, &offset);
     const ElfW(Phdr) *dynamic = NULL;
     for (size_t i = 0; i < facts->header_count; i++) {
         const ElfW(Phdr) *segment = &facts->headers[i];

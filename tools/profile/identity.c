@@ -65,14 +65,10 @@ static void find_build_id(int fd, struct profile_file *out)
 {
     unsigned char ident[EI_NIDENT];
     Elf *elf = elf_file_open(fd, ident);
-    size_t bytes;
-    uint64_t offset;
-    const uint8_t *found = elf ? elf_file_build_id(elf, &bytes, &offset) : NULL;
-    if (found && offset <= UINT32_MAX) {
-        out->build_id_bytes = bytes < PROFILE_BUILD_ID ? (uint32_t)bytes : PROFILE_BUILD_ID;
-        out->build_id_offset = (uint32_t)offset;
-        memcpy(out->build_id, found, out->build_id_bytes);
-    }
+    uint64_t offset = 0;
+    size_t bytes = elf_file_build_id(elf, out->build_id, sizeof out->build_id, &offset);
+    out->build_id_bytes = offset <= UINT32_MAX ? (uint32_t)bytes : 0;
+    out->build_id_offset = (uint32_t)offset;
     elf_end(elf);
 }
 
