@@ -117,7 +117,7 @@ static void *table_at(const struct reader *reader, uint64_t address, uint64_t by
     return piece ? piece->d_buf : NULL;
 }
 
-static uint64_t dynamic_value(const struct reader *reader, int64_t tag)
+static uint64_t value(const struct reader *reader, int64_t tag)
 {
     for (size_t i = 0; i < reader->dynamic_count; i++)
         if (reader->dynamic[i].d_tag == tag)
@@ -165,25 +165,33 @@ static const char *check_loaded(struct reader *reader)
     return NULL;
 }
 
-static const char *read_headers(struct reader *reader, int fd)
+static const char *check_ident(const struct elf_facts *facts, const unsigned char *ident)
 {
-    struct elf_facts *facts = reader->facts;
-    static const char cut[] = "is a truncated ELF file; copy or install it again";
-    unsigned char ident[EI_NIDENT];
-    reader->elf = elf_file_open(fd, ident);
-    if (facts->size < sizeof ident || memcmp(ident, ELFMAG, SELFMAG) != 0)
+    if (facts->size < EI_NIDENT || memcmp(ident, ELFMAG, SELFMAG) != 0)
         return "is not an ELF file";
+    if (ident[EI_CLASS] == ELFCLASS32)
+        return "is a 32-bit program, and libcoldboost.so is 64-bit; use a 64-bit build of it";
     if (ident[EI_CLASS] != ELFCLASS64)
-        return ident[EI_CLASS] == ELFCLASS32
-                   ? "is a 32-bit program, and libcoldboost.so is 64-bit; use a 64-bit build of it"
-                   : "is of another class than libcoldboost.so";
+        return "is of another class than libcoldboost.so";
     if (ident[EI_DATA] != (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? ELFDATA2LSB : ELFDATA2MSB))
         return "is of the other byte order; inspect it on its own machine";
-    if (!reader->elf)
-        return facts->size < sizeof(ElfW(Ehdr))
+    return NULL;
+}
+
+static const char *read_headers(struct reader *reader, int fd)
+{
+    static const char cut[] = "is a truncated ELF file; copy or install it again";
+    struct elf_facts *facts = reader->facts;
+    unsigned char ident[EI_NIDENT];
+    reader->elf = elf_file_open(fd, ident);
+    const char *error = check_ident(facts, ident);
+    if (error)
+        return error;
+    const ElfW(Ehdr) *header = elf64_getehdr(reader->elf);
+    if (!header)
+        return facts->size < sizeof *header
                    ? cut
                    : "is damaged: no loader would take its header; install it again";
-    const ElfW(Ehdr) *header = elf64_getehdr(reader->elf);
     facts->machine = header->e_machine;
     facts->type = header->e_type;
     if (header->e_type != ET_EXEC && header->e_type != ET_DYN)
@@ -242,10 +250,10 @@ static const char *read_dynamic(struct reader *reader, const ElfW(Phdr) * segmen
            reader->dynamic[reader->dynamic_count].d_tag != DT_NULL)
         reader->dynamic_count++;
     facts->is_dynamic = true;
-    uint64_t flags = dynamic_value(reader, DT_FLAGS_1), size = dynamic_value(reader, DT_STRSZ);
+    uint64_t flags = value(reader, DT_FLAGS_1), size = value(reader, DT_STRSZ);
     facts->is_pie = (flags & DF_1_PIE) != 0;
     facts->no_default_folders = (flags & DF_1_NODEFLIB) != 0;
-    reader->strings = piece_at(reader, dynamic_value(reader, DT_STRTAB), 0,
+    reader->strings = piece_at(reader, value(reader, DT_STRTAB), 0,
                                size < MAX_TABLE_BYTES ? size : MAX_TABLE_BYTES, ELF_T_BYTE);
     for (size_t i = 0; i < reader->dynamic_count; i++) {
         int64_t tag = reader->dynamic[i].d_tag;
@@ -281,27 +289,23 @@ static void take_version(struct elf_facts *facts, const char *name)
     }
 }
 
+/* Two chains of distances. The step is what ends those that lead back. */
 static void read_versions(struct reader *reader)
 {
-    uint64_t files = dynamic_value(reader, DT_VERNEEDNUM);
-    Elf_Data *table = files ? piece_at(reader, dynamic_value(reader, DT_VERNEED), 0,
-                                       MAX_VERSION_BYTES, ELF_T_VNEED)
-                            : NULL;
+    uint64_t files = value(reader, DT_VERNEEDNUM);
+    Elf_Data *table =
+        piece_at(reader, value(reader, DT_VERNEED), 0, files ? MAX_VERSION_BYTES : 0, ELF_T_VNEED);
     GElf_Verneed need;
     GElf_Vernaux version;
-    uint32_t at = 0, steps = 0;
-    while (files-- && steps++ < MAX_VERSIONS && gelf_getverneed(table, (int)at, &need)) {
+    uint32_t at = 0, step = 0;
+    while (files-- && step++ < MAX_VERSIONS && gelf_getverneed(table, (int)at, &need)) {
         uint32_t entry = at + need.vn_aux;
-        for (unsigned i = 0; i < need.vn_cnt && steps++ < MAX_VERSIONS; i++) {
+        for (unsigned i = 0; i < need.vn_cnt && step++ < MAX_VERSIONS; i++) {
             if (!gelf_getvernaux(table, (int)entry, &version))
                 return;
             take_version(reader->facts, elf_file_text(reader->strings, version.vna_name));
-            if (version.vna_next == 0)
-                break;
             entry += version.vna_next;
         }
-        if (need.vn_next == 0)
-            return;
         at += need.vn_next;
     }
 }
@@ -309,8 +313,8 @@ static void read_versions(struct reader *reader)
 /* Up to the last symbol in the hash table: of the System V ABI, or of GNU, which has no count. */
 static uint64_t count_symbols(const struct reader *reader)
 {
-    uint64_t gnu = dynamic_value(reader, DT_GNU_HASH);
-    uint64_t table = gnu ? gnu : dynamic_value(reader, DT_HASH);
+    uint64_t gnu = value(reader, DT_GNU_HASH);
+    uint64_t table = gnu ? gnu : value(reader, DT_HASH);
     const uint32_t *head = table_at(reader, table, 4 * sizeof *head, ELF_T_WORD);
     if (!head || !gnu)
         return head ? head[1] : 0;
@@ -335,7 +339,7 @@ static void read_exports(struct reader *reader)
     struct elf_facts *facts = reader->facts;
     uint64_t count = count_symbols(reader);
     const ElfW(Sym) *symbols =
-        table_at(reader, dynamic_value(reader, DT_SYMTAB), count * sizeof *symbols, ELF_T_SYM);
+        table_at(reader, value(reader, DT_SYMTAB), count * sizeof *symbols, ELF_T_SYM);
     for (uint64_t i = 0; symbols && i < count; i++) {
         const ElfW(Sym) *symbol = &symbols[i];
         unsigned type = symbol->st_info & 0xf, binding = symbol->st_info >> 4;
@@ -358,10 +362,8 @@ static void note_static_tls(struct reader *reader, uint64_t index)
     struct elf_facts *facts = reader->facts;
     if (index && reader->tls_lookups++ >= MAX_TLS)
         return;
-    const ElfW(Sym) *symbol =
-        index ? table_at(reader, dynamic_value(reader, DT_SYMTAB) + index * sizeof *symbol,
-                         sizeof *symbol, ELF_T_SYM)
-              : NULL;
+    uint64_t at = value(reader, DT_SYMTAB) + index * sizeof(ElfW(Sym));
+    const ElfW(Sym) *symbol = index ? table_at(reader, at, sizeof *symbol, ELF_T_SYM) : NULL;
     const char *name = symbol ? elf_file_text(reader->strings, symbol->st_name) : NULL;
     if (!symbol || symbol->st_shndx != SHN_UNDEF)
         facts->wants_static_tls = true;
@@ -380,12 +382,12 @@ static void mark_page(struct reader *reader, uint64_t address)
 }
 
 /* Where the linker left zeros, the address stands in the relocation. */
-static void set_initialiser(struct reader *reader, uint64_t address, uint64_t value)
+static void set_initialiser(struct reader *reader, uint64_t address, uint64_t target)
 {
-    uint64_t begin = dynamic_value(reader, DT_INIT_ARRAY);
+    uint64_t begin = value(reader, DT_INIT_ARRAY);
     uint64_t index = (address - begin) / sizeof(ElfW(Addr));
     if (address >= begin && index < reader->facts->initialiser_count)
-        reader->facts->initialisers[index] = value;
+        reader->facts->initialisers[index] = target;
 }
 
 static const char *count_relocations(struct reader *reader, uint64_t address, uint64_t bytes,
@@ -406,16 +408,13 @@ static const char *count_relocations(struct reader *reader, uint64_t address, ui
         if (type == type_static_tls)
             note_static_tls(reader, table[i].r_info >> 32); /* ELF64_R_SYM */
         facts->prefers_static_tls |= type == type_described_tls;
-        if (type == type_relative) {
-            facts->relative++;
+        if (type == type_relative)
             set_initialiser(reader, table[i].r_offset, (uint64_t)table[i].r_addend);
-        } else if (type == type_indirect) {
-            facts->indirect++;
-        } else if (of_functions) {
-            facts->functions++;
-        } else {
-            facts->symbolic++;
-        }
+        uint64_t *count = type == type_relative   ? &facts->relative
+                          : type == type_indirect ? &facts->indirect
+                          : of_functions          ? &facts->functions
+                                                  : &facts->symbolic;
+        ++*count;
     }
     return NULL;
 }
@@ -423,8 +422,8 @@ static const char *count_relocations(struct reader *reader, uint64_t address, ui
 /* Relative ones, packed: an address, then bit maps of the 63 words behind the last one. */
 static const char *count_packed(struct reader *reader)
 {
-    uint64_t bytes = dynamic_value(reader, DT_RELRSZ), at = 0;
-    const uint64_t *table = table_at(reader, dynamic_value(reader, DT_RELR), bytes, ELF_T_XWORD);
+    uint64_t bytes = value(reader, DT_RELRSZ), at = 0;
+    const uint64_t *table = table_at(reader, value(reader, DT_RELR), bytes, ELF_T_XWORD);
     if (bytes && !table)
         return "is damaged: its packed relocations are out of bounds; install it again";
     for (uint64_t i = 0; i < bytes / sizeof *table; i++) {
@@ -444,10 +443,10 @@ static const char *count_packed(struct reader *reader)
 static const char *read_work(struct reader *reader)
 {
     struct elf_facts *facts = reader->facts;
-    uint64_t bytes = dynamic_value(reader, DT_INIT_ARRAYSZ);
+    uint64_t bytes = value(reader, DT_INIT_ARRAYSZ);
     if (bytes > MAX_INITIALISERS * sizeof *facts->initialisers)
         return "is damaged: it has more initialisers than any program; install it again";
-    const void *table = table_at(reader, dynamic_value(reader, DT_INIT_ARRAY), bytes, ELF_T_ADDR);
+    const void *table = table_at(reader, value(reader, DT_INIT_ARRAY), bytes, ELF_T_ADDR);
     if (bytes && !table)
         return "is damaged: its initialisers are out of bounds; install it again";
     if (bytes) {
@@ -457,11 +456,11 @@ static const char *read_work(struct reader *reader)
     facts->initialiser_count = bytes / sizeof *facts->initialisers;
     reader->pages = xmalloc(reader->page_count / 8 + 1);
     memset(reader->pages, 0, reader->page_count / 8 + 1);
-    const char *error = count_relocations(reader, dynamic_value(reader, DT_RELA),
-                                          dynamic_value(reader, DT_RELASZ), false);
+    const char *error =
+        count_relocations(reader, value(reader, DT_RELA), value(reader, DT_RELASZ), false);
     if (!error)
-        error = count_relocations(reader, dynamic_value(reader, DT_JMPREL),
-                                  dynamic_value(reader, DT_PLTRELSZ), true);
+        error =
+            count_relocations(reader, value(reader, DT_JMPREL), value(reader, DT_PLTRELSZ), true);
     return error ? error : count_packed(reader);
 }
 
