@@ -177,103 +177,62 @@ void bench_print_table(const struct bench_result *result)
     putchar('\n');
 }
 
-static void print_number(const char *name, double number)
+static void print_estimate(struct json *out, const char *name, struct estimate estimate)
 {
-    if (isfinite(number))
-        printf("\"%s\":%.4f", name, number);
-    else
-        printf("\"%s\":null", name);
+    json_print(out, "%s %.4f %s_low %.4f %s_high %.4f", name, estimate.value, name, estimate.low,
+               name, estimate.high);
 }
 
-/* "NAME":1.0,"NAME_low":0.9,"NAME_high":1.1 */
-static void print_estimate(const char *name, struct estimate estimate)
+/* Opens an object, and leaves it open. */
+static void print_times(struct json *out, const struct bench_result *result, enum bench_step step)
 {
-    static const char *const suffixes[] = {"", "_low", "_high"};
-    const double numbers[] = {estimate.value, estimate.low, estimate.high};
-    for (int i = 0; i < 3; i++) {
-        char *full = xasprintf("%s%s", name, suffixes[i]);
-        fputs(i ? "," : "", stdout);
-        print_number(full, numbers[i]);
-        free(full);
-    }
+    const char *unit = step < VARIANT_COUNT ? "_ms" : "";
+    struct estimate ms = result->time[step];
+    char key[16];
+    snprintf(key, sizeof key, "samples%s", unit);
+    json_open(out, bench_kind(step)->key, '{');
+    json_print(out, "median%s %.4f low%s %.4f high%s %.4f", unit, ms.value, unit, ms.low, unit,
+               ms.high);
+    json_decimals(out, key, result->ms[step], result->rounds);
 }
 
-static void print_times(struct estimate ms, const char *unit, const double *samples, size_t n)
+static void print_step(struct json *out, const struct bench_result *result, enum bench_step step)
 {
-    static const char *const names[] = {"median", "low", "high"};
-    const double numbers[] = {ms.value, ms.low, ms.high};
-    for (int i = 0; i < 3; i++) {
-        char *full = xasprintf("%s%s", names[i], unit);
-        print_number(full, numbers[i]);
-        putchar(',');
-        free(full);
-    }
-    printf("\"samples%s\":[", unit);
-    for (size_t i = 0; i < n; i++)
-        printf("%s%.4f", i ? "," : "", samples[i]);
-    putchar(']');
-}
-
-static void print_limit(const struct bench_result *result, enum bench_step step)
-{
-    const char *name = bench_kind(step)->key;
-    if (!isfinite(result->time[step].value)) {
-        printf(",\"%s\":null", name);
+    if (step < VARIANT_COUNT ? !result->ms[step] : !isfinite(result->time[step].value)) {
+        json_text(out, bench_kind(step)->key, NULL);
         return;
     }
-    printf(",\"%s\":{", name);
-    print_times(result->time[step], "", result->ms[step], result->rounds);
-    putchar('}');
-}
-
-static void print_obstacle(const char *name, const char *obstacle)
-{
-    printf(",\"%s\":", name);
-    if (obstacle)
-        print_json_string(stdout, obstacle);
-    else
-        fputs("null", stdout);
+    print_times(out, result, step);
+    if (step != COLD && step < VARIANT_COUNT)
+        print_estimate(out, "ratio", result->ratio[step]);
+    if (bench_is_boosted(step))
+        print_estimate(out, "efficiency", result->efficiency[step]);
+    if (step == WARM_PRELOAD)
+        print_estimate(out, "warm_ratio", result->warm_ratio);
+    json_close(out, "}");
 }
 
 void bench_print_json(const struct bench_result *result)
 {
-    printf("{\"version\":1,\"command\":[");
-    for (char **argument = result->command; *argument; argument++) {
-        fputs(argument == result->command ? "" : ",", stdout);
-        print_json_string(stdout, *argument);
-    }
-    printf("],\"rounds\":%zu,\"cold_by\":\"%s\"", result->rounds,
-           result->dropped_everything ? "drop_caches" : "evicted_profile");
-    print_limit(result, IO_FLOOR);
-    print_limit(result, CONSTRUCTOR);
-    printf(",\"profile_files\":%u,\"changed_files\":%u,\"stale_files\":%u", result->files.files,
-           result->files.changed, result->files.stale);
-    print_obstacle("preload_obstacle", result->preload_obstacle);
-    print_obstacle("audit_obstacle", result->audit_obstacle);
-    fputs(",\"variants\":{", stdout);
-    for (enum bench_step v = 0; v < VARIANT_COUNT; v++) {
-        printf("%s\"%s\":", v ? "," : "", bench_kind(v)->key);
-        if (!result->ms[v]) {
-            fputs("null", stdout);
-            continue;
-        }
-        putchar('{');
-        print_times(result->time[v], "_ms", result->ms[v], result->rounds);
-        if (v != COLD) {
-            putchar(',');
-            print_estimate("ratio", result->ratio[v]);
-        }
-        if (bench_is_boosted(v)) {
-            putchar(',');
-            print_estimate("efficiency", result->efficiency[v]);
-        }
-        if (v == WARM_PRELOAD) {
-            putchar(',');
-            print_estimate("warm_ratio", result->warm_ratio);
-        }
-        putchar('}');
-    }
-    fputs("},\"verdict\":", stdout);
-    print_json_string(stdout, result->verdict);
-    puts("}");
+    struct json out = {.stream = stdout};
+    size_t words = 0;
+    while (result->command[words])
+        words++;
+    json_open(&out, NULL, '{');
+    json_print(&out, "version 1");
+    json_texts(&out, "command", result->command, words);
+    json_print(&out, "rounds %zu", result->rounds);
+    json_text(&out, "cold_by", result->dropped_everything ? "drop_caches" : "evicted_profile");
+    print_step(&out, result, IO_FLOOR);
+    print_step(&out, result, CONSTRUCTOR);
+    json_print(&out, "profile_files %u changed_files %u stale_files %u", result->files.files,
+               result->files.changed, result->files.stale);
+    json_text(&out, "preload_obstacle", result->preload_obstacle);
+    json_text(&out, "audit_obstacle", result->audit_obstacle);
+    json_open(&out, "variants", '{');
+    for (enum bench_step v = 0; v < VARIANT_COUNT; v++)
+        print_step(&out, result, v);
+    json_close(&out, "}");
+    json_text(&out, "verdict", result->verdict);
+    json_close(&out, "}\n");
 }

@@ -63,6 +63,7 @@ static const struct {
 enum { ARMS = 2, KINDS = COLDBOOST_START_RESTART + 1, QUANTILES = 3 };
 static const enum telemetry_arm arms[ARMS] = {ARM_BOOSTED, ARM_HOLDOUT};
 static const double quantiles[QUANTILES] = {0.5, 0.9, 0.99};
+static const char *const quantile_names[QUANTILES] = {"p50", "p90", "p99"};
 
 struct arm {
     size_t starts, budget_hits, kinds[KINDS];
@@ -284,7 +285,6 @@ static void print_arm(const struct reported_program *program, size_t a)
 
 static void print_comparison(const struct reported_program *program)
 {
-    static const char *const names[QUANTILES] = {"p50", "p90", "p99"};
     for (size_t m = 0; m < MEASURE_COUNT; m++) {
         if (!can_compare(program, (enum measure)m))
             continue;
@@ -295,7 +295,7 @@ static void print_comparison(const struct reported_program *program)
         for (size_t q = 0; q < QUANTILES; q++) {
             const struct difference *d = &differences[q];
             double base = sorted_quantile(holdout->at, holdout->count, quantiles[q]);
-            printf("    %s %+12.2f", names[q], d->estimate);
+            printf("    %s %+12.2f", quantile_names[q], d->estimate);
             if (base > 0)
                 printf(" (%+.1f %%)", 100 * d->estimate / base);
             printf(", 95 %% interval %+.2f to %+.2f%s\n", d->low, d->high,
@@ -320,63 +320,61 @@ static void print_text(const struct report_data *data)
     }
 }
 
-static void print_json_arm(const struct arm *arm)
+static void print_json_arm(struct json *out, const char *name, const struct arm *arm)
 {
-    printf("{\"starts\":%zu,\"budget_hits\":%zu,\"kinds\":{", arm->starts, arm->budget_hits);
-    for (size_t kind = 0; kind < KINDS; kind++)
-        printf("%s\"%s\":%zu", kind ? "," : "", telemetry_start_name((unsigned)kind),
-               arm->kinds[kind]);
-    fputs("},\"measures\":{", stdout);
-    bool first = true;
+    json_open(out, name, '{');
+    json_print(out, "starts %zu budget_hits %zu", arm->starts, arm->budget_hits);
+    json_open(out, "kinds", '{');
+    for (unsigned kind = 0; kind < KINDS; kind++)
+        json_print(out, "%s %zu", telemetry_start_name(kind), arm->kinds[kind]);
+    json_close(out, "}");
+    json_open(out, "measures", '{');
     for (size_t m = 0; m < MEASURE_COUNT; m++) {
         const struct values *values = &arm->measures[m];
-        if (values->count == 0)
-            continue;
-        printf("%s\"%s\":{\"n\":%zu,\"p50\":%.3f,\"p90\":%.3f,\"p99\":%.3f}", first ? "" : ",",
-               measures[m].key, values->count, sorted_quantile(values->at, values->count, 0.5),
-               sorted_quantile(values->at, values->count, 0.9),
-               sorted_quantile(values->at, values->count, 0.99));
-        first = false;
+        if (values->count)
+            json_object(out, measures[m].key, "n %zu p50 %.3f p90 %.3f p99 %.3f", values->count,
+                        sorted_quantile(values->at, values->count, quantiles[0]),
+                        sorted_quantile(values->at, values->count, quantiles[1]),
+                        sorted_quantile(values->at, values->count, quantiles[2]));
     }
-    fputs("}}", stdout);
+    json_close(out, "}}");
 }
 
-static void print_json_comparison(const struct reported_program *program)
+static void print_json_comparison(struct json *out, const struct reported_program *program)
 {
-    static const char *const names[QUANTILES] = {"p50", "p90", "p99"};
-    bool first = true;
+    json_open(out, "boosted_minus_holdout", '{');
     for (size_t m = 0; m < MEASURE_COUNT; m++) {
         if (!can_compare(program, (enum measure)m))
             continue;
         struct difference differences[QUANTILES];
         compare(&program->arms[0].measures[m], &program->arms[1].measures[m], differences);
-        printf("%s\"%s\":{", first ? "" : ",", measures[m].key);
+        json_open(out, measures[m].key, '{');
         for (size_t q = 0; q < QUANTILES; q++)
-            printf("%s\"%s\":{\"estimate\":%.3f,\"low\":%.3f,\"high\":%.3f}", q ? "," : "",
-                   names[q], differences[q].estimate, differences[q].low, differences[q].high);
-        putchar('}');
-        first = false;
+            json_object(out, quantile_names[q], "estimate %.3f low %.3f high %.3f",
+                        differences[q].estimate, differences[q].low, differences[q].high);
+        json_close(out, "}");
     }
+    json_close(out, "}");
 }
 
 static void print_json(const struct report_data *data)
 {
-    printf("{\"version\":1,\"records\":%zu,\"damaged\":%zu,\"truncated\":%zu,"
-           "\"unknown_version\":%zu,\"programs\":[",
-           data->records, data->damaged, data->truncated, data->unknown_version);
+    struct json out = {.stream = stdout};
+    json_open(&out, NULL, '{');
+    json_print(&out, "version 1 records %zu damaged %zu truncated %zu unknown_version %zu",
+               data->records, data->damaged, data->truncated, data->unknown_version);
+    json_open(&out, "programs", '[');
     for (size_t i = 0; i < data->program_count; i++) {
         const struct reported_program *program = &data->programs[i];
-        fputs(i ? ",\n{\"program\":" : "{\"program\":", stdout);
-        print_json_string(stdout, program->name);
-        for (size_t a = 0; a < ARMS; a++) {
-            printf(",\"%s\":", telemetry_arm_name(arms[a]));
-            print_json_arm(&program->arms[a]);
-        }
-        fputs(",\"boosted_minus_holdout\":{", stdout);
-        print_json_comparison(program);
-        fputs("}}", stdout);
+        json_break_line(&out);
+        json_open(&out, NULL, '{');
+        json_text(&out, "program", program->name);
+        for (size_t a = 0; a < ARMS; a++)
+            print_json_arm(&out, telemetry_arm_name(arms[a]), &program->arms[a]);
+        print_json_comparison(&out, program);
+        json_close(&out, "}");
     }
-    fputs("]}\n", stdout);
+    json_close(&out, "]}\n");
 }
 
 static int by_starts(const void *a, const void *b)

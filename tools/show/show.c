@@ -48,16 +48,6 @@ static uint64_t range_bytes(const struct profile *profile, const struct profile_
     return range->page_count == 0 ? 0 : (end < size ? end : size) - first;
 }
 
-static const char *const kind_names[] = {"file", "directory", "path"};
-
-static void print_state_json(const char *path, const struct profile_file *file)
-{
-    static const char *const names[] = {
-        [IDENTITY_SAME] = "same", [IDENTITY_CHANGED] = "changed", [IDENTITY_STALE] = "stale"};
-    if (file->kind == PROFILE_FILE_REGULAR)
-        printf(",\"state\":\"%s\"", names[identity_now(path, file)]);
-}
-
 #define NO_RANGE UINT32_MAX
 
 /* Chains the ranges of each file, in the profile's order: first[file], then next[range]. */
@@ -80,20 +70,46 @@ static const struct stacks_stack *find_stack(const struct stacks *stacks, uint32
     return NULL;
 }
 
-static void print_stack_json(const struct stacks *stacks, const struct stacks_stack *stack)
+static void print_stack_json(struct json *out, const struct stacks *stacks,
+                             const struct stacks_stack *stack)
 {
-    fputs(",\"user\":", stdout);
-    print_json_string(stdout, stacks->strings + stack->executable);
-    fputs(",\"stack\":[", stdout);
+    json_text(out, "user", stacks->strings + stack->executable);
+    json_open(out, "stack", '[');
     for (uint32_t i = 0; i < stack->frame_count; i++) {
         const struct stacks_frame *frame = &stacks->frames[stack->first_frame + i];
-        fputs(i ? ",{\"function\":" : "{\"function\":", stdout);
-        print_json_string(stdout, stacks->strings + frame->function);
-        fputs(",\"object\":", stdout);
-        print_json_string(stdout, stacks->strings + frame->object);
-        printf(",\"address\":%ju}", (uintmax_t)frame->address);
+        json_open(out, NULL, '{');
+        json_text(out, "function", stacks->strings + frame->function);
+        json_text(out, "object", stacks->strings + frame->object);
+        json_print(out, "address %ju", (uintmax_t)frame->address);
+        json_close(out, "}");
     }
-    putchar(']');
+    json_close(out, "]");
+}
+
+static void print_section_json(struct json *out, const struct profile *profile,
+                               const struct profile_executable *section)
+{
+    uint64_t bytes = 0;
+    for (uint32_t r = 0; r < section->range_count; r++)
+        bytes += range_bytes(profile, &profile->ranges[section->first_range + r]);
+    json_open(out, NULL, '{');
+    json_text(out, "path", profile->strings + section->path);
+    json_print(out, "ranges %u bytes %ju", section->range_count, (uintmax_t)bytes);
+    json_close(out, "}");
+}
+
+/* All but its ranges and stack. */
+static void print_file_json(struct json *out, const char *path, const struct profile_file *file)
+{
+    static const char *const kinds[] = {"file", "directory", "path"};
+    static const char *const states[] = {
+        [IDENTITY_SAME] = "same", [IDENTITY_CHANGED] = "changed", [IDENTITY_STALE] = "stale"};
+    json_text(out, "path", path);
+    if (file->kind == PROFILE_FILE_REGULAR)
+        json_text(out, "state", states[identity_now(path, file)]);
+    json_text(out, "kind", kinds[file->kind]);
+    json_print(out, "size %ju mtime_ns %jd", (uintmax_t)file->size, (intmax_t)file->mtime_ns);
+    json_hex(out, "build_id", file->build_id, file->build_id_bytes);
 }
 
 static void print_json(const struct profile *profile, const struct stacks *stacks)
@@ -102,47 +118,35 @@ static void print_json(const struct profile *profile, const struct stacks *stack
     uint32_t *first = xmalloc(header->file_count * sizeof *first);
     uint32_t *next = xmalloc(header->range_count * sizeof *next);
     chain_ranges(profile, first, next);
-    printf("{\"version\":%u,\"recorded_s\":%ju,\"epoch_us\":%u,\"executables\":[", header->version,
-           (uintmax_t)header->recorded_s, header->epoch_us);
-    for (uint32_t i = 0; i < header->executable_count; i++) {
-        const struct profile_executable *executable = &profile->executables[i];
-        uint64_t bytes = 0;
-        for (uint32_t r = 0; r < executable->range_count; r++)
-            bytes += range_bytes(profile, &profile->ranges[executable->first_range + r]);
-        fputs(i ? "," : "", stdout);
-        fputs("{\"path\":", stdout);
-        print_json_string(stdout, profile->strings + executable->path);
-        printf(",\"ranges\":%u,\"bytes\":%ju}", executable->range_count, (uintmax_t)bytes);
-    }
-    fputs("],\"files\":[", stdout);
+    struct json out = {.stream = stdout};
+    json_open(&out, NULL, '{');
+    json_print(&out, "version %u recorded_s %ju epoch_us %u", header->version,
+               (uintmax_t)header->recorded_s, header->epoch_us);
+    json_open(&out, "executables", '[');
+    for (uint32_t i = 0; i < header->executable_count; i++)
+        print_section_json(&out, profile, &profile->executables[i]);
+    json_close(&out, "]");
+    json_open(&out, "files", '[');
     for (uint32_t i = 0; i < header->file_count; i++) {
         const struct profile_file *file = &profile->files[i];
-        fputs(i ? ",\n" : "", stdout);
-        fputs("{\"path\":", stdout);
-        print_json_string(stdout, profile->strings + file->path);
-        print_state_json(profile->strings + file->path, file);
-        printf(",\"kind\":\"%s\",\"size\":%ju,\"mtime_ns\":%jd,\"build_id\":\"",
-               kind_names[file->kind], (uintmax_t)file->size, (intmax_t)file->mtime_ns);
-        for (uint32_t b = 0; b < file->build_id_bytes; b++)
-            printf("%02x", file->build_id[b]);
-        fputs("\",\"ranges\":[", stdout);
-        const char *separator = "";
+        json_break_line(&out);
+        json_open(&out, NULL, '{');
+        print_file_json(&out, profile->strings + file->path, file);
+        json_open(&out, "ranges", '[');
         for (uint32_t r = first[i]; r != NO_RANGE; r = next[r]) {
             const struct profile_range *range = &profile->ranges[r];
-            if (file->kind == PROFILE_FILE_REGULAR && range->page_count == 0)
-                continue; /* its look-up */
-            printf("%s{\"offset\":%ju,\"length\":%ju,\"epoch\":%u}", separator,
-                   (uintmax_t)range->first_page * PROFILE_PAGE_BYTES,
-                   (uintmax_t)range_bytes(profile, range), range->epoch);
-            separator = ",";
+            if (file->kind != PROFILE_FILE_REGULAR || range->page_count) /* not its look-up */
+                json_object(&out, NULL, "offset %ju length %ju epoch %u",
+                            (uintmax_t)range->first_page * PROFILE_PAGE_BYTES,
+                            (uintmax_t)range_bytes(profile, range), range->epoch);
         }
-        putchar(']');
+        json_close(&out, "]");
         const struct stacks_stack *stack = find_stack(stacks, i);
         if (stack)
-            print_stack_json(stacks, stack);
-        putchar('}');
+            print_stack_json(&out, stacks, stack);
+        json_close(&out, "}");
     }
-    fputs("]}\n", stdout);
+    json_close(&out, "]}\n");
     free(first);
     free(next);
 }

@@ -9,7 +9,7 @@ static void expect(const char *text, const char *json)
     char *printed = NULL;
     size_t size = 0;
     FILE *stream = open_memstream(&printed, &size);
-    print_json_string(stream, text);
+    json_text(&(struct json){.stream = stream}, NULL, text);
     fclose(stream);
     cr_assert_str_eq(printed, json);
     free(printed);
@@ -49,4 +49,31 @@ Test(json, overlong_forms_surrogates_and_what_lies_beyond_are_no_utf8)
     expect("\xf4\x90\x80\x80", "\"\\ufffd\\ufffd\\ufffd\\ufffd\"");
     expect("\xed\x9f\xbf\xee\x80\x80\xf4\x8f\xbf\xbf",
            "\"\xed\x9f\xbf\xee\x80\x80\xf4\x8f\xbf\xbf\"");
+}
+
+Test(json, commas_and_brackets_are_its_own)
+{
+    char *printed = NULL, word[] = "a", *const words[] = {word, word};
+    size_t size = 0;
+    struct json out = {.stream = open_memstream(&printed, &size)};
+    json_open(&out, NULL, '{');
+    json_print(&out, "version %d share %.1f of %.1f", 1, 0.5, 0.0 / 0.0);
+    json_open(&out, "files", '[');
+    json_break_line(&out);
+    json_object(&out, NULL, "offset %d", 1);
+    json_break_line(&out);
+    json_open(&out, NULL, '{');
+    json_close(&out, "}]");
+    json_text(&out, "none", NULL);
+    json_texts(&out, "words", words, 2);
+    json_hex(&out, "id", (const uint8_t[]){0, 0xff}, 2);
+    json_decimals(&out, "ms", (const double[]){1, 2.5}, 2);
+    json_print(&out, "is %s", json_bool(true));
+    json_close(&out, "}\n");
+    fclose(out.stream);
+    cr_expect_str_eq(printed,
+                     "{\"version\":1,\"share\":0.5,\"of\":null,\"files\":[{\"offset\":1},\n{}],"
+                     "\"none\":null,\"words\":[\"a\",\"a\"],\"id\":\"00ff\","
+                     "\"ms\":[1.0000,2.5000],\"is\":true}\n");
+    free(printed);
 }
