@@ -7,8 +7,8 @@
  */
 #include "cli/command.h"
 
-#include "base/text.h"
 #include "cli/json.h"
+#include "cli/table.h"
 #include "measure/statistics.h"
 #include "start/telemetry.h"
 
@@ -20,8 +20,6 @@
 
 #define MAX_FILE_BYTES (1u << 30)
 #define MAX_MESSAGES   20 /* a file; all are counted */
-#define RESAMPLES      2000
-#define CONFIDENCE     0.95
 
 static const char help[] =
     "Usage: coldboost report [--json] FILE…\n"
@@ -44,7 +42,7 @@ static const char help[] =
 
 struct values {
     double *at;
-    size_t count, capacity;
+    size_t count;
 };
 
 enum measure { LIFE_MS, MAJOR_FAULTS, REPLAY_MS, BYTES_ASKED, BYTES_RESIDENT, MEASURE_COUNT };
@@ -71,7 +69,7 @@ struct arm {
 };
 
 struct reported_program {
-    char name[sizeof((struct telemetry_record *)NULL)->program];
+    char *name;
     struct arm arms[ARMS];
 };
 
@@ -83,28 +81,14 @@ struct report_data {
 
 static void add_value(struct values *values, double value)
 {
-    if (values->count == values->capacity) {
-        values->capacity = values->capacity ? 2 * values->capacity : 64;
-        values->at = xrealloc(values->at, values->capacity * sizeof *values->at);
-    }
-    values->at[values->count++] = value;
-}
-
-static struct reported_program *find_or_add(struct report_data *data, const char *name)
-{
-    for (size_t i = 0; i < data->program_count; i++)
-        if (strcmp(data->programs[i].name, name) == 0)
-            return &data->programs[i];
-    data->programs = xrealloc(data->programs, (data->program_count + 1) * sizeof *data->programs);
-    struct reported_program *program = &data->programs[data->program_count++];
-    *program = (struct reported_program){.name = ""};
-    text_append(program->name, sizeof program->name, 0, name);
-    return program;
+    *GROW(values->at, values->count) = value;
 }
 
 static void add_record(struct report_data *data, const struct telemetry_record *record)
 {
-    struct reported_program *program = find_or_add(data, record->program);
+    size_t index;
+    struct reported_program *program =
+        FIND_OR_ADD(data->programs, data->program_count, record->program, &index);
     struct arm *arm = &program->arms[record->arm == ARM_HOLDOUT];
     bool restart = record->start == COLDBOOST_START_RESTART;
     data->records++;
@@ -191,74 +175,16 @@ static void read_records(struct report_data *data, const char *path)
     free(bytes);
 }
 
-static int by_value(const void *a, const void *b)
+/* Boosted minus holdout, for each quantile; false if there is nothing to compare. */
+static bool compare(const struct reported_program *program, size_t measure, struct estimate *out)
 {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-/* splitmix64: the same files give the same interval every time. */
-static uint64_t next_random(uint64_t *state)
-{
-    uint64_t z = *state += 0x9e3779b97f4a7c15u;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-    return z ^ z >> 31;
-}
-
-/* As many values as there are, drawn with replacement, in order: by counting, not by sorting. */
-static void resample(const struct values *values, uint32_t *counts, double *drawn, uint64_t *state)
-{
-    memset(counts, 0, values->count * sizeof *counts);
-    for (size_t i = 0; i < values->count; i++)
-        counts[(uint64_t)(next_random(state) >> 32) * values->count >> 32]++;
-    size_t at = 0;
-    for (size_t i = 0; i < values->count; i++)
-        for (uint32_t n = counts[i]; n > 0; n--)
-            drawn[at++] = values->at[i];
-}
-
-struct difference {
-    double estimate, low, high; /* boosted minus holdout */
-};
-
-/* The percentile bootstrap: the middle 95 % of the differences of resampled arms. */
-static void compare(const struct values *boosted, const struct values *holdout,
-                    struct difference *out)
-{
-    size_t larger = boosted->count > holdout->count ? boosted->count : holdout->count;
-    uint32_t *counts = xmalloc(larger * sizeof *counts);
-    double *drawn = xmalloc(larger * sizeof *drawn);
-    double *differences[QUANTILES];
-    for (size_t q = 0; q < QUANTILES; q++)
-        differences[q] = xmalloc(RESAMPLES * sizeof **differences);
-    uint64_t state = 1;
-    for (size_t i = 0; i < RESAMPLES; i++) {
-        resample(boosted, counts, drawn, &state);
-        for (size_t q = 0; q < QUANTILES; q++)
-            differences[q][i] = sorted_quantile(drawn, boosted->count, quantiles[q]);
-        resample(holdout, counts, drawn, &state);
-        for (size_t q = 0; q < QUANTILES; q++)
-            differences[q][i] -= sorted_quantile(drawn, holdout->count, quantiles[q]);
-    }
-    for (size_t q = 0; q < QUANTILES; q++) {
-        qsort(differences[q], RESAMPLES, sizeof **differences, by_value);
-        out[q] = (struct difference){
-            .estimate = sorted_quantile(boosted->at, boosted->count, quantiles[q]) -
-                        sorted_quantile(holdout->at, holdout->count, quantiles[q]),
-            .low = sorted_quantile(differences[q], RESAMPLES, (1 - CONFIDENCE) / 2),
-            .high = sorted_quantile(differences[q], RESAMPLES, (1 + CONFIDENCE) / 2),
-        };
-        free(differences[q]);
-    }
-    free(counts);
-    free(drawn);
-}
-
-static bool can_compare(const struct reported_program *program, enum measure measure)
-{
-    return measures[measure].compared && program->arms[0].measures[measure].count > 1 &&
-           program->arms[1].measures[measure].count > 1;
+    const struct values *boosted = &program->arms[0].measures[measure],
+                        *holdout = &program->arms[1].measures[measure];
+    if (!measures[measure].compared || boosted->count < 2 || holdout->count < 2)
+        return false;
+    estimate_differences(boosted->at, boosted->count, holdout->at, holdout->count, quantiles,
+                         QUANTILES, out);
+    return true;
 }
 
 static void print_arm(const struct reported_program *program, size_t a)
@@ -286,18 +212,17 @@ static void print_arm(const struct reported_program *program, size_t a)
 static void print_comparison(const struct reported_program *program)
 {
     for (size_t m = 0; m < MEASURE_COUNT; m++) {
-        if (!can_compare(program, (enum measure)m))
-            continue;
         const struct values *holdout = &program->arms[1].measures[m];
-        struct difference differences[QUANTILES];
-        compare(&program->arms[0].measures[m], holdout, differences);
+        struct estimate differences[QUANTILES];
+        if (!compare(program, m, differences))
+            continue;
         printf("  boosted minus holdout, %s\n", measures[m].title);
         for (size_t q = 0; q < QUANTILES; q++) {
-            const struct difference *d = &differences[q];
+            const struct estimate *d = &differences[q];
             double base = sorted_quantile(holdout->at, holdout->count, quantiles[q]);
-            printf("    %s %+12.2f", quantile_names[q], d->estimate);
+            printf("    %s %+12.2f", quantile_names[q], d->value);
             if (base > 0)
-                printf(" (%+.1f %%)", 100 * d->estimate / base);
+                printf(" (%+.1f %%)", 100 * d->value / base);
             printf(", 95 %% interval %+.2f to %+.2f%s\n", d->low, d->high,
                    d->low <= 0 && d->high >= 0 ? ": may be chance" : "");
         }
@@ -344,14 +269,13 @@ static void print_json_comparison(struct json *out, const struct reported_progra
 {
     json_open(out, "boosted_minus_holdout", '{');
     for (size_t m = 0; m < MEASURE_COUNT; m++) {
-        if (!can_compare(program, (enum measure)m))
+        struct estimate differences[QUANTILES];
+        if (!compare(program, m, differences))
             continue;
-        struct difference differences[QUANTILES];
-        compare(&program->arms[0].measures[m], &program->arms[1].measures[m], differences);
         json_open(out, measures[m].key, '{');
         for (size_t q = 0; q < QUANTILES; q++)
             json_object(out, quantile_names[q], "estimate %.3f low %.3f high %.3f",
-                        differences[q].estimate, differences[q].low, differences[q].high);
+                        differences[q].value, differences[q].low, differences[q].high);
         json_close(out, "}");
     }
     json_close(out, "}");
@@ -410,19 +334,19 @@ int command_report(int argc, char **argv)
         for (size_t a = 0; a < ARMS; a++)
             for (size_t m = 0; m < MEASURE_COUNT; m++) {
                 struct values *values = &data.programs[i].arms[a].measures[m];
-                if (values->count)
-                    qsort(values->at, values->count, sizeof *values->at, by_value);
+                SORT(values->at, values->count, by_value);
             }
-    if (data.program_count)
-        qsort(data.programs, data.program_count, sizeof *data.programs, by_starts);
+    SORT(data.programs, data.program_count, by_starts);
     if (json)
         print_json(&data);
     else
         print_text(&data);
-    for (size_t i = 0; i < data.program_count; i++)
+    for (size_t i = 0; i < data.program_count; i++) {
         for (size_t a = 0; a < ARMS; a++)
             for (size_t m = 0; m < MEASURE_COUNT; m++)
                 free(data.programs[i].arms[a].measures[m].at);
+        free(data.programs[i].name);
+    }
     free(data.programs);
     return data.damaged || data.truncated || data.unknown_version ? EXIT_FAILED : EXIT_SUCCESS;
 }

@@ -4,6 +4,7 @@
 #include "measure/statistics.h"
 
 #include "cli/command.h"
+#include "cli/table.h"
 
 #include <math.h>
 #include <stdint.h>
@@ -12,10 +13,11 @@
 
 #define DRAWS 2000
 
-static int by_value(const void *a, const void *b)
+enum { MOST_SERIES = 4, MOST_FIGURES = 4 };
+
+int by_value(const void *a, const void *b)
 {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
+    return ORDER(*(const double *)a, *(const double *)b);
 }
 
 double sorted_quantile(const double *sorted, size_t n, double q)
@@ -35,11 +37,17 @@ double quantile(const double *values, size_t n, double q)
     return result;
 }
 
-/* What is estimated, from the rounds that picks names; NAN where it is not defined. */
-struct figure {
-    double (*of)(const struct figure *figure, const size_t *picks, double *scratch);
-    const double *samples[4]; /* as the function takes them */
-    size_t n;
+/*
+ * What is estimated: figures of the rounds that were drawn, NAN where they are not defined. Behind
+ * the picks of the first population stand those of the second.
+ */
+struct estimation {
+    void (*figures)(const struct estimation *estimation, const size_t *picks, double *scratch,
+                    double *out);
+    const double *samples[MOST_SERIES]; /* as the function takes them */
+    size_t n[2];                        /* of each population */
+    size_t count;                       /* of figures */
+    const double *quantiles;
 };
 
 /* SplitMix64 (Steele, Lea and Flood 2014). */
@@ -51,33 +59,50 @@ static uint64_t next_random(uint64_t *state)
     return z ^ (z >> 31);
 }
 
-static struct estimate bootstrap(const struct figure *figure)
+/* As many picks of [0, n) as there are, in order. */
+static void draw(size_t *picks, size_t n, uint32_t *counts, uint64_t *random)
 {
-    size_t n = figure->n, defined = 0;
-    size_t *picks = xmalloc(n * sizeof *picks);
-    double *scratch = xmalloc(n * sizeof *scratch);
-    double *drawn = xmalloc(DRAWS * sizeof *drawn);
+    memset(counts, 0, n * sizeof *counts);
     for (size_t i = 0; i < n; i++)
-        picks[i] = i;
-    struct estimate result = {figure->of(figure, picks, scratch), NAN, NAN};
+        counts[(next_random(random) >> 32) * n >> 32]++;
+    for (size_t i = 0; i < n; i++)
+        for (uint32_t k = counts[i]; k > 0; k--)
+            *picks++ = i;
+}
+
+static void bootstrap(const struct estimation *of, struct estimate *out)
+{
+    size_t all = of->n[0] + of->n[1], defined[MOST_FIGURES] = {0};
+    size_t *picks = xmalloc(all * sizeof *picks);
+    uint32_t *counts = xmalloc(all * sizeof *counts);
+    double *scratch = xmalloc(all * sizeof *scratch);
+    double(*drawn)[DRAWS] = xmalloc(of->count * sizeof *drawn), figures[MOST_FIGURES];
     uint64_t random = 1;
-    for (int draw = 0; draw < DRAWS; draw++) {
-        for (size_t i = 0; i < n; i++)
-            picks[i] = (size_t)(next_random(&random) % n);
-        double value = figure->of(figure, picks, scratch);
-        if (isfinite(value))
-            drawn[defined++] = value;
+    for (size_t i = 0; i < all; i++)
+        picks[i] = i < of->n[0] ? i : i - of->n[0];
+    of->figures(of, picks, scratch, figures);
+    for (size_t f = 0; f < of->count; f++)
+        out[f] = (struct estimate){figures[f], NAN, NAN};
+    for (size_t i = 0; i < DRAWS; i++) {
+        draw(picks, of->n[0], counts, &random);
+        draw(picks + of->n[0], of->n[1], counts, &random);
+        of->figures(of, picks, scratch, figures);
+        for (size_t f = 0; f < of->count; f++)
+            if (isfinite(figures[f]))
+                drawn[f][defined[f]++] = figures[f];
     }
-    if (isfinite(result.value) && defined >= DRAWS * 39 / 40) {
-        result.low = quantile(drawn, defined, 0.025);
-        result.high = quantile(drawn, defined, 0.975);
-    } else {
-        result.value = NAN;
+    for (size_t f = 0; f < of->count; f++) {
+        if (isfinite(out[f].value) && defined[f] >= DRAWS * 39 / 40) {
+            out[f].low = quantile(drawn[f], defined[f], 0.025);
+            out[f].high = quantile(drawn[f], defined[f], 0.975);
+        } else {
+            out[f].value = NAN;
+        }
     }
     free(drawn);
     free(scratch);
+    free(counts);
     free(picks);
-    return result;
 }
 
 static double median_of(const double *values, const size_t *picks, double *scratch, size_t n)
@@ -91,14 +116,16 @@ static double median_of(const double *values, const size_t *picks, double *scrat
     return sorted_quantile(scratch, n, 0.5);
 }
 
-static double median_figure(const struct figure *figure, const size_t *picks, double *scratch)
+static void median(const struct estimation *of, const size_t *picks, double *scratch, double *out)
 {
-    return median_of(figure->samples[0], picks, scratch, figure->n);
+    *out = median_of(of->samples[0], picks, scratch, of->n[0]);
 }
 
 struct estimate estimate_median(const double *values, size_t n)
 {
-    return bootstrap(&(struct figure){median_figure, {values}, n});
+    struct estimate result;
+    bootstrap(&(struct estimation){median, {values}, {n}, 1, NULL}, &result);
+    return result;
 }
 
 struct estimate estimate_ratio(const double *a, const double *b, size_t n)
@@ -111,18 +138,40 @@ struct estimate estimate_ratio(const double *a, const double *b, size_t n)
     return result;
 }
 
-static double efficiency_figure(const struct figure *figure, const size_t *picks, double *scratch)
+static void efficiency(const struct estimation *of, const size_t *picks, double *scratch,
+                       double *out)
 {
-    double median[4] = {0, 0, 0, 0};
-    for (int i = 0; i < 4; i++)
-        if (figure->samples[i])
-            median[i] = median_of(figure->samples[i], picks, scratch, figure->n);
+    double median[MOST_SERIES] = {0};
+    for (size_t i = 0; i < MOST_SERIES; i++)
+        if (of->samples[i])
+            median[i] = median_of(of->samples[i], picks, scratch, of->n[0]);
     double to_win = median[0] - (median[2] > median[3] ? median[2] : median[3]);
-    return to_win > 0 ? (median[0] - median[1]) / to_win : NAN;
+    *out = to_win > 0 ? (median[0] - median[1]) / to_win : NAN;
 }
 
 struct estimate estimate_efficiency(const double *cold, const double *boosted, const double *warm,
                                     const double *floor, size_t n)
 {
-    return bootstrap(&(struct figure){efficiency_figure, {cold, boosted, warm, floor}, n});
+    struct estimate result;
+    bootstrap(&(struct estimation){efficiency, {cold, boosted, warm, floor}, {n}, 1, NULL},
+              &result);
+    return result;
+}
+
+/* Of samples that are sorted already, and so are picks of them in order. */
+static void differences(const struct estimation *of, const size_t *picks, double *scratch,
+                        double *out)
+{
+    size_t n = of->n[0];
+    for (size_t i = 0; i < n + of->n[1]; i++)
+        scratch[i] = of->samples[i >= n][picks[i]];
+    for (size_t f = 0; f < of->count; f++)
+        out[f] = sorted_quantile(scratch, n, of->quantiles[f]) -
+                 sorted_quantile(scratch + n, of->n[1], of->quantiles[f]);
+}
+
+void estimate_differences(const double *a, size_t a_count, const double *b, size_t b_count,
+                          const double *quantiles, size_t count, struct estimate *out)
+{
+    bootstrap(&(struct estimation){differences, {a, b}, {a_count, b_count}, count, quantiles}, out);
 }

@@ -21,6 +21,9 @@ struct estimate {
     double value, low, high; /* all NAN where the samples do not define it */
 };
 
+/* The order of numbers, for qsort(). */
+int by_value(const void *a, const void *b);
+
 /* The q-quantile, 0 to 1, of n values, interpolated. n is at least 1. */
 double quantile(const double *values, size_t n, double q);
 double sorted_quantile(const double *sorted, size_t n, double q);
@@ -37,5 +40,12 @@ struct estimate estimate_ratio(const double *a, const double *b, size_t n);
  */
 struct estimate estimate_efficiency(const double *cold, const double *boosted, const double *warm,
                                     const double *floor, size_t n);
+
+/*
+ * The difference of two samples' quantiles, a's minus b's, for each of the quantiles, of which
+ * there are 4 at most. The samples are sorted and finite, and drawn each on its own.
+ */
+void estimate_differences(const double *a, size_t a_count, const double *b, size_t b_count,
+                          const double *quantiles, size_t count, struct estimate *out);
 
 #endif
