@@ -5,7 +5,7 @@
  * own open(), or coldboost record with all that it had seen. Found by tests/fuzz/fuzz_trace.c.
  */
 #include "../support/new_trace.h"
-#include "convert/trace_reader.h"
+#include "convert/trace_records.h"
 
 enum { BYTES = 4 << 20 };
 
@@ -55,9 +55,7 @@ Test(trace_header, a_reader_ends_where_the_trace_does)
     trace->bytes = UINT64_MAX;
     trace->next_unit = UINT64_MAX;
     cr_expect_eq(trace_end(trace), BYTES / TRACE_UNIT);
-    size_t unit = TRACE_FIRST_UNIT, units;
-    cr_assert_eq((const void *)trace_next_record(trace, &unit, &units),
-                 (const void *)trace_file_at(trace, file));
-    unit += units;
-    cr_expect_null(trace_next_record(trace, &unit, &units));
+    struct trace_cursor at = {0};
+    cr_assert_eq(trace_next(trace, TRACE_FILE, &at), (const void *)trace_file_at(trace, file));
+    cr_expect_null(trace_next(trace, TRACE_FILE, &at));
 }

@@ -5,8 +5,10 @@
 #include "convert/stacks.h"
 
 #include "cli/command.h"
+#include "cli/table.h"
 #include "coldboost.h"
 #include "convert/symbols.h"
+#include "convert/trace_records.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -14,37 +16,29 @@
 
 #define RECORDER "/libcoldboost-record.so"
 
-struct frame_table {
-    uint8_t *bytes;
-    size_t size, room;
+struct stack_string {
+    char *text;
+    uint32_t offset; /* in the string table */
 };
 
 struct maker {
     const char **paths; /* of the records that name a file or a process; by unit */
     size_t units;
     struct symbols *symbols;
-    struct frame_table stacks, frames, strings;
+    struct stack_string *known;
+    size_t known_count;
+    struct buffer stacks, frames, strings;
 };
 
-static void append(struct frame_table *table, const void *entry, size_t bytes)
-{
-    if (table->size + bytes > table->room) {
-        table->room = (table->size + bytes) * 2;
-        table->bytes = xrealloc(table->bytes, table->room);
-    }
-    memcpy(table->bytes + table->size, entry, bytes);
-    table->size += bytes;
-}
-
-/* A few hundred names at most: looking through them is quick enough. */
 static uint32_t string(struct maker *maker, const char *text)
 {
-    size_t bytes = strlen(text) + 1, size = maker->strings.size;
-    for (size_t at = 0; at < size; at += strlen((char *)maker->strings.bytes + at) + 1)
-        if (strcmp((char *)maker->strings.bytes + at, text) == 0)
-            return (uint32_t)at;
-    append(&maker->strings, text, bytes);
-    return (uint32_t)size;
+    size_t index, before = maker->known_count;
+    struct stack_string *found = FIND_OR_ADD(maker->known, maker->known_count, text, &index);
+    if (index == before) {
+        found->offset = (uint32_t)maker->strings.size;
+        buffer_append(&maker->strings, text, strlen(text) + 1);
+    }
+    return found->offset;
 }
 
 static const char *path_of(const struct maker *maker, uint32_t unit)
@@ -60,22 +54,17 @@ static bool ends_with(const char *text, const char *end)
 
 static void collect_paths(const struct trace_header *trace, struct maker *maker)
 {
+    const struct trace_file *file;
+    const struct trace_process *process;
     maker->units = trace_end(trace);
     maker->paths = xmalloc(maker->units * sizeof *maker->paths);
     memset(maker->paths, 0, maker->units * sizeof *maker->paths);
-    size_t unit = TRACE_FIRST_UNIT, units;
-    const struct trace_record *record;
-    for (; (record = trace_next_record(trace, &unit, &units)); unit += units) {
-        if (record->kind == (TRACE_FILE | TRACE_COMPLETE))
-            maker->paths[unit] = trace_path_in(record, units, offsetof(struct trace_file, path));
-        if (record->kind == (TRACE_PROCESS | TRACE_COMPLETE))
-            maker->paths[unit] = trace_path_in(record, units, offsetof(struct trace_process, path));
-    }
-}
-
-static int compare_path(const void *path, const void *file)
-{
-    return strcmp(path, ((const struct recorded_file *)file)->path);
+    for (struct trace_cursor at = {0}; (file = trace_next(trace, TRACE_FILE, &at));)
+        if (at.unit < maker->units)
+            maker->paths[at.unit] = trace_whole_path(&at, file->path);
+    for (struct trace_cursor at = {0}; (process = trace_next(trace, TRACE_PROCESS, &at));)
+        if (at.unit < maker->units)
+            maker->paths[at.unit] = trace_whole_path(&at, process->path);
 }
 
 static void add_frame(struct maker *maker, const struct trace_frame *from)
@@ -87,29 +76,25 @@ static void add_frame(struct maker *maker, const struct trace_frame *from)
         function = symbols_find(maker->symbols, path, from->offset, &frame.address);
     frame.object = string(maker, path ? path : "");
     frame.function = string(maker, function);
-    append(&maker->frames, &frame, sizeof frame);
+    buffer_append(&maker->frames, &frame, sizeof frame);
 }
 
 static void add_stack(struct maker *maker, const struct recording *recording,
                       const struct trace_stack *from, size_t units)
 {
     const char *path = path_of(maker, from->file), *executable = path_of(maker, from->process);
-    size_t room =
-        (units * TRACE_UNIT - offsetof(struct trace_stack, frames)) / sizeof *from->frames;
-    const struct recorded_file *file = path && executable && recording->file_count
-                                           ? bsearch(path, recording->files, recording->file_count,
-                                                     sizeof *recording->files, compare_path)
-                                           : NULL;
-    if (!file || from->frame_count > room)
-        return;
+    uint32_t file = path && executable ? recording_find(recording, path) : NOT_RECORDED;
     uint32_t i = 0, count = from->frame_count;
+    if (file == NOT_RECORDED ||
+        count > (units * TRACE_UNIT - offsetof(struct trace_stack, frames)) / sizeof *from->frames)
+        return;
     for (const char *own; i < count; i++) { /* the recorder itself */
         own = path_of(maker, from->frames[i].file);
         if (!own || !ends_with(own, RECORDER))
             break;
     }
     struct stacks_stack stack = {
-        .file = (uint32_t)(file - recording->files),
+        .file = file,
         .executable = string(maker, executable),
         .first_frame = (uint32_t)(maker->frames.size / sizeof(struct stacks_frame)),
         .frame_count = count - i < TRACE_STACK_DEPTH ? count - i : TRACE_STACK_DEPTH,
@@ -117,14 +102,7 @@ static void add_stack(struct maker *maker, const struct recording *recording,
     for (uint32_t end = i + stack.frame_count; i < end; i++)
         add_frame(maker, &from->frames[i]);
     if (stack.frame_count)
-        append(&maker->stacks, &stack, sizeof stack);
-}
-
-static uint8_t *put(uint8_t *to, const void *bytes, size_t size)
-{
-    if (size)
-        memcpy(to, bytes, size);
-    return to + size;
+        buffer_append(&maker->stacks, &stack, sizeof stack);
 }
 
 static uint8_t *assemble(const struct maker *maker, size_t *size)
@@ -135,34 +113,33 @@ static uint8_t *assemble(const struct maker *maker, size_t *size)
         .string_bytes = (uint32_t)maker->strings.size,
     };
     struct extra_section section = {.tag = STACKS_TAG};
-    size_t bytes = sizeof counts + maker->stacks.size + maker->frames.size + maker->strings.size;
-    *size = sizeof section + bytes;
-    uint8_t *all = xmalloc(*size), *next = all + sizeof section;
-    next = put(next, &counts, sizeof counts);
-    next = put(next, maker->stacks.bytes, maker->stacks.size);
-    next = put(next, maker->frames.bytes, maker->frames.size);
-    put(next, maker->strings.bytes, maker->strings.size);
-    section.bytes = (uint32_t)bytes;
-    section.crc32 = hardware_crc32(all + sizeof section, bytes);
-    memcpy(all, &section, sizeof section);
-    return all;
+    struct buffer all = {0};
+    buffer_append(&all, &section, sizeof section);
+    buffer_append(&all, &counts, sizeof counts);
+    buffer_append(&all, maker->stacks.bytes, maker->stacks.size);
+    buffer_append(&all, maker->frames.bytes, maker->frames.size);
+    buffer_append(&all, maker->strings.bytes, maker->strings.size);
+    section.bytes = (uint32_t)(all.size - sizeof section);
+    section.crc32 = hardware_crc32(all.bytes + sizeof section, section.bytes);
+    memcpy(all.bytes, &section, sizeof section);
+    *size = all.size;
+    return all.bytes;
 }
 
 uint8_t *stacks_make(const struct trace_header *trace, const struct recording *recording,
                      size_t *size)
 {
     struct maker maker = {.symbols = symbols_new()};
+    const struct trace_stack *stack;
     collect_paths(trace, &maker);
-    size_t unit = TRACE_FIRST_UNIT, units;
-    const struct trace_record *record;
-    for (; (record = trace_next_record(trace, &unit, &units)); unit += units)
-        if (record->kind == (TRACE_STACK | TRACE_COMPLETE))
-            add_stack(&maker, recording, (const void *)record, units);
-    uint8_t *bytes = NULL;
+    for (struct trace_cursor at = {0}; (stack = trace_next(trace, TRACE_STACK, &at));)
+        add_stack(&maker, recording, stack, at.units);
     *size = 0;
-    if (maker.stacks.size)
-        bytes = assemble(&maker, size);
+    uint8_t *bytes = maker.stacks.size ? assemble(&maker, size) : NULL;
     symbols_free(maker.symbols);
+    for (size_t i = 0; i < maker.known_count; i++)
+        free(maker.known[i].text);
+    free(maker.known);
     free(maker.paths);
     free(maker.stacks.bytes);
     free(maker.frames.bytes);

@@ -4,6 +4,7 @@
 #include "convert/symbols.h"
 
 #include "cli/command.h"
+#include "cli/table.h"
 #include "elf/elf_file.h"
 
 #include <fcntl.h>
@@ -24,7 +25,7 @@ struct symbol_object {
     char *path;
     Elf *elf;                   /* or NULL */
     struct function *functions; /* by address */
-    size_t function_count, function_room;
+    size_t function_count;
 };
 
 struct symbols {
@@ -37,12 +38,7 @@ static void add_function(struct symbol_object *object, const GElf_Sym *symbol, c
     int type = GELF_ST_TYPE(symbol->st_info);
     if ((type != STT_FUNC && type != STT_GNU_IFUNC) || !symbol->st_value || !name || !*name)
         return;
-    if (object->function_count == object->function_room) {
-        object->function_room = object->function_room ? 2 * object->function_room : 256;
-        object->functions =
-            xrealloc(object->functions, object->function_room * sizeof *object->functions);
-    }
-    object->functions[object->function_count++] = (struct function){
+    *GROW(object->functions, object->function_count) = (struct function){
         .address = symbol->st_value,
         .end = symbol->st_value + symbol->st_size,
         .name = name,
@@ -54,11 +50,9 @@ static void add_function(struct symbol_object *object, const GElf_Sym *symbol, c
 static int compare_functions(const void *a, const void *b)
 {
     const struct function *x = a, *y = b;
-    if (x->address != y->address)
-        return x->address < y->address ? -1 : 1;
-    if (x->global != y->global)
-        return x->global ? 1 : -1;
-    return -strncmp(x->name, y->name, COMPARED_BYTES);
+    int order = ORDER(x->address, y->address);
+    order = order ? order : ORDER(x->global, y->global);
+    return order ? order : -strncmp(x->name, y->name, COMPARED_BYTES);
 }
 
 /* A file has one table of each type. */
@@ -90,25 +84,19 @@ static void read_object(struct symbol_object *object)
     read_functions(object, SHT_SYMTAB);
     if (!object->function_count)
         read_functions(object, SHT_DYNSYM);
-    if (object->function_count)
-        qsort(object->functions, object->function_count, sizeof *object->functions,
-              compare_functions);
+    SORT(object->functions, object->function_count, compare_functions);
     GElf_Phdr header;
     gelf_getphdr(object->elf, 0, &header); /* reads them all */
     elf_cntl(object->elf, ELF_C_FDDONE);
     close(fd);
 }
 
-static struct symbol_object *find_object(struct symbols *symbols, const char *path)
+static const struct symbol_object *find_object(struct symbols *symbols, const char *path)
 {
-    for (size_t i = 0; i < symbols->count; i++)
-        if (strcmp(symbols->objects[i].path, path) == 0)
-            return &symbols->objects[i];
-    size_t count = symbols->count++;
-    symbols->objects = xrealloc(symbols->objects, (count + 1) * sizeof *symbols->objects);
-    struct symbol_object *object = &symbols->objects[count];
-    *object = (struct symbol_object){.path = xstrdup(path)};
-    read_object(object);
+    size_t index, before = symbols->count;
+    struct symbol_object *object = FIND_OR_ADD(symbols->objects, symbols->count, path, &index);
+    if (index == before)
+        read_object(object);
     return object;
 }
 

@@ -43,15 +43,9 @@ struct trace_options {
 void trace_read(const struct trace_header *trace, const struct trace_options *options,
                 struct recording *out);
 
-/* The unit behind the last one. */
-size_t trace_end(const struct trace_header *trace);
-
-/* Steps to the next complete record at or behind *unit, of *units units; NULL at the end. */
-const struct trace_record *trace_next_record(const struct trace_header *trace, size_t *unit,
-                                             size_t *units);
-
-/* The path that stands at this offset of a record; NULL unless it is whole and absolute. */
-const char *trace_path_in(const struct trace_record *record, size_t units, size_t offset);
+/* The index of the file at this path, or NOT_RECORDED. */
+#define NOT_RECORDED UINT32_MAX
+uint32_t recording_find(const struct recording *recording, const char *path);
 
 void recording_free(struct recording *recording);
 

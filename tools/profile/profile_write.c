@@ -5,37 +5,23 @@
 #include "profile/profile_write.h"
 
 #include "cli/command.h"
+#include "cli/table.h"
 #include "coldboost.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct text_table {
-    uint8_t *bytes;
-    size_t size, room;
-};
-
 struct profile_writer {
     struct profile_header header;
-    struct text_table executables, files, ranges, strings, extra;
+    struct buffer executables, files, ranges, strings, extra;
 };
-
-static void append(struct text_table *table, const void *entry, size_t bytes)
-{
-    if (table->size + bytes > table->room) {
-        table->room = (table->size + bytes) * 2;
-        table->bytes = xrealloc(table->bytes, table->room);
-    }
-    memcpy(table->bytes + table->size, entry, bytes);
-    table->size += bytes;
-}
 
 /* Sizes are checked as a whole at the end; until then an offset that does not fit is harmless. */
 static uint32_t append_string(struct profile_writer *writer, const char *text)
 {
     uint32_t offset = (uint32_t)writer->strings.size;
-    append(&writer->strings, text, strlen(text) + 1);
+    buffer_append(&writer->strings, text, strlen(text) + 1);
     return offset;
 }
 
@@ -58,7 +44,7 @@ uint32_t profile_writer_add_file(struct profile_writer *writer, const char *path
     file.path = append_string(writer, path);
     file.rank = 0;
     memset(file.reserved, 0, sizeof file.reserved);
-    append(&writer->files, &file, sizeof file);
+    buffer_append(&writer->files, &file, sizeof file);
     return writer->header.file_count++;
 }
 
@@ -69,7 +55,7 @@ void profile_writer_add_executable(struct profile_writer *writer, const char *pa
         .path = append_string(writer, path),
         .first_range = writer->header.range_count,
     };
-    append(&writer->executables, &executable, sizeof executable);
+    buffer_append(&writer->executables, &executable, sizeof executable);
     writer->header.executable_count++;
 }
 
@@ -77,58 +63,44 @@ void profile_writer_add_range(struct profile_writer *writer, const struct profil
 {
     uint8_t *end = writer->executables.bytes + writer->executables.size;
     ((struct profile_executable *)(void *)end)[-1].range_count++;
-    append(&writer->ranges, range, sizeof *range);
+    buffer_append(&writer->ranges, range, sizeof *range);
     writer->header.range_count++;
 }
 
 void profile_writer_add_extra(struct profile_writer *writer, const uint8_t *bytes, size_t size)
 {
-    append(&writer->extra, bytes, size);
+    buffer_append(&writer->extra, bytes, size);
 }
 
-static uint8_t *put(uint8_t *to, const struct text_table *table)
+static struct buffer assemble(const struct profile_writer *writer)
 {
-    if (table->size)
-        memcpy(to, table->bytes, table->size);
-    return to + table->size;
-}
-
-static uint8_t *assemble(const struct profile_writer *writer, size_t size)
-{
-    uint8_t *bytes = xmalloc(size);
-    uint8_t *next = bytes + sizeof writer->header;
-    next = put(next, &writer->executables);
-    next = put(next, &writer->files);
-    next = put(next, &writer->ranges);
-    next = put(next, &writer->strings);
-    put(next, &writer->extra);
-    size -= writer->extra.size;
-
-    struct profile_header *header = (void *)bytes;
-    *header = writer->header;
-    header->size = size;
+    const struct buffer *const parts[] = {&writer->executables, &writer->files, &writer->ranges,
+                                          &writer->strings};
+    struct buffer all = {0};
+    buffer_append(&all, &writer->header, sizeof writer->header);
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        buffer_append(&all, parts[i]->bytes, parts[i]->size);
+    struct profile_header *header = (void *)all.bytes;
+    header->size = all.size;
     header->extra_bytes = (uint32_t)writer->extra.size;
     header->string_bytes = (uint32_t)writer->strings.size;
     size_t start = offsetof(struct profile_header, crc32) + sizeof header->crc32;
-    header->crc32 = hardware_crc32(bytes + start, size - start);
-    return bytes;
+    header->crc32 = hardware_crc32(all.bytes + start, all.size - start);
+    buffer_append(&all, writer->extra.bytes, writer->extra.size);
+    return all;
 }
 
 int profile_writer_finish(struct profile_writer *writer, uint8_t **bytes, size_t *size)
 {
-    int error = -EFBIG;
-    *bytes = NULL;
-    *size = sizeof writer->header + writer->executables.size + writer->files.size +
-            writer->ranges.size + writer->strings.size + writer->extra.size;
-    if (*size <= PROFILE_MAX_BYTES) {
-        *bytes = assemble(writer, *size);
-        struct profile view;
-        error = profile_parse(*bytes, *size, &view);
-    }
+    struct profile view;
+    struct buffer all = assemble(writer);
+    int error = all.size > PROFILE_MAX_BYTES ? -EFBIG : profile_parse(all.bytes, all.size, &view);
     if (error) {
-        free(*bytes);
-        *bytes = NULL;
+        free(all.bytes);
+        all.bytes = NULL;
     }
+    *bytes = all.bytes;
+    *size = all.size;
     free(writer->executables.bytes);
     free(writer->files.bytes);
     free(writer->ranges.bytes);
