@@ -5,7 +5,6 @@
 
 #include "coldboost.h"
 #include "convert/stacks.h"
-#include "plot/plot.h"
 #include "profile/profile_read.h"
 
 #include <getopt.h>
@@ -23,15 +22,7 @@ static uint8_t *pretended_read_profile(const char *path, struct profile *out, si
     return bytes;
 }
 
-/* No plot is asked for. */
-static struct plotter pretended_plotter(const char *path)
-{
-    (void)path;
-    abort();
-}
-
 #define read_profile pretended_read_profile
-#define plotter_load pretended_plotter
 #include "show/show.c"
 
 static void show(const char *option)

@@ -10,7 +10,6 @@
 #include "measure/bench_result.h"
 
 #include "cli/command.h"
-#include "cli/json.h"
 #include "inspect/inspect.h"
 #include "measure/io_floor.h"
 #include "plot/plot.h"
@@ -158,13 +157,6 @@ static char **step_environment(const struct bench *bench, enum bench_step step)
         result[kept++] = xasprintf("COLDBOOST_PROFILE=%s", bench->result.profile);
     result[kept] = NULL;
     return result;
-}
-
-static double now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
 }
 
 /* The start that is under way, for end_by_signal(); and the signals for that. */
@@ -512,10 +504,10 @@ static void measure(struct bench *bench)
 }
 
 /* Two more starts, which nobody times. */
-static void draw(const struct bench *bench, const struct plotter *plotter, const char *path)
+static void draw(const struct bench *bench, const char *path)
 {
     if (!bench->result.profile) {
-        plotter->bench(path, &bench->result, NULL, NULL);
+        plot_bench(path, &bench->result, NULL, NULL);
         return;
     }
     struct timeline_watch *watch = timeline_watch_new(&bench->parsed, bench->section);
@@ -524,7 +516,7 @@ static void draw(const struct bench *bench, const struct plotter *plotter, const
     timelines[0] = timeline_end(watch);
     time_start(bench, RUN, watch);
     timelines[1] = timeline_end(watch);
-    plotter->bench(path, &bench->result, &bench->parsed, timelines);
+    plot_bench(path, &bench->result, &bench->parsed, timelines);
     free(timelines[0].arrivals);
     free(timelines[1].arrivals);
     timeline_watch_free(watch);
@@ -591,9 +583,8 @@ int command_bench(int argc, char **argv)
     if (optind == argc)
         fail_usage("bench", "no command given");
 
-    struct plotter plotter = {NULL, NULL};
     if (plot)
-        plotter = plotter_load(plot);
+        plot_check(plot);
     struct bench_result *result = &bench.result;
     result->command = argv + optind;
     bench.program = find_program(result->command[0]);
@@ -617,7 +608,7 @@ int command_bench(int argc, char **argv)
     measure(&bench);
     bench_estimate(result);
     if (plot)
-        draw(&bench, &plotter, plot);
+        draw(&bench, plot);
     if (json)
         bench_print_json(result);
     else

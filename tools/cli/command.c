@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static void say(const char *command, const char *format, va_list arguments)
@@ -96,6 +97,25 @@ void print_escaped(FILE *stream, const char *text)
     char *escaped = escape(text);
     fputs(escaped, stream);
     free(escaped);
+}
+
+struct size_text size_text(uint64_t bytes)
+{
+    struct size_text size;
+    if (bytes < 1 << 10)
+        snprintf(size.text, sizeof size.text, "%u B", (unsigned)bytes);
+    else if (bytes < 1 << 20)
+        snprintf(size.text, sizeof size.text, "%.0f KiB", (double)bytes / (1 << 10));
+    else
+        snprintf(size.text, sizeof size.text, "%.1f MiB", (double)bytes / (1 << 20));
+    return size;
+}
+
+double now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
 }
 
 void finish_output(void)

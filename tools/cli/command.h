@@ -40,6 +40,15 @@ _Noreturn void fail(int code, const char *format, ...) __attribute__((format(pri
 char *escape(const char *text);
 void print_escaped(FILE *stream, const char *text);
 
+/* A number of bytes for people: "17 KiB". */
+struct size_text {
+    char text[24];
+};
+struct size_text size_text(uint64_t bytes);
+
+/* On the clock that nobody sets (CLOCK_MONOTONIC). */
+double now_ms(void);
+
 /* Exits with a message if anything that was printed to stdout could not be written. */
 void finish_output(void);
 

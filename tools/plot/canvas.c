@@ -1,162 +1,136 @@
 /*
- * canvas.c: cairo, and an SVG in memory.
+ * canvas.c: writes SVG 1.1 into memory. The letters are the viewer's, so that nobody knows how wide
+ * a text will be: it is measured by a sans-serif's usual width.
  */
 #include "plot/canvas.h"
 
 #include "cli/command.h"
 #include "cli/output.h"
 
-#include <cairo-svg.h>
-#include <cairo.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#define LETTER_WIDTH 0.56 /* of its height, on average */
+
 struct canvas {
-    cairo_surface_t *surface;
-    cairo_t *cairo;
-    uint8_t *svg;
-    size_t svg_bytes, svg_room;
+    FILE *svg;
+    char *text;
+    size_t size;
 };
 
-static cairo_status_t take_bytes(void *closure, const unsigned char *bytes, unsigned int count)
-{
-    struct canvas *canvas = closure;
-    if (canvas->svg_room - canvas->svg_bytes < count) {
-        canvas->svg_room = 2 * canvas->svg_room + count;
-        canvas->svg = xrealloc(canvas->svg, canvas->svg_room);
-    }
-    memcpy(canvas->svg + canvas->svg_bytes, bytes, count);
-    canvas->svg_bytes += count;
-    return CAIRO_STATUS_SUCCESS;
-}
-
-struct canvas *canvas_new(double width, double height)
+struct canvas *canvas_new(double height, const char *title, const char *note)
 {
     struct canvas *canvas = xmalloc(sizeof *canvas);
-    *canvas = (struct canvas){.svg = NULL};
-    canvas->surface = cairo_svg_surface_create_for_stream(take_bytes, canvas, width, height);
-    canvas->cairo = cairo_create(canvas->surface);
-    canvas_colour(canvas, 0xffffff);
-    cairo_paint(canvas->cairo);
-    canvas_colour(canvas, CANVAS_TEXT);
-    canvas_letters(canvas, 11, 0);
+    canvas->svg = open_memstream(&canvas->text, &canvas->size);
+    if (!canvas->svg)
+        fail(EXIT_FAILED, "out of memory");
+    fprintf(canvas->svg,
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%g\" height=\"%g\" "
+            "font-family=\"sans-serif\">\n",
+            CANVAS_WIDTH, height);
+    canvas_rectangle(canvas, 0xffffff, 0, 0, CANVAS_WIDTH, height);
+    canvas_text(canvas, STYLE_TITLE, CANVAS_MARGIN, 34, ANCHOR_LEFT,
+                CANVAS_WIDTH - 2 * CANVAS_MARGIN, title);
+    canvas_print(canvas, STYLE_NOTE, CANVAS_MARGIN, 52, ANCHOR_LEFT, "%s", note);
     return canvas;
 }
 
-void canvas_colour(struct canvas *canvas, uint32_t rgb)
+void canvas_rectangle(struct canvas *canvas, uint32_t colour, double x, double y, double width,
+                      double height)
 {
-    cairo_set_source_rgb(canvas->cairo, (rgb >> 16 & 0xff) / 255.0, (rgb >> 8 & 0xff) / 255.0,
-                         (rgb & 0xff) / 255.0);
+    fprintf(canvas->svg, "<rect fill=\"#%06x\" x=\"%g\" y=\"%g\" width=\"%g\" height=\"%g\"/>\n",
+            colour, x, y, width, height);
 }
 
-void canvas_letters(struct canvas *canvas, double points, int bold)
-{
-    cairo_select_font_face(canvas->cairo, "sans-serif", CAIRO_FONT_SLANT_NORMAL,
-                           bold ? CAIRO_FONT_WEIGHT_BOLD : CAIRO_FONT_WEIGHT_NORMAL);
-    cairo_set_font_size(canvas->cairo, points);
-}
-
-void canvas_rectangle(struct canvas *canvas, double x, double y, double width, double height)
-{
-    cairo_rectangle(canvas->cairo, x, y, width, height);
-    cairo_fill(canvas->cairo);
-}
-
-void canvas_steps(struct canvas *canvas, const struct canvas_step *steps, size_t count,
-                  double end_x, double bottom)
+void canvas_steps(struct canvas *canvas, uint32_t colour, const struct canvas_step *steps,
+                  size_t count, double end_x, double bottom)
 {
     if (count == 0)
         return;
-    cairo_move_to(canvas->cairo, steps[0].x, bottom);
-    for (size_t i = 0; i < count; i++) {
-        cairo_line_to(canvas->cairo, steps[i].x, bottom - steps[i].height);
-        cairo_line_to(canvas->cairo, i + 1 < count ? steps[i + 1].x : end_x,
-                      bottom - steps[i].height);
-    }
-    cairo_line_to(canvas->cairo, end_x, bottom);
-    cairo_fill(canvas->cairo);
+    fprintf(canvas->svg, "<path fill=\"#%06x\" d=\"M %g %g", colour, steps[0].x, bottom);
+    for (size_t i = 0; i < count; i++)
+        fprintf(canvas->svg, " L %g %g L %g %g", steps[i].x, bottom - steps[i].height,
+                i + 1 < count ? steps[i + 1].x : end_x, bottom - steps[i].height);
+    fprintf(canvas->svg, " L %g %g Z\"/>\n", end_x, bottom);
 }
 
-void canvas_line(struct canvas *canvas, double x0, double y0, double x1, double y1, double width)
+void canvas_line(struct canvas *canvas, uint32_t colour, double width, double x0, double y0,
+                 double x1, double y1)
 {
-    cairo_set_line_width(canvas->cairo, width);
-    cairo_move_to(canvas->cairo, x0, y0);
-    cairo_line_to(canvas->cairo, x1, y1);
-    cairo_stroke(canvas->cairo);
+    fprintf(canvas->svg,
+            "<line stroke=\"#%06x\" stroke-width=\"%g\" x1=\"%g\" y1=\"%g\" x2=\"%g\" "
+            "y2=\"%g\"/>\n",
+            colour, width, x0, y0, x1, y1);
 }
 
-void canvas_dashed_line(struct canvas *canvas, double x0, double y0, double x1, double y1)
+/* The end of a text that has so many characters, with a sign that it is one. */
+static const char *print_end(struct canvas *canvas, const char *text, double most)
 {
-    static const double dashes[] = {4, 3};
-    cairo_set_dash(canvas->cairo, dashes, 2, 0);
-    canvas_line(canvas, x0, y0, x1, y1, 1);
-    cairo_set_dash(canvas->cairo, NULL, 0, 0);
-}
-
-static double text_width(struct canvas *canvas, const char *text)
-{
-    cairo_text_extents_t extents;
-    cairo_text_extents(canvas->cairo, text, &extents);
-    return extents.x_advance;
-}
-
-#define MAX_CHARACTERS 300 /* more do not fit anywhere, and measuring them takes its time */
-
-double canvas_text(struct canvas *canvas, double x, double y, enum canvas_anchor anchor,
-                   double max_width, const char *text)
-{
-    static const char ellipsis[] = "\xe2\x80\xa6";
-    size_t length = strlen(text);
-    char *whole = escape(length > MAX_CHARACTERS ? text + length - MAX_CHARACTERS : text);
-    char *shown = xstrdup(whole), *rest = whole;
-    while (*rest && text_width(canvas, shown) > max_width) {
+    size_t characters = 0;
+    for (const char *at = text; *at; at++)
+        characters += (*at & 0xc0) != 0x80;
+    if ((double)characters <= most)
+        return text;
+    fputs("\xe2\x80\xa6", canvas->svg);
+    for (; *text && (double)characters > most - 1; characters--)
         do
-            rest++;
-        while ((*rest & 0xc0) == 0x80);
-        free(shown);
-        shown = xasprintf("%s%s", ellipsis, rest);
-    }
-    double width = text_width(canvas, shown);
-    cairo_move_to(canvas->cairo, x - width * (double)anchor / 2, y);
-    cairo_show_text(canvas->cairo, shown);
-    free(shown);
-    free(whole);
-    return width;
+            text++;
+        while ((*text & 0xc0) == 0x80);
+    return text;
 }
 
-double canvas_print(struct canvas *canvas, double x, double y, enum canvas_anchor anchor,
-                    const char *format, ...)
+void canvas_text(struct canvas *canvas, enum canvas_style style, double x, double y,
+                 enum canvas_anchor anchor, double max_width, const char *text)
 {
-    char text[MAX_CHARACTERS];
+    static const struct {
+        double points;
+        const char *weight;
+        uint32_t colour;
+    } styles[] = {
+        [STYLE_TITLE] = {15, "bold", CANVAS_TEXT},    [STYLE_HEADING] = {13, "bold", CANVAS_TEXT},
+        [STYLE_STRONG] = {11, "bold", CANVAS_TEXT},   [STYLE_BODY] = {11, "normal", CANVAS_TEXT},
+        [STYLE_NOTE] = {11, "normal", CANVAS_FAINT},  [STYLE_SMALL] = {10, "normal", CANVAS_TEXT},
+        [STYLE_SCALE] = {10, "normal", CANVAS_FAINT},
+    };
+    static const char *const anchors[] = {"start", "middle", "end"};
+    char *escaped = escape(text);
+    fprintf(canvas->svg,
+            "<text fill=\"#%06x\" font-size=\"%g\" font-weight=\"%s\" text-anchor=\"%s\" "
+            "x=\"%g\" y=\"%g\">",
+            styles[style].colour, styles[style].points, styles[style].weight, anchors[anchor], x,
+            y);
+    const char *shown =
+        print_end(canvas, escaped, max_width / (styles[style].points * LETTER_WIDTH));
+    for (; *shown; shown++) {
+        if (*shown == '<' || *shown == '>' || *shown == '&')
+            fprintf(canvas->svg, "&#%d;", *shown);
+        else
+            fputc(*shown, canvas->svg);
+    }
+    fputs("</text>\n", canvas->svg);
+    free(escaped);
+}
+
+void canvas_print(struct canvas *canvas, enum canvas_style style, double x, double y,
+                  enum canvas_anchor anchor, const char *format, ...)
+{
+    char text[300];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    return canvas_text(canvas, x, y, anchor, 1e9, text);
-}
-
-double canvas_interval(double end)
-{
-    double step = 1e-6;
-    for (int i = 0; end / step > 10; i++)
-        step *= i % 3 == 1 ? 2.5 : 2;
-    return step;
+    canvas_text(canvas, style, x, y, anchor, 1e9, text);
 }
 
 void canvas_finish(struct canvas *canvas, const char *path)
 {
-    cairo_status_t status = cairo_status(canvas->cairo);
-    cairo_destroy(canvas->cairo);
-    cairo_surface_finish(canvas->surface);
-    if (status == CAIRO_STATUS_SUCCESS)
-        status = cairo_surface_status(canvas->surface);
-    cairo_surface_destroy(canvas->surface);
-    if (status != CAIRO_STATUS_SUCCESS)
-        fail(EXIT_FAILED, "%s: cannot draw: %s", path, cairo_status_to_string(status));
-    if (!output_write(path, canvas->svg, canvas->svg_bytes))
+    fputs("</svg>\n", canvas->svg);
+    if (fclose(canvas->svg) != 0)
+        fail(EXIT_FAILED, "out of memory");
+    if (!output_write(path, canvas->text, canvas->size))
         exit(EXIT_FAILED);
-    free(canvas->svg);
+    free(canvas->text);
     free(canvas);
 }

@@ -40,13 +40,6 @@ struct timeline_watch {
     struct timeline timeline;
 };
 
-static double now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
-}
-
 /* Maps one range, if the file still has it. mincore() counts in pages of the machine. */
 static void add_span(struct timeline_watch *watch, const struct profile *profile,
                      const struct profile_range *range)

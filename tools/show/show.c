@@ -297,8 +297,10 @@ int command_show(int argc, char **argv)
         fail(EXIT_FAILED, "%s: %s; record it again", path,
              error == -EMSGSIZE ? "what stands behind the profile is truncated"
                                 : "its call stacks are damaged");
-    if (plot)
-        plotter_load(plot).profile(plot, path, &profile);
+    if (plot) {
+        plot_check(plot);
+        plot_profile(plot, path, &profile);
+    }
     if (json)
         print_json(&profile, &stacks);
     else
