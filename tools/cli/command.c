@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <getopt.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdarg.h>
@@ -131,6 +132,18 @@ void print_help(const char *help)
     exit(EXIT_SUCCESS);
 }
 
+int next_option(int argc, char **argv, const char *letters, const struct option *options,
+                const char *help)
+{
+    int c = getopt_long(argc, argv, letters, options, NULL);
+    if (c == 'h')
+        print_help(help);
+    const char *name = text_after(argv[0], "coldboost ");
+    if (c == '?')
+        fail_usage_hint(name ? name : argv[0]);
+    return c;
+}
+
 void *xrealloc(void *memory, size_t bytes)
 {
     void *result = realloc(memory, bytes ? bytes : 1);
@@ -193,55 +206,45 @@ char *find_component(const char *name)
     return found;
 }
 
-uint8_t *read_file(const char *path, size_t max_bytes, size_t *size)
+static uint8_t *read_to_end(const char *path, int fd, size_t max_bytes, size_t *size)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    struct stat status;
-    if (fd < 0 || fstat(fd, &status) != 0)
-        fail(EXIT_FAILED, "%s: %s", path, strerror(errno));
-    if (!S_ISREG(status.st_mode))
-        fail(EXIT_FAILED, "%s: not a regular file", path);
-    if ((uint64_t)status.st_size > max_bytes)
-        fail(EXIT_FAILED, "%s: %jd bytes, more than the %zu allowed", path,
-             (intmax_t)status.st_size, max_bytes);
-    uint8_t *bytes = xmalloc((size_t)status.st_size);
-    size_t have = 0;
-    while (have < (size_t)status.st_size) {
-        ssize_t n = read(fd, bytes + have, (size_t)status.st_size - have);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            fail(EXIT_FAILED, "%s: %s", path, strerror(errno));
-        if (n == 0)
-            break;
-        have += (size_t)n;
-    }
-    close(fd);
-    *size = have;
-    return bytes;
-}
-
-uint8_t *read_stream(const char *path, size_t max_bytes, size_t *size)
-{
-    int fd = strcmp(path, "-") == 0 ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
     uint8_t *bytes = NULL;
     size_t have = 0, room = 0;
-    ssize_t n = fd < 0 ? -1 : 1;
-    while (n > 0 || (n < 0 && fd >= 0 && errno == EINTR)) {
+    for (ssize_t n = fd < 0 ? -1 : 1; n != 0 || fd < 0;) {
+        if (n < 0 && (fd < 0 || errno != EINTR))
+            fail(EXIT_FAILED, "%s: %s", path, strerror(errno));
+        if (have > max_bytes)
+            fail(EXIT_FAILED, "%s: more than the %zu bytes allowed", path, max_bytes);
         if (have == room) {
             room = room ? 2 * room : 1 << 16;
             bytes = xrealloc(bytes, room);
         }
         n = read(fd, bytes + have, room - have);
         have += n > 0 ? (size_t)n : 0;
-        if (have > max_bytes)
-            fail(EXIT_FAILED, "%s: more than the %zu bytes allowed", path, max_bytes);
     }
-    if (n < 0)
-        fail(EXIT_FAILED, "%s: %s", path, strerror(errno));
     close(fd);
     *size = have;
     return bytes;
+}
+
+uint8_t *read_file(const char *path, size_t max_bytes, size_t *size)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat status;
+    if (fd >= 0 && fstat(fd, &status) == 0) {
+        if (!S_ISREG(status.st_mode))
+            fail(EXIT_FAILED, "%s: not a regular file", path);
+        if ((uint64_t)status.st_size > max_bytes)
+            fail(EXIT_FAILED, "%s: %jd bytes, more than the %zu allowed", path,
+                 (intmax_t)status.st_size, max_bytes);
+    }
+    return read_to_end(path, fd, max_bytes, size);
+}
+
+uint8_t *read_stream(const char *path, size_t max_bytes, size_t *size)
+{
+    int fd = strcmp(path, "-") == 0 ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
+    return read_to_end(path, fd, max_bytes, size);
 }
 
 int write_all(int fd, const void *bytes, size_t size)

@@ -62,6 +62,14 @@ _Noreturn void fail_usage(const char *command, const char *format, ...)
 /* The same after getopt_long() has said what is wrong. */
 _Noreturn void fail_usage_hint(const char *command);
 
+/*
+ * getopt_long() for a sub-command: prints the help text for 'h' and exits, and exits with
+ * EXIT_USAGE where it is wrong. Returns -1 behind the last option.
+ */
+struct option;
+int next_option(int argc, char **argv, const char *letters, const struct option *options,
+                const char *help);
+
 /* As malloc and friends, but exit with a message when memory is out. */
 void *xmalloc(size_t bytes);
 void *xrealloc(void *memory, size_t bytes);

@@ -16,14 +16,6 @@ static void print_field(const char *label, const char *text)
     putchar('\n');
 }
 
-static void print_size(uint64_t bytes)
-{
-    if (bytes < 1 << 20)
-        printf("%.0f KiB", (double)bytes / 1024);
-    else
-        printf("%.1f MiB", (double)bytes / (1 << 20));
-}
-
 static void print_build_id(const struct elf_facts *elf)
 {
     printf("  %-15s ", "build-id");
@@ -59,13 +51,11 @@ static void print_strip(const struct inspected_object *object, const char *label
 
 static void print_plan(const char *label, const struct object_plan *plan)
 {
-    printf("  %-15s ", label);
-    if (plan->ranges == 0) {
-        puts("nothing");
-        return;
-    }
-    print_size(plan->bytes);
-    printf(" in %u range%s\n", plan->ranges, plan->ranges == 1 ? "" : "s");
+    if (plan->ranges == 0)
+        print_field(label, "nothing");
+    else
+        printf("  %-15s %s in %u range%s\n", label, size_text(plan->bytes).text, plan->ranges,
+               plan->ranges == 1 ? "" : "s");
 }
 
 static void print_sections(const struct inspected_object *object)
@@ -75,9 +65,9 @@ static void print_sections(const struct inspected_object *object)
         const struct elf_section *section = &object->elf.sections[i];
         if (!(section->flags & SHF_ALLOC))
             continue;
-        fputs("    ", stdout);
         char *name = escape(section->name);
-        printf("%-22s %12ju %12ju  ", name, (uintmax_t)section->offset, (uintmax_t)section->bytes);
+        printf("    %-22s %12ju %12ju  ", name, (uintmax_t)section->offset,
+               (uintmax_t)section->bytes);
         free(name);
         struct page_share share =
             share_of_pages(object, section->offset, section->bytes, PAGE_RESIDENT);
@@ -108,9 +98,7 @@ static void print_object(const struct inspection *inspection, const struct inspe
         print_field("error", object->error);
         return;
     }
-    printf("  %-15s ", "size");
-    print_size(elf->size);
-    putchar('\n');
+    print_field("size", size_text(elf->size).text);
     print_build_id(elf);
     printf("  %-15s %ju relative, %ju by symbol, %ju functions, %ju indirect; they write to %ju "
            "pages\n",

@@ -317,13 +317,8 @@ int command_report(int argc, char **argv)
         {NULL, 0, NULL, 0},
     };
     bool json = false;
-    for (int c; (c = getopt_long(argc, argv, "h", long_options, NULL)) != -1;) {
-        if (c == 'h')
-            print_help(help);
-        if (c != 'j')
-            fail_usage_hint("report");
+    while (next_option(argc, argv, "h", long_options, help) != -1)
         json = true;
-    }
     if (optind == argc)
         fail_usage("report", "no file given");
 

@@ -137,17 +137,13 @@ int command_merge(int argc, char **argv)
     unsigned min_share = 0;
     char **logs = xmalloc((size_t)argc * sizeof *logs);
     size_t log_count = 0, faults = 0;
-    for (int c; (c = getopt_long(argc, argv, "o:h", long_options, NULL)) != -1;) {
+    for (int c; (c = next_option(argc, argv, "o:h", long_options, help)) != -1;) {
         if (c == 'o')
             output = optarg;
         else if (c == 's')
             min_share = parse_share(optarg);
-        else if (c == 'l')
-            logs[log_count++] = optarg;
-        else if (c == 'h')
-            print_help(help);
         else
-            fail_usage_hint("merge");
+            logs[log_count++] = optarg;
     }
     if (!output)
         fail_usage("merge", "no output given; add -o OUT");

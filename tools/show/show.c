@@ -271,15 +271,11 @@ int command_show(int argc, char **argv)
     };
     bool json = false;
     const char *plot = NULL;
-    for (int c; (c = getopt_long(argc, argv, "h", long_options, NULL)) != -1;) {
-        if (c == 'h')
-            print_help(help);
-        else if (c == 'j')
+    for (int c; (c = next_option(argc, argv, "h", long_options, help)) != -1;) {
+        if (c == 'j')
             json = true;
-        else if (c == 'P')
-            plot = optarg;
         else
-            fail_usage_hint("show");
+            plot = optarg;
     }
     if (argc - optind != 1)
         fail_usage("show", argc == optind ? "no profile given" : "one profile at a time");
