@@ -6,9 +6,6 @@
 
 #include "base/text.h"
 
-#include <stddef.h>
-#include <stdint.h>
-
 struct report {
     size_t length;
     char text[2048]; /* what does not fit is cut; less than a pipe takes at once */
@@ -22,10 +19,9 @@ static inline void report_text(struct report *report, const char *text)
 
 static inline void report_number(struct report *report, const char *label, uint64_t number)
 {
-    char digits[21];
-    text_append_number(digits, sizeof digits, 0, number);
+    char digits[TEXT_DIGITS];
     report_text(report, label);
-    report_text(report, digits);
+    report_text(report, text_digits(digits, number));
 }
 
 #endif

@@ -51,14 +51,31 @@ static inline size_t text_append(char *buffer, size_t capacity, size_t at, const
     return at;
 }
 
-static inline size_t text_append_number(char *buffer, size_t capacity, size_t at, uint64_t number)
+/* The digits of a number, at the end of a buffer for the longest. */
+#define TEXT_DIGITS 21
+static inline const char *text_digits(char buffer[TEXT_DIGITS], uint64_t number)
 {
-    char digits[21], *first = digits + sizeof digits - 1;
+    char *first = buffer + TEXT_DIGITS - 1;
     *first = '\0';
     do
         *--first = (char)('0' + number % 10);
     while (number /= 10);
-    return text_append(buffer, capacity, at, first);
+    return first;
+}
+
+static inline size_t text_append_number(char *buffer, size_t capacity, size_t at, uint64_t number)
+{
+    char digits[TEXT_DIGITS];
+    return text_append(buffer, capacity, at, text_digits(digits, number));
+}
+
+/* Makes and returns the name of a descriptor in /proc. */
+#define TEXT_DESCRIPTOR_LINK 32
+static inline const char *text_descriptor_link(char link[TEXT_DESCRIPTOR_LINK], int fd)
+{
+    size_t at = text_append(link, TEXT_DESCRIPTOR_LINK, 0, "/proc/self/fd/");
+    text_append_number(link, TEXT_DESCRIPTOR_LINK, at, (uint64_t)fd);
+    return link;
 }
 
 /*

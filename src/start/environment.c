@@ -166,14 +166,10 @@ static bool is_shell(const char *executable)
  * own, and not Lambda's. Its block is read as it was at its exec; if it cannot be, we are first. */
 static bool parent_is_in_lambda(void)
 {
-    char path[32] = "/proc/", digits[12];
-    size_t at = sizeof digits - 1;
+    char path[32];
+    size_t length = text_append(path, sizeof path, 0, "/proc/");
     long parent = sys_getppid();
-    digits[at] = '\0';
-    do
-        digits[--at] = (char)('0' + parent % 10);
-    while ((parent /= 10) > 0);
-    size_t length = text_append(path, sizeof path, 6, digits + at);
+    length = text_append_number(path, sizeof path, length, (uint64_t)parent);
     text_append(path, sizeof path, length, "/environ");
     int fd = sys_open(path, O_RDONLY);
     if (fd < 0)

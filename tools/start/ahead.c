@@ -51,10 +51,8 @@ bool ahead_resolve(const char *path, char resolved[AHEAD_PATH_BYTES])
     int fd = sys_open(path, O_PATH);
     if (fd < 0)
         return false;
-    char link[sizeof "/proc/self/fd/" + 20];
-    text_append_number(link, sizeof link, text_append(link, sizeof link, 0, "/proc/self/fd/"),
-                       (uint64_t)fd);
-    long length = sys_readlink(link, resolved, AHEAD_PATH_BYTES - 1);
+    char link[TEXT_DESCRIPTOR_LINK];
+    long length = sys_readlink(text_descriptor_link(link, fd), resolved, AHEAD_PATH_BYTES - 1);
     sys_close(fd);
     if (length <= 0)
         return false;
