@@ -506,20 +506,16 @@ static void measure(struct bench *bench)
 /* Two more starts, which nobody times. */
 static void draw(const struct bench *bench, const char *path)
 {
-    if (!bench->result.profile) {
-        plot_bench(path, &bench->result, NULL, NULL);
-        return;
-    }
-    struct timeline_watch *watch = timeline_watch_new(&bench->parsed, bench->section);
+    static const enum bench_step starts[] = {COLD, RUN};
     struct timeline timelines[2];
-    time_start(bench, COLD, watch);
-    timelines[0] = timeline_end(watch);
-    time_start(bench, RUN, watch);
-    timelines[1] = timeline_end(watch);
-    plot_bench(path, &bench->result, &bench->parsed, timelines);
-    free(timelines[0].arrivals);
-    free(timelines[1].arrivals);
-    timeline_watch_free(watch);
+    for (size_t i = 0; i < 2 && bench->section; i++) {
+        struct timeline_watch *watch = timeline_watch_new(&bench->parsed, bench->section);
+        time_start(bench, starts[i], watch);
+        timelines[i] = timeline_end(watch);
+    }
+    plot_bench(path, &bench->result, &bench->parsed, bench->section ? timelines : NULL);
+    for (size_t i = 0; i < 2 && bench->section; i++)
+        timeline_free(&timelines[i]);
 }
 
 static void print_table(const struct bench_result *result)

@@ -206,6 +206,11 @@ char *find_component(const char *name)
     return found;
 }
 
+int open_recorded(const char *path)
+{
+    return open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+}
+
 static uint8_t *read_to_end(const char *path, int fd, size_t max_bytes, size_t *size)
 {
     uint8_t *bytes = NULL;

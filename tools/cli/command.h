@@ -84,6 +84,9 @@ char *xasprintf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 char *look_for_component(const char *name);
 char *find_component(const char *name);
 
+/* Opens what may have become anything since it was recorded: follows no link, waits for nobody. */
+int open_recorded(const char *path);
+
 /* Reads a whole file; exits with a message on any error. *size is in bytes. */
 uint8_t *read_file(const char *path, size_t max_bytes, size_t *size);
 

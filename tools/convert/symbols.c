@@ -7,7 +7,6 @@
 #include "cli/table.h"
 #include "elf/elf_file.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -77,7 +76,7 @@ static void read_functions(struct symbol_object *object, uint32_t wanted)
 static void read_object(struct symbol_object *object)
 {
     unsigned char ident[EI_NIDENT];
-    int fd = open(object->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+    int fd = open_recorded(object->path);
     if (fd < 0)
         return;
     object->elf = elf_file_open(fd, ident);
@@ -137,15 +136,13 @@ const char *symbols_find(struct symbols *symbols, const char *path, uint64_t off
     size_t low = 0, high = object->function_count; /* the last one that begins before */
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (object->functions[middle].address <= *address)
-            low = middle + 1;
-        else
-            high = middle;
+        bool begins_before = object->functions[middle].address <= *address;
+        low = begins_before ? middle + 1 : low;
+        high = begins_before ? high : middle;
     }
-    if (!low)
-        return "";
-    const struct function *function = &object->functions[low - 1];
+    const struct function *function = low ? &object->functions[low - 1] : NULL;
     /* Assembly code may have no size: then it goes on to the next function. */
-    bool inside = *address < function->end || function->end == function->address;
-    return inside ? function->name : "";
+    return function && (*address < function->end || function->end == function->address)
+               ? function->name
+               : "";
 }

@@ -8,6 +8,7 @@
 #include "measure/io_floor.h"
 
 #include "cli/command.h"
+#include "cli/table.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -36,17 +37,15 @@ struct io_floor {
 static int by_place(const void *a, const void *b)
 {
     const struct profile_range *x = a, *y = b;
-    if (x->file != y->file)
-        return x->file < y->file ? -1 : 1;
-    return (x->first_page > y->first_page) - (x->first_page < y->first_page);
+    return x->file != y->file ? ORDER(x->file, y->file) : ORDER(x->first_page, y->first_page);
 }
 
 static void add_pieces(struct io_floor *floor, uint32_t file, uint64_t page, uint64_t end)
 {
     while (page < end) {
         uint32_t count = end - page < PIECE_PAGES ? (uint32_t)(end - page) : PIECE_PAGES;
-        floor->pieces = xrealloc(floor->pieces, (floor->piece_count + 1) * sizeof *floor->pieces);
-        floor->pieces[floor->piece_count++] = (struct floor_piece){file, (uint32_t)page, count};
+        *GROW(floor->pieces, floor->piece_count) =
+            (struct floor_piece){file, (uint32_t)page, count};
         page += count;
     }
 }
@@ -77,7 +76,7 @@ struct io_floor *io_floor_new(const struct profile *profile,
 
 static int open_for_pages(const char *path)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY);
+    int fd = open_recorded(path);
     if (fd >= 0)
         posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM);
     return fd;

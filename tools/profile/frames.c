@@ -5,6 +5,7 @@
 #include "profile/frames.h"
 
 #include "cli/command.h"
+#include "cli/table.h"
 #include "coldboost.h"
 
 #include <limits.h>
@@ -157,8 +158,7 @@ static struct log_stream *find_stream(struct frame_reader *reader, const struct 
     for (size_t i = 0; i < reader->count; i++)
         if (reader->streams[i].profile == frame->profile && reader->streams[i].size == frame->size)
             return &reader->streams[i];
-    reader->streams = xrealloc(reader->streams, (reader->count + 1) * sizeof *reader->streams);
-    struct log_stream *stream = &reader->streams[reader->count++];
+    struct log_stream *stream = GROW(reader->streams, reader->count);
     *stream = (struct log_stream){.profile = frame->profile,
                                   .size = frame->size,
                                   .count = frame->count,

@@ -84,7 +84,7 @@ bool identify_path(const char *path, const struct timespec *since, struct profil
 bool identify_file(const char *path, uint64_t device, uint64_t inode, const struct timespec *since,
                    struct profile_file *out)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+    int fd = open_recorded(path);
     struct stat status;
     if (fd < 0)
         return false;
@@ -122,7 +122,7 @@ enum identity identity_now(const char *path, const struct profile_file *file)
     if (!file->build_id_bytes)
         return !file->mtime_ns || file->mtime_ns == mtime_ns(&status) ? IDENTITY_SAME
                                                                       : IDENTITY_CHANGED;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+    int fd = open_recorded(path);
     if (fd < 0)
         return IDENTITY_STALE;
     bool same = has_build_id(fd, file);
@@ -154,20 +154,19 @@ struct identity_counts identity_count(const struct profile *profile,
 
 char *identity_text(const struct identity_counts *counts)
 {
-    if (!counts->changed && !counts->stale)
+    unsigned files = counts->files, changed = counts->changed, stale = counts->stale;
+    char *text = NULL, *more = NULL;
+    if (!changed && !stale)
         return NULL;
-    char *changed = counts->changed
-                        ? xasprintf("%u of %u files %s changed since; ", counts->changed,
-                                    counts->files, counts->changed == 1 ? "has" : "have")
-                        : xstrdup("");
-    char *stale =
-        counts->stale
-            ? xasprintf("%u of %u files %s another size here, and %s not read; ", counts->stale,
-                        counts->files, counts->stale == 1 ? "is gone or has" : "are gone or have",
-                        counts->stale == 1 ? "is" : "are")
-            : xstrdup("");
-    char *text = xasprintf("%s%srecord again", changed, stale);
-    free(changed);
-    free(stale);
-    return text;
+    if (changed)
+        text = xasprintf("%u of %u files %s changed since; ", changed, files,
+                         changed == 1 ? "has" : "have");
+    if (stale)
+        more = xasprintf("%u of %u files %s another size here, and %s not read; ", stale, files,
+                         stale == 1 ? "is gone or has" : "are gone or have",
+                         stale == 1 ? "is" : "are");
+    char *all = xasprintf("%s%srecord again", text ? text : "", more ? more : "");
+    free(text);
+    free(more);
+    return all;
 }

@@ -10,6 +10,7 @@
 #include "profile/timeline.h"
 
 #include "cli/command.h"
+#include "cli/table.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -32,7 +33,6 @@ struct span {
 struct timeline_watch {
     struct span *spans;
     size_t span_count;
-    uint32_t *file_pages;
     unsigned char *pages; /* an answer of mincore() for the longest span */
     double begin_ms;
     atomic_bool stop;
@@ -45,7 +45,7 @@ static void add_span(struct timeline_watch *watch, const struct profile *profile
                      const struct profile_range *range)
 {
     const char *path = profile->strings + profile->files[range->file].path;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY);
+    int fd = open_recorded(path);
     struct stat status;
     uint64_t page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
     uint64_t first = (uint64_t)range->first_page * PROFILE_PAGE_BYTES;
@@ -58,7 +58,7 @@ static void add_span(struct timeline_watch *watch, const struct profile *profile
         void *map = mmap(NULL, count * page_bytes, PROT_READ, MAP_SHARED, fd, (off_t)first);
         if (map != MAP_FAILED) {
             watch->spans[watch->span_count++] = (struct span){map, range->file, (uint32_t)count, 0};
-            watch->file_pages[range->file] += (uint32_t)count;
+            watch->timeline.file_pages[range->file] += (uint32_t)count;
         }
     }
     if (fd >= 0)
@@ -71,8 +71,8 @@ struct timeline_watch *timeline_watch_new(const struct profile *profile,
     struct timeline_watch *watch = xmalloc(sizeof *watch);
     *watch = (struct timeline_watch){.span_count = 0};
     watch->spans = xmalloc(section->range_count * sizeof *watch->spans);
-    size_t bytes = profile->header->file_count * sizeof *watch->file_pages;
-    watch->file_pages = memset(xmalloc(bytes), 0, bytes);
+    size_t bytes = profile->header->file_count * sizeof *watch->timeline.file_pages;
+    watch->timeline.file_pages = memset(xmalloc(bytes), 0, bytes);
     for (uint32_t i = 0; i < section->range_count && watch->span_count < MAX_SPANS; i++)
         add_span(watch, profile, &profile->ranges[section->first_range + i]);
     uint32_t longest = 0;
@@ -97,9 +97,8 @@ static void look(struct timeline_watch *watch, double at_ms)
             resident += watch->pages[k] & 1;
         if (resident <= span->resident)
             continue;
-        size_t count = timeline->arrival_count++;
-        timeline->arrivals = xrealloc(timeline->arrivals, (count + 1) * sizeof *timeline->arrivals);
-        timeline->arrivals[count] = (struct arrival){at_ms, span->file, resident - span->resident};
+        *GROW(timeline->arrivals, timeline->arrival_count) =
+            (struct arrival){at_ms, span->file, resident - span->resident};
         span->resident = resident;
     }
 }
@@ -120,13 +119,9 @@ static void *watch_pages(void *argument)
 
 void timeline_begin(struct timeline_watch *watch)
 {
-    watch->timeline = (struct timeline){.file_pages = watch->file_pages};
-    for (size_t i = 0; i < watch->span_count; i++)
-        watch->spans[i].resident = 0;
     look(watch, 0);
     for (size_t i = 0; i < watch->span_count; i++)
         watch->timeline.available |= watch->spans[i].resident < watch->spans[i].page_count;
-    atomic_store(&watch->stop, false);
     watch->begin_ms = now_ms();
     int error = pthread_create(&watch->thread, NULL, watch_pages, watch);
     if (error)
@@ -139,16 +134,18 @@ struct timeline timeline_end(struct timeline_watch *watch)
     atomic_store(&watch->stop, true);
     pthread_join(watch->thread, NULL);
     look(watch, watch->timeline.end_ms); /* a busy machine may not have let the thread */
-    return watch->timeline;
-}
-
-void timeline_watch_free(struct timeline_watch *watch)
-{
+    struct timeline result = watch->timeline;
     size_t page_bytes = (size_t)sysconf(_SC_PAGESIZE);
     for (size_t i = 0; i < watch->span_count; i++)
         munmap(watch->spans[i].map, watch->spans[i].page_count * page_bytes);
     free(watch->spans);
-    free(watch->file_pages);
     free(watch->pages);
     free(watch);
+    return result;
+}
+
+void timeline_free(struct timeline *timeline)
+{
+    free(timeline->arrivals);
+    free(timeline->file_pages);
 }

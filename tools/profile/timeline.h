@@ -17,8 +17,8 @@ struct timeline {
     struct arrival *arrivals; /* in the order of time */
     size_t arrival_count;
     double end_ms;
-    const uint32_t *file_pages; /* how many of each file were watched; as long as the watch is */
-    bool available;             /* false: the kernel would not say (mincore(2)) */
+    uint32_t *file_pages; /* how many of each file were watched */
+    bool available;       /* false: the kernel would not say (mincore(2)) */
 };
 
 struct timeline_watch;
@@ -30,9 +30,9 @@ struct timeline_watch *timeline_watch_new(const struct profile *profile,
 /* Watches in a thread of its own: from the moment that it returns, which is 0 ms. */
 void timeline_begin(struct timeline_watch *watch);
 
-/* Ends it. The arrivals are the caller's to free. */
+/* Ends the watch and frees it. */
 struct timeline timeline_end(struct timeline_watch *watch);
 
-void timeline_watch_free(struct timeline_watch *watch);
+void timeline_free(struct timeline *timeline);
 
 #endif
