@@ -135,12 +135,8 @@ static void print_left_out(const struct bench_result *result, enum bench_step st
 {
     const char *obstacle = bench_obstacle(result, step);
     bool is_known = step != PRELOAD && obstacle == result->preload_obstacle;
-    printf("  %-14s left out", bench_kind(step)->name);
-    if (!is_known) {
-        fputs(": ", stdout);
-        print_escaped(stdout, obstacle);
-    }
-    putchar('\n');
+    print_line("  %-14s left out%s%s", bench_kind(step)->name, is_known ? "" : ": ",
+               is_known ? "" : obstacle);
 }
 
 void bench_print_table(const struct bench_result *result)
@@ -173,8 +169,7 @@ void bench_print_table(const struct bench_result *result)
         puts("   until LD_PRELOAD gets control of a cold start");
     }
     putchar('\n');
-    print_escaped(stdout, result->verdict);
-    putchar('\n');
+    print_line("%s", result->verdict);
 }
 
 static void print_estimate(struct json *out, const char *name, struct estimate estimate)

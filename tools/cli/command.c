@@ -19,16 +19,29 @@
 #include <time.h>
 #include <unistd.h>
 
-static void say(const char *command, const char *format, va_list arguments)
+static void print_line_to(FILE *stream, const char *format, va_list arguments)
 {
     char *text;
-    fflush(stdout);
-    fprintf(stderr, "coldboost%s%s: ", command ? " " : "", command ? command : "");
     if (vasprintf(&text, format, arguments) >= 0) {
-        print_escaped(stderr, text);
+        print_escaped(stream, text);
         free(text);
     }
-    fputc('\n', stderr);
+    fputc('\n', stream);
+}
+
+void print_line(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    print_line_to(stdout, format, arguments);
+    va_end(arguments);
+}
+
+static void say(const char *command, const char *format, va_list arguments)
+{
+    fflush(stdout);
+    fprintf(stderr, "coldboost%s%s: ", command ? " " : "", command ? command : "");
+    print_line_to(stderr, format, arguments);
 }
 
 void warn(const char *format, ...)

@@ -40,6 +40,9 @@ _Noreturn void fail(int code, const char *format, ...) __attribute__((format(pri
 char *escape(const char *text);
 void print_escaped(FILE *stream, const char *text);
 
+/* A line to stdout, escaped as a whole. */
+void print_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /* A number of bytes for people: "17 KiB". */
 struct size_text {
     char text[24];

@@ -11,9 +11,7 @@ enum { STRIP_CELLS = 64 };
 
 static void print_field(const char *label, const char *text)
 {
-    printf("  %-15s ", label);
-    print_escaped(stdout, text);
-    putchar('\n');
+    print_line("  %-15s %s", label, text);
 }
 
 static void print_build_id(const struct elf_facts *elf)
@@ -65,18 +63,16 @@ static void print_sections(const struct inspected_object *object)
         const struct elf_section *section = &object->elf.sections[i];
         if (!(section->flags & SHF_ALLOC))
             continue;
-        char *name = escape(section->name);
-        printf("    %-22s %12ju %12ju  ", name, (uintmax_t)section->offset,
-               (uintmax_t)section->bytes);
-        free(name);
         struct page_share share =
             share_of_pages(object, section->offset, section->bytes, PAGE_RESIDENT);
+        char resident[64] = "unknown";
         if (section->type == SHT_NOBITS)
-            puts("not in the file");
-        else if (!object->residency_known)
-            puts("unknown");
-        else
-            printf("%ju of %ju pages\n", (uintmax_t)share.flagged, (uintmax_t)share.pages);
+            strcpy(resident, "not in the file");
+        else if (object->residency_known)
+            snprintf(resident, sizeof resident, "%ju of %ju pages", (uintmax_t)share.flagged,
+                     (uintmax_t)share.pages);
+        print_line("    %-22s %12ju %12ju  %s", section->name, (uintmax_t)section->offset,
+                   (uintmax_t)section->bytes, resident);
     }
 }
 
@@ -84,16 +80,12 @@ static void print_object(const struct inspection *inspection, const struct inspe
                          bool utf8)
 {
     const struct elf_facts *elf = &object->elf;
+    const char *name = object->path ? object->path : object->name;
     putchar('\n');
-    print_escaped(stdout, object->path ? object->path : object->name);
-    if (object->parent) {
-        fputs("  (by ", stdout);
-        print_escaped(stdout, object->found_by);
-        fputs(", for ", stdout);
-        print_escaped(stdout, object->parent->path);
-        putchar(')');
-    }
-    putchar('\n');
+    if (object->parent)
+        print_line("%s  (by %s, for %s)", name, object->found_by, object->parent->path);
+    else
+        print_line("%s", name);
     if (object->error) {
         print_field("error", object->error);
         return;
@@ -140,8 +132,10 @@ static void print_privileges(const struct inspection *inspection)
 void print_inspection(const struct inspection *inspection, bool utf8)
 {
     const struct inspected_object *program = inspection->objects[0];
-    print_escaped(stdout, inspection->subject);
-    puts(inspection->pid ? ": process" : inspection->interpreter_count ? ": script" : ": ELF file");
+    print_line("%s: %s", inspection->subject,
+               inspection->pid                 ? "process"
+               : inspection->interpreter_count ? "script"
+                                               : "ELF file");
     for (size_t i = 0; i < inspection->interpreter_count; i++)
         print_field("run by", inspection->interpreters[i]);
     if (inspection->pid)

@@ -236,8 +236,8 @@ static void print_text(const struct report_data *data)
     for (size_t i = 0; i < data->program_count; i++) {
         const struct reported_program *program = &data->programs[i];
         putchar('\n');
-        print_escaped(stdout, program->name);
-        printf("\n    %-17s %8s %12s %12s %12s\n", "", "n", "p50", "p90", "p99");
+        print_line("%s", program->name);
+        printf("    %-17s %8s %12s %12s %12s\n", "", "n", "p50", "p90", "p99");
         for (size_t a = 0; a < ARMS; a++)
             if (program->arms[a].starts || program->arms[a].measures[LIFE_MS].count)
                 print_arm(program, a);

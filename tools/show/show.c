@@ -4,6 +4,7 @@
 #include "cli/command.h"
 
 #include "cli/json.h"
+#include "cli/table.h"
 #include "convert/stacks.h"
 #include "plot/plot.h"
 #include "profile/identity.h"
@@ -159,9 +160,7 @@ struct file_total {
 static int by_bytes(const void *a, const void *b)
 {
     const struct file_total *x = a, *y = b;
-    return x->bytes < y->bytes   ? 1
-           : x->bytes > y->bytes ? -1
-                                 : (x->file > y->file) - (x->file < y->file);
+    return x->bytes != y->bytes ? ORDER(y->bytes, x->bytes) : ORDER(x->file, y->file);
 }
 
 static void print_section(const struct profile *profile, const struct profile_executable *section)
@@ -186,8 +185,8 @@ static void print_section(const struct profile *profile, const struct profile_ex
         last_epoch = range->epoch > last_epoch ? range->epoch : last_epoch;
     }
     putchar('\n');
-    print_escaped(stdout, profile->strings + section->path);
-    printf("\n  %u ranges of %u files, %.1f MiB, %u look-ups, first touched within %.0f ms\n\n",
+    print_line("%s", profile->strings + section->path);
+    printf("  %u ranges of %u files, %.1f MiB, %u look-ups, first touched within %.0f ms\n\n",
            section->range_count - lookups, files, (double)bytes / 1048576, lookups,
            (double)(last_epoch + 1) * profile->header->epoch_us / 1000);
     printf("  %10s %6s %7s %8s  %s\n", "needed KiB", "share", "ranges", "from ms", "file");
@@ -198,22 +197,16 @@ static void print_section(const struct profile *profile, const struct profile_ex
         if (total->touches == 0)
             continue;
         double at_ms = (double)total->first_epoch * profile->header->epoch_us / 1000;
+        const char *path = profile->strings + file->path;
         if (file->kind != PROFILE_FILE_REGULAR)
-            printf("  %10s %6s %7s %8.0f  ", "-", "-", "-", at_ms);
+            print_line("  %10s %6s %7s %8.0f  %s%s", "-", "-", "-", at_ms, path,
+                       file->kind == PROFILE_FILE_DIRECTORY ? "/" : "");
         else
-            printf("  %10.0f %5.0f%% %7u %8.0f  ", (double)total->bytes / 1024,
-                   100.0 * (double)total->bytes / (double)file->size, total->ranges, at_ms);
-        print_escaped(stdout, profile->strings + file->path);
-        puts(file->kind == PROFILE_FILE_DIRECTORY ? "/" : "");
+            print_line("  %10.0f %5.0f%% %7u %8.0f  %s", (double)total->bytes / 1024,
+                       100.0 * (double)total->bytes / (double)file->size, total->ranges, at_ms,
+                       path);
     }
     free(totals);
-}
-
-static void print_line(const char *label, const char *text)
-{
-    fputs(label, stdout);
-    print_escaped(stdout, text);
-    putchar('\n');
 }
 
 static void print_stacks(const struct profile *profile, const struct stacks *stacks)
@@ -222,20 +215,19 @@ static void print_stacks(const struct profile *profile, const struct stacks *sta
         printf("\nfirst used by\n");
     for (uint32_t i = 0; i < stacks->stack_count; i++) {
         const struct stacks_stack *stack = &stacks->all[i];
-        print_line("\n  ", profile->strings + profile->files[stack->file].path);
+        putchar('\n');
+        print_line("  %s", profile->strings + profile->files[stack->file].path);
         for (uint32_t f = 0; f < stack->frame_count; f++) {
             const struct stacks_frame *frame = &stacks->frames[stack->first_frame + f];
-            char *function = escape(stacks->strings + frame->function);
-            char *object = escape(stacks->strings + frame->object);
+            const char *function = stacks->strings + frame->function,
+                       *object = stacks->strings + frame->object;
             if (*object)
-                printf("    %-40s %s+%#jx\n", *function ? function : "?", object,
-                       (uintmax_t)frame->address);
+                print_line("    %-40s %s+%#jx", *function ? function : "?", object,
+                           (uintmax_t)frame->address);
             else
-                printf("    %-40s made at run time\n", "?");
-            free(function);
-            free(object);
+                print_line("    %-40s made at run time", "?");
         }
-        print_line("    in ", stacks->strings + stack->executable);
+        print_line("    in %s", stacks->strings + stack->executable);
     }
 }
 
@@ -247,9 +239,8 @@ static void print_text(const char *path, const struct profile *profile, const st
     char when[40] = "at an unknown time";
     if (localtime_r(&recorded, &local))
         strftime(when, sizeof when, "%Y-%m-%d %H:%M:%S", &local);
-    print_escaped(stdout, path);
-    printf(": profile version %u, recorded %s\n%u executable%s, %u files, %u ranges\n",
-           header->version, when, header->executable_count,
+    print_line("%s: profile version %u, recorded %s", path, header->version, when);
+    printf("%u executable%s, %u files, %u ranges\n", header->executable_count,
            header->executable_count == 1 ? "" : "s", header->file_count, header->range_count);
     struct identity_counts counts = identity_count(profile, NULL);
     char *changes = identity_text(&counts);
