@@ -16,14 +16,9 @@ static uint32_t crc32_arm_crc_pmull(uint32_t crc, const uint8_t *p, size_t n)
     return crc_any(crc, p, n, &crc32_factors, false, true);
 }
 
-static crc32_function *crc32_choose(uint32_t features)
+static crc_function *crc32_choose(uint32_t features)
 {
-    crc32_function *chosen = crc32_portable;
-    if (features & CPU_CRC32)
-        chosen = crc32_arm_crc;
-    if (features & CPU_CRC32 && features & CPU_PMULL)
-        chosen = crc32_arm_crc_pmull;
-    return chosen;
+    return crc_choose(features, crc32_portable, crc32_arm_crc, crc32_arm_crc_pmull);
 }
 
 #endif

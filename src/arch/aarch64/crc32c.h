@@ -16,14 +16,9 @@ static uint32_t crc32c_arm_crc_pmull(uint32_t crc, const uint8_t *p, size_t n)
     return crc_any(crc, p, n, &crc32c_factors, true, true);
 }
 
-static crc32c_function *crc32c_choose(uint32_t features)
+static crc_function *crc32c_choose(uint32_t features)
 {
-    crc32c_function *chosen = crc32c_portable;
-    if (features & CPU_CRC32)
-        chosen = crc32c_arm_crc;
-    if (features & CPU_CRC32 && features & CPU_PMULL)
-        chosen = crc32c_arm_crc_pmull;
-    return chosen;
+    return crc_choose(features, crc32c_portable, crc32c_arm_crc, crc32c_arm_crc_pmull);
 }
 
 #endif

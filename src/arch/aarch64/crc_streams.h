@@ -16,8 +16,6 @@
 
 #include <arm_neon.h>
 
-#define CRC_INLINE static inline __attribute__((always_inline))
-
 #define STREAM_BYTES 320
 #define PERIOD_BYTES 2560
 
@@ -193,6 +191,14 @@ CRC_INLINE uint32_t crc_any(uint32_t crc, const uint8_t *p, size_t n, const stru
     for (; pmull && n >= 3 * 128; p += 3 * 128, n -= 3 * 128)
         crc = crc_streams(crc, p, 128, f->merge_short, castagnoli, pmull);
     return ~crc_serial(crc, p, n, castagnoli);
+}
+
+CRC_INLINE crc_function *crc_choose(uint32_t features, crc_function *portable, crc_function *by_crc,
+                                    crc_function *by_crc_and_pmull)
+{
+    if (!(features & CPU_CRC32))
+        return portable;
+    return features & CPU_PMULL ? by_crc_and_pmull : by_crc;
 }
 
 #endif

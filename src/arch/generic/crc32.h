@@ -4,7 +4,7 @@
 #ifndef CB_ARCH_CRC32_H
 #define CB_ARCH_CRC32_H
 
-static crc32_function *crc32_choose(uint32_t features)
+static crc_function *crc32_choose(uint32_t features)
 {
     (void)features;
     return crc32_portable;

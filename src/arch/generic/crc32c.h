@@ -4,7 +4,7 @@
 #ifndef CB_ARCH_CRC32C_H
 #define CB_ARCH_CRC32C_H
 
-static crc32c_function *crc32c_choose(uint32_t features)
+static crc_function *crc32c_choose(uint32_t features)
 {
     (void)features;
     return crc32c_portable;

@@ -19,7 +19,7 @@
 
 /*
  * The checksum of the message that ends with this block: two multiplications deep, see
- * final_quotients() in tools/make-crc-constants. Inverts the result.
+ * final_quotients() in src/primitives/make-crc-constants. Inverts the result.
  */
 CRC_INLINE CRC_SSE uint32_t crc32_final(__m128i block)
 {
@@ -65,11 +65,11 @@ CRC_INLINE CRC_SSE uint32_t crc32_short(uint32_t crc, const uint8_t *p, size_t n
         return crc32_final(_mm_set_epi64x((int64_t)((bytes ^ start) << (64 - 8 * n)), 0));
     }
     /* Up to three look-ups side by side take half as long as the multiplications. */
-    uint32_t sum = (uint32_t)(start >> (8 * n)) ^ crc32_bytes[n - 1][(start ^ p[0]) & 0xff];
+    uint32_t sum = (uint32_t)(start >> (8 * n)) ^ crc32_tables.bytes[n - 1][(start ^ p[0]) & 0xff];
     if (n > 1)
-        sum ^= crc32_bytes[n - 2][(start >> 8 ^ p[1]) & 0xff];
+        sum ^= crc32_tables.bytes[n - 2][(start >> 8 ^ p[1]) & 0xff];
     if (n > 2)
-        sum ^= crc32_bytes[0][(start >> 16 ^ p[2]) & 0xff];
+        sum ^= crc32_tables.bytes[0][(start >> 16 ^ p[2]) & 0xff];
     return ~sum;
 }
 
@@ -207,23 +207,12 @@ CRC_AVX __attribute__((noinline)) static uint32_t crc32_long(uint32_t crc, const
         p += head;
         n -= head;
     }
-    const __m256i inverted = _mm256_zextsi128_si256(_mm_cvtsi32_si128(-1));
-    __m256i a[4] = {_mm256_xor_si256(load_32(p), inverted), load_32(p + 32), load_32(p + 64),
-                    load_32(p + 96)};
     const size_t steps = n / 128;
-    const bool late = can_inject(steps, &crc32_factors);
-    const __m128i start = _mm_cvtsi32_si128((int)crc);
-    if (!late)
-        a[0] = _mm256_xor_si256(a[0], _mm256_zextsi128_si256(start));
-    p += 128;
-    n -= 128;
-    for (; n >= PERIOD_BYTES; p += PERIOD_BYTES, n -= PERIOD_BYTES)
+    __m256i a[4];
+    fold_begin(a, crc, p, steps, &crc32_factors);
+    for (p += 128, n -= 128; n >= PERIOD_BYTES; p += PERIOD_BYTES, n -= PERIOD_BYTES)
         crc32_skip(a, p);
-    fold_steps(a, &p, &n, &crc32_factors);
-    __m128i block = fold_gather(a, &crc32_factors);
-    if (late)
-        block = _mm_xor_si128(block, fold_inject(start, steps, &crc32_factors));
-    return crc32_final_long(fold_rest(block, p, n, &crc32_factors));
+    return crc32_final_long(fold_end(a, crc, p, n, steps, &crc32_factors));
 }
 
 CRC_AVX static uint32_t crc32_x86_vpclmul(uint32_t crc, const uint8_t *p, size_t n)
@@ -244,9 +233,9 @@ CRC_AVX512 static uint32_t crc32_x86_avx512(uint32_t crc, const uint8_t *p, size
     return crc32_final(fold_message(crc, p, n, &crc32_factors));
 }
 
-static crc32_function *crc32_choose(uint32_t features)
+static crc_function *crc32_choose(uint32_t features)
 {
-    crc32_function *chosen = crc32_portable;
+    crc_function *chosen = crc32_portable;
     if (features & CPU_PCLMUL)
         chosen = crc32_x86_pclmul;
     if (features & CPU_PCLMUL && features & CPU_AVX2 && features & CPU_VPCLMULQDQ)

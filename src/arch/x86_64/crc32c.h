@@ -191,23 +191,13 @@ CRC_INLINE CRC32C_AVX void crc32c_fuse(__m256i a[4], const uint8_t *stream)
 CRC32C_AVX __attribute__((noinline)) static uint32_t crc32c_long(uint32_t crc, const uint8_t *p,
                                                                  size_t n)
 {
-    const __m128i start = _mm_cvtsi32_si128((int)crc);
-    const __m256i inverted = _mm256_zextsi128_si256(_mm_cvtsi32_si128(-1));
-    __m256i a[4] = {_mm256_xor_si256(load_32(p), inverted), load_32(p + 32), load_32(p + 64),
-                    load_32(p + 96)};
     const size_t steps = n / 128;
-    const bool late = can_inject(steps, &crc32c_factors);
-    if (!late)
-        a[0] = _mm256_xor_si256(a[0], _mm256_zextsi128_si256(start));
-    p += 128;
-    n -= 128;
-    for (; n >= CRC32C_PERIOD_BYTES; p += CRC32C_PERIOD_BYTES, n -= CRC32C_PERIOD_BYTES)
+    __m256i a[4];
+    fold_begin(a, crc, p, steps, &crc32c_factors);
+    for (p += 128, n -= 128; n >= CRC32C_PERIOD_BYTES;
+         p += CRC32C_PERIOD_BYTES, n -= CRC32C_PERIOD_BYTES)
         crc32c_fuse(a, p);
-    fold_steps(a, &p, &n, &crc32c_factors);
-    __m128i block = fold_gather(a, &crc32c_factors);
-    if (late)
-        block = _mm_xor_si128(block, fold_inject(start, steps, &crc32c_factors));
-    return crc32c_final(fold_rest(block, p, n, &crc32c_factors));
+    return crc32c_final(fold_end(a, crc, p, n, steps, &crc32c_factors));
 }
 
 CRC32C_AVX static uint32_t crc32c_x86_vpclmul(uint32_t crc, const uint8_t *p, size_t n)
@@ -230,9 +220,9 @@ CRC_AVX512 static uint32_t crc32c_x86_avx512(uint32_t crc, const uint8_t *p, siz
     return crc32c_final(fold_message(crc, p, n, &crc32c_factors));
 }
 
-static crc32c_function *crc32c_choose(uint32_t features)
+static crc_function *crc32c_choose(uint32_t features)
 {
-    crc32c_function *chosen = crc32c_portable;
+    crc_function *chosen = crc32c_portable;
     if (features & CPU_SSE42)
         chosen = crc32c_x86_sse42;
     if (features & CPU_SSE42 && features & CPU_PCLMUL)

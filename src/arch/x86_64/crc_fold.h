@@ -13,9 +13,8 @@
 #include <immintrin.h>
 #include <stdint.h>
 
-#define CRC_INLINE static inline __attribute__((always_inline))
-#define CRC_SSE    __attribute__((target("pclmul")))
-#define CRC_AVX    __attribute__((target("pclmul,avx2,vpclmulqdq")))
+#define CRC_SSE __attribute__((target("pclmul")))
+#define CRC_AVX __attribute__((target("pclmul,avx2,vpclmulqdq")))
 #define CRC_AVX512                                                                                 \
     __attribute__((target("sse4.2,pclmul,avx2,vpclmulqdq,avx512f,avx512bw,avx512vl")))
 
@@ -122,6 +121,33 @@ CRC_INLINE CRC_AVX void fold_steps(__m256i a[4], const uint8_t **p, size_t *n,
         a[2] = fold_32(a[2], by_128, load_32(*p + 64));
         a[3] = fold_32(a[3], by_128, load_32(*p + 96));
     }
+}
+
+/*
+ * A message of at least 128 bytes by four registers of 32. fold_begin() takes its first 128; the
+ * caller may fold in more; fold_end() does the rest, p and n, and returns the message in the place
+ * of its last 16 bytes.
+ */
+CRC_INLINE CRC_AVX void fold_begin(__m256i a[4], uint32_t crc, const uint8_t *message, size_t steps,
+                                   const struct crc_factors *f)
+{
+    const __m256i inverted = _mm256_zextsi128_si256(_mm_cvtsi32_si128(-1));
+    a[0] = _mm256_xor_si256(load_32(message), inverted);
+    a[1] = load_32(message + 32);
+    a[2] = load_32(message + 64);
+    a[3] = load_32(message + 96);
+    if (!can_inject(steps, f))
+        a[0] = _mm256_xor_si256(a[0], _mm256_zextsi128_si256(_mm_cvtsi32_si128((int)crc)));
+}
+
+CRC_INLINE CRC_AVX __m128i fold_end(__m256i a[4], uint32_t crc, const uint8_t *p, size_t n,
+                                    size_t steps, const struct crc_factors *f)
+{
+    fold_steps(a, &p, &n, f);
+    __m128i block = fold_gather(a, f);
+    if (can_inject(steps, f))
+        block = _mm_xor_si128(block, fold_inject(_mm_cvtsi32_si128((int)crc), steps, f));
+    return fold_rest(block, p, n, f);
 }
 
 /*
