@@ -1,8 +1,11 @@
 /*
  * kernels.c: what the kernels take, beside the same work by other libraries.
  *
- *   kernels [--json] [--plot FILE.svg] [--rounds N]
+ *   kernels [--json] [--plot FILE.svg] [--rounds N] [--peers FOLDER] [--group NAME]
  *   kernels --calls crc32|crc32c|memcpy BYTES COUNT    only makes the calls: for count-instructions
+ *
+ * --peers: shared libraries in FOLDER, newer than those that this was built with, take their place;
+ * `kernel-table` builds them. --group: only the groups whose name begins so.
  *
  * Every library is measured in every round, one after the other, on one CPU; a ratio is the median
  * of the ratios within a round, so that a neighbour who comes or goes changes both sides of it.
@@ -11,6 +14,7 @@
 #include "coldboost.h"
 #include "primitives/cpu.h"
 
+#include <dlfcn.h>
 #include <math.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -18,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #ifdef HAVE_ZLIB
 #include <zlib.h>
@@ -34,11 +39,12 @@
 #endif
 
 #define MAX_ROUNDS    301
-#define MAX_LIBRARIES 5
+#define MAX_LIBRARIES 8
 #define BATCH_NS      30000.0 /* one measurement: far more than reading the clock takes */
 #define BUFFER_BYTES  ((1u << 20) + 4096u)
 
 static size_t rounds = 31;
+static const char *only; /* what the names of the groups to measure begin with */
 static uint8_t *source, *destination;
 
 static double now_ns(void)
@@ -254,12 +260,21 @@ static uint32_t isal_crc32(uint32_t crc, const void *data, size_t n)
     return crc32_gzip_refl(crc, data, n);
 }
 
+#endif
+
 /* Without the inversions that the others do. */
+typedef unsigned int iscsi_function(unsigned char *, int, unsigned int);
+static iscsi_function *isal_iscsi, *isal_iscsi_512;
+
 static uint32_t isal_crc32c(uint32_t crc, const void *data, size_t n)
 {
-    return crc32_iscsi((unsigned char *)(uintptr_t)data, (int)n, crc);
+    return isal_iscsi((unsigned char *)(uintptr_t)data, (int)n, crc);
 }
-#endif
+
+static uint32_t isal_crc32c_512(uint32_t crc, const void *data, size_t n)
+{
+    return isal_iscsi_512((unsigned char *)(uintptr_t)data, (int)n, crc);
+}
 
 typedef void work(void *volatile *function, size_t n, size_t count);
 
@@ -278,9 +293,12 @@ struct group {
 };
 
 static const size_t checksum_sizes[] = {
-    1, 4, 8, 15, 16, 31, 64, 100, 128, 256, 512, 1024, 4096, 8192, 16384, 65536, 1 << 20, SIZE_MAX};
-static const size_t copy_sizes[] = {1,    2,    4,     8,     12,     16,      24,
-                                    32,   48,   64,    128,   192,    256,     512,
+    1,    2,    3,    4,    5,    6,     7,     8,     9,      10,      11,
+    12,   13,   14,   15,   16,   20,    31,    32,    48,     64,      80,
+    100,  128,  192,  200,  256,  300,   400,   512,   700,    1000,    1024,
+    1500, 2048, 3000, 4096, 8192, 16384, 32768, 65536, 262144, 1 << 20, SIZE_MAX};
+static const size_t copy_sizes[] = {1,    2,    3,     4,     8,      12,      15,      16,
+                                    24,   32,   48,    64,    128,    192,     256,     512,
                                     1024, 4096, 16384, 65536, 262144, 1 << 20, SIZE_MAX};
 static const size_t no_size[] = {0, SIZE_MAX};
 
@@ -310,7 +328,7 @@ static const size_t no_size[] = {0, SIZE_MAX};
 #define ISAL_CRC32C
 #endif
 
-static const struct group groups[] = {
+static struct group groups[] = {
     {"crc32 dependent", checksum_dependent, CRC32_LIBRARIES, checksum_sizes, NULL},
     {"crc32 independent", checksum_independent, CRC32_LIBRARIES, checksum_sizes, NULL},
     {"crc32c dependent", checksum_dependent, CRC32C_LIBRARIES, checksum_sizes, NULL},
@@ -346,6 +364,57 @@ static const struct group groups[] = {
      NULL},
 };
 #define GROUPS (sizeof groups / sizeof *groups)
+
+/* The libraries of --peers; those that the folder does not have stay what they are. */
+static const struct {
+    const char *file, *symbol, *name, *group;
+} peers[] = {{"libdeflate.so", "libdeflate_crc32", "libdeflate", "crc32 "},
+             {"libisal.so", "crc32_gzip_refl", "ISA-L", "crc32 "},
+             {"libisal.so", "crc32_iscsi", "ISA-L", "crc32c "},
+             {"libisal-avx512.so", "crc32_gzip_refl", "ISA-L 512", "crc32 "},
+             {"libisal-avx512.so", "crc32_iscsi", "ISA-L 512", "crc32c "},
+             {"libcoldboost.so", "coldboost_crc32_update", "before", "crc32 "},
+             {"libcoldboost.so", "coldboost_crc32c_update", "before", "crc32c "},
+             {"libcoldboost.so", "fast_memcpy", "before", "memcpy"},
+             {"libz-ng.so", "zng_crc32_z", "zlib-ng", "crc32 "}};
+
+static void set_library(struct group *group, const char *name, void *function)
+{
+    size_t i = 0;
+    while (group->libraries[i].name && strcmp(group->libraries[i].name, name) != 0)
+        i++;
+    group->libraries[i] = (struct library){name, function, NULL};
+}
+
+static void *find_peer(const char *folder, const char *file, const char *symbol)
+{
+    char path[4096];
+    snprintf(path, sizeof path, "%s/%s", folder, file);
+    if (access(path, R_OK) != 0)
+        return NULL;
+    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    void *function = library ? dlsym(library, symbol) : NULL;
+    if (!function)
+        fprintf(stderr, "kernels: %s\n", dlerror());
+    return function;
+}
+
+static void load_peers(const char *folder)
+{
+    for (size_t i = 0; i < sizeof peers / sizeof *peers; i++) {
+        void *function = find_peer(folder, peers[i].file, peers[i].symbol);
+        if (!function)
+            continue;
+        if (strcmp(peers[i].symbol, "crc32_iscsi") == 0) {
+            bool newest = strcmp(peers[i].name, "ISA-L") != 0;
+            *(newest ? &isal_iscsi_512 : &isal_iscsi) = (iscsi_function *)function;
+            function = (void *)(newest ? isal_crc32c_512 : isal_crc32c);
+        }
+        for (size_t g = 0; g < GROUPS; g++)
+            if (strncmp(groups[g].name, peers[i].group, strlen(peers[i].group)) == 0)
+                set_library(&groups[g], peers[i].name, function);
+    }
+}
 
 /*
  * Measuring.
@@ -412,6 +481,8 @@ static void measure(const struct group *group, size_t n)
 
 static void measure_group(const struct group *group)
 {
+    if (only && strncmp(group->name, only, strlen(only)) != 0)
+        return;
     if (group->mix)
         make_mix(strcmp(group->mix, "spec") == 0);
     for (size_t i = 0; group->sizes[i] != SIZE_MAX; i++)
@@ -483,6 +554,8 @@ static void print_figure(double ns, size_t n)
 
 static void print_group(const struct group *group)
 {
+    if (only && strncmp(group->name, only, strlen(only)) != 0)
+        return;
     printf("\n%s\n%10s", group->name, "bytes");
     for (size_t i = 0; i < MAX_LIBRARIES && group->libraries[i].name; i++)
         printf("%14s", group->libraries[i].name);
@@ -552,8 +625,10 @@ static void print_tables(void)
     printf("coldboost kernels: features %#x, %zu rounds, medians\n", cpu_features(), rounds);
     for (size_t i = 0; i < GROUPS; i++)
         print_group(&groups[i]);
-    print_write_up();
-    print_waits();
+    if (!only) {
+        print_write_up();
+        print_waits();
+    }
 }
 
 static void print_json(void)
@@ -587,11 +662,9 @@ static void print_json(void)
 #define PANEL_HEIGHT 320.0
 #define MARGIN       52.0
 
-static const double colours[MAX_LIBRARIES][3] = {{0.84, 0.15, 0.16},
-                                                 {0.12, 0.47, 0.71},
-                                                 {0.17, 0.63, 0.17},
-                                                 {0.58, 0.40, 0.74},
-                                                 {0.55, 0.34, 0.29}};
+static const double colours[MAX_LIBRARIES][3] = {
+    {0.84, 0.15, 0.16}, {0.12, 0.47, 0.71}, {0.17, 0.63, 0.17}, {0.58, 0.40, 0.74},
+    {0.55, 0.34, 0.29}, {0.89, 0.47, 0.76}, {0.50, 0.50, 0.50}, {0.74, 0.74, 0.13}};
 
 /* Both axes are logarithmic: 1 B to 1 MiB, 0.1 to 200 GB/s. */
 static double place_x(size_t n)
@@ -717,7 +790,8 @@ static void pin(void)
 static int usage(void)
 {
     fprintf(stderr,
-            "usage: kernels [--json] [--plot FILE.svg] [--rounds N], N up to %d\n"
+            "usage: kernels [--json] [--plot FILE.svg] [--rounds N] [--peers FOLDER] "
+            "[--group NAME], N up to %d\n"
             "       kernels --calls crc32|crc32c|memcpy BYTES COUNT\n",
             MAX_ROUNDS);
     return 2;
@@ -739,7 +813,8 @@ static int make_calls(const char *name, size_t n, size_t count)
 int main(int argc, char **argv)
 {
     bool json = false;
-    const char *plot_path = NULL, *mask = getenv("COLDBOOST_CPU"), *calls[3] = {NULL, NULL, NULL};
+    const char *plot_path = NULL, *folder = NULL, *mask = getenv("COLDBOOST_CPU"),
+               *calls[3] = {NULL, NULL, NULL};
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--json") == 0)
             json = true;
@@ -747,6 +822,10 @@ int main(int argc, char **argv)
             plot_path = argv[++i];
         else if (strcmp(argv[i], "--rounds") == 0 && i + 1 < argc)
             rounds = strtoul(argv[++i], NULL, 10);
+        else if (strcmp(argv[i], "--peers") == 0 && i + 1 < argc)
+            folder = argv[++i];
+        else if (strcmp(argv[i], "--group") == 0 && i + 1 < argc)
+            only = argv[++i];
         else if (strcmp(argv[i], "--calls") == 0 && i + 3 < argc)
             for (size_t k = 0; k < 3; k++)
                 calls[k] = argv[++i];
@@ -757,6 +836,11 @@ int main(int argc, char **argv)
     if (rounds < 1 || rounds > MAX_ROUNDS || (mask && cpu_parse(mask, &allowed) != 0))
         return usage();
     cpu_mask(allowed);
+#ifdef HAVE_ISAL
+    isal_iscsi = crc32_iscsi;
+#endif
+    if (folder)
+        load_peers(folder);
 
     pin();
     source = aligned_alloc(4096, BUFFER_BYTES);
@@ -771,11 +855,17 @@ int main(int argc, char **argv)
         source[i] = (uint8_t)next_random();
     memset(destination, 0, BUFFER_BYTES);
     is_cold_start();
+    for (size_t i = 0; i < GROUPS; i++)
+        for (size_t k = 0; k < MAX_LIBRARIES && groups[i].libraries[k].name; k++)
+            if (groups[i].run != flag_call)
+                run(&groups[i], &groups[i].libraries[k], BUFFER_BYTES / 2, 2); /* chooses */
 
     for (size_t i = 0; i < GROUPS; i++)
         measure_group(&groups[i]);
-    measure_cold_reads();
-    measure_waits();
+    if (!only) {
+        measure_cold_reads();
+        measure_waits();
+    }
     if (json)
         print_json();
     else

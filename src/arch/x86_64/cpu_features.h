@@ -17,6 +17,7 @@ enum {
     CPU_FSRM = 1u << 4,   /* rep movsb is fast, and the CPU is Intel's: Zen 3 has the bit too, and
                              moves 16 KiB at two thirds of the speed of a loop */
     CPU_AVX512 = 1u << 5, /* F, BW and VL, and the kernel saves the zmm and the mask registers */
+    CPU_AVX512VBMI = 1u << 6, /* the permutation of bytes */
 };
 
 struct cpu_feature_name {
@@ -31,6 +32,7 @@ static const struct cpu_feature_name cpu_feature_names[] = {
     {"vpclmulqdq", CPU_VPCLMULQDQ},
     {"fsrm", CPU_FSRM},
     {"avx512", CPU_AVX512},
+    {"avx512vbmi", CPU_AVX512VBMI},
     {NULL, 0},
 };
 
@@ -71,7 +73,7 @@ static inline uint32_t cpu_detect(void)
         features |= CPU_FSRM;
     const uint32_t wanted = bit_AVX512F | bit_AVX512BW | bit_AVX512VL;
     if ((b & wanted) == wanted && (saved & XCR0_MASK_ZMM) == XCR0_MASK_ZMM)
-        features |= CPU_AVX512;
+        features |= CPU_AVX512 | (c & bit_AVX512VBMI ? CPU_AVX512VBMI : 0u);
     return features;
 }
 

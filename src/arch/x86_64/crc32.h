@@ -16,6 +16,7 @@
 
 #include "cpu_features.h"
 #include "crc_fold.h"
+#include "crc_fold_512.h"
 
 /*
  * The checksum of the message that ends with this block: two multiplications deep, see
@@ -46,31 +47,46 @@ CRC_INLINE CRC_SSE uint32_t crc32_final_long(__m128i block)
     return ~(uint32_t)_mm_cvtsi128_si32(_mm_unpackhi_epi64(remainder, remainder));
 }
 
+/* The place in a table of bytes, with the byte inverted before the register meets it. */
+CRC_INLINE size_t crc32_index(uint32_t crc, uint8_t byte)
+{
+    uint32_t inverted = ~(uint32_t)byte;
+    __asm__("" : "+r"(inverted));
+    return (uint8_t)(crc ^ inverted);
+}
+
+/*
+ * n < 4. Up to three look-ups side by side take half as long as the multiplications. The inversions
+ * are in the bytes and in what is shifted in, so that neither waits for the register.
+ */
+CRC_INLINE uint32_t crc32_tiny(uint32_t crc, const uint8_t *p, size_t n)
+{
+    const uint32_t(*bytes)[256] = crc32_tables.bytes;
+    if (n < 2)
+        return n ? bytes[0][crc32_index(crc, p[0])] ^ (crc >> 8 | 0xff000000) : crc;
+    if (n == 2)
+        return bytes[1][crc32_index(crc, p[0])] ^ bytes[0][crc32_index(crc >> 8, p[1])] ^
+               (crc >> 16 | 0xffff0000);
+    return bytes[2][crc32_index(crc, p[0])] ^ bytes[1][crc32_index(crc >> 8, p[1])] ^
+           bytes[0][crc32_index(crc >> 16, p[2])] ^ (crc >> 24 | 0xffffff00);
+}
+
 /* n < 16. The message at the end of a block; zeros before it change nothing. */
 CRC_INLINE CRC_SSE uint32_t crc32_short(uint32_t crc, const uint8_t *p, size_t n)
 {
+    if (n < 4)
+        return crc32_tiny(crc, p, n);
     const uint64_t start = ~crc;
-    if (n >= 8) {
-        size_t more = 8 * (n - 8);
-        uint64_t first = *(const coldboost_u64 *)p ^ start;
-        uint64_t last = *(const coldboost_u64 *)(p + n - 8) ^ start >> more;
-        /* In two steps: a shift by 64 is none. */
-        return crc32_final(_mm_set_epi64x((int64_t)last, (int64_t)(first << (56 - more) << 8)));
-    }
-    if (!n)
-        return crc;
-    if (n >= 4) {
+    if (n < 8) {
         uint64_t bytes = *(const coldboost_u32 *)p | (uint64_t) * (const coldboost_u32 *)(p + n - 4)
                                                          << (8 * (n - 4));
         return crc32_final(_mm_set_epi64x((int64_t)((bytes ^ start) << (64 - 8 * n)), 0));
     }
-    /* Up to three look-ups side by side take half as long as the multiplications. */
-    uint32_t sum = (uint32_t)(start >> (8 * n)) ^ crc32_tables.bytes[n - 1][(start ^ p[0]) & 0xff];
-    if (n > 1)
-        sum ^= crc32_tables.bytes[n - 2][(start >> 8 ^ p[1]) & 0xff];
-    if (n > 2)
-        sum ^= crc32_tables.bytes[0][(start >> 16 ^ p[2]) & 0xff];
-    return ~sum;
+    size_t more = 8 * (n - 8);
+    uint64_t first = *(const coldboost_u64 *)p ^ start;
+    uint64_t last = *(const coldboost_u64 *)(p + n - 8) ^ start >> more;
+    /* In two steps: a shift by 64 is none. */
+    return crc32_final(_mm_set_epi64x((int64_t)last, (int64_t)(first << (56 - more) << 8)));
 }
 
 /* 16 <= n < 128. */
@@ -106,13 +122,13 @@ CRC_SSE static uint32_t crc32_x86_pclmul(uint32_t crc, const uint8_t *p, size_t 
         a6 = _mm_xor_si128(fold_16(a6, by_128), load_16(p + 96));
         a7 = _mm_xor_si128(fold_16(a7, by_128), load_16(p + 112));
     }
-    a0 = _mm_xor_si128(fold_16(a0, load_16(crc32_factors.to_last[8])),
-                       fold_16(a1, load_16(crc32_factors.to_last[9])));
-    a2 = _mm_xor_si128(fold_16(a2, load_16(crc32_factors.to_last[10])),
-                       fold_16(a3, load_16(crc32_factors.to_last[11])));
-    a4 = _mm_xor_si128(fold_16(a4, load_16(crc32_factors.to_last[12])),
-                       fold_16(a5, load_16(crc32_factors.to_last[13])));
-    a6 = _mm_xor_si128(fold_16(a6, load_16(crc32_factors.to_last[14])), a7);
+    a0 = _mm_xor_si128(fold_16(a0, load_16(crc32_factors.to_last[56])),
+                       fold_16(a1, load_16(crc32_factors.to_last[57])));
+    a2 = _mm_xor_si128(fold_16(a2, load_16(crc32_factors.to_last[58])),
+                       fold_16(a3, load_16(crc32_factors.to_last[59])));
+    a4 = _mm_xor_si128(fold_16(a4, load_16(crc32_factors.to_last[60])),
+                       fold_16(a5, load_16(crc32_factors.to_last[61])));
+    a6 = _mm_xor_si128(fold_16(a6, load_16(crc32_factors.to_last[62])), a7);
     a0 = _mm_xor_si128(_mm_xor_si128(a0, a2), _mm_xor_si128(a4, a6));
     return crc32_final_long(fold_rest(a0, p, n, &crc32_factors));
 }
@@ -224,13 +240,22 @@ CRC_AVX static uint32_t crc32_x86_vpclmul(uint32_t crc, const uint8_t *p, size_t
     return crc32_long(crc, p, n);
 }
 
+/* Apart, so that short messages do not save the registers that this needs. */
+CRC_AVX512 __attribute__((noinline)) static uint32_t crc32_long_512(uint32_t crc, const uint8_t *p,
+                                                                    size_t n)
+{
+    return crc32_final(fold_long(crc, p, n, &crc32_factors));
+}
+
 CRC_AVX512 static uint32_t crc32_x86_avx512(uint32_t crc, const uint8_t *p, size_t n)
 {
     if (n < 16)
         return crc32_short(crc, p, n);
-    if (n < 128)
+    if (n < 64)
         return crc32_medium(crc, p, n);
-    return crc32_final(fold_message(crc, p, n, &crc32_factors));
+    if (n < EIGHT_CHAINS_FROM)
+        return crc32_final(fold_medium(crc, p, n, &crc32_factors));
+    return crc32_long_512(crc, p, n);
 }
 
 static crc_function *crc32_choose(uint32_t features)
@@ -240,7 +265,7 @@ static crc_function *crc32_choose(uint32_t features)
         chosen = crc32_x86_pclmul;
     if (features & CPU_PCLMUL && features & CPU_AVX2 && features & CPU_VPCLMULQDQ)
         chosen = crc32_x86_vpclmul;
-    if (chosen == crc32_x86_vpclmul && features & CPU_AVX512)
+    if (chosen == crc32_x86_vpclmul && features & CPU_AVX512 && features & CPU_AVX512VBMI)
         chosen = crc32_x86_avx512;
     return chosen;
 }

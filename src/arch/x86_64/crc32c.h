@@ -15,6 +15,7 @@
 
 #include "cpu_features.h"
 #include "crc_fold.h"
+#include "crc_fold_512.h"
 
 #define CRC32C_SERIAL __attribute__((target("sse4.2")))
 #define CRC32C_SSE    __attribute__((target("sse4.2,pclmul")))
@@ -209,15 +210,20 @@ CRC32C_AVX static uint32_t crc32c_x86_vpclmul(uint32_t crc, const uint8_t *p, si
     return crc32c_long(crc, p, n);
 }
 
+/* Apart, so that short messages do not save the registers that this needs. */
+CRC_AVX512 __attribute__((noinline)) static uint32_t crc32c_long_512(uint32_t crc, const uint8_t *p,
+                                                                     size_t n)
+{
+    return crc32c_final(fold_long(crc, p, n, &crc32c_factors));
+}
+
 CRC_AVX512 static uint32_t crc32c_x86_avx512(uint32_t crc, const uint8_t *p, size_t n)
 {
     if (n < 64)
         return ~crc32c_serial(~crc, p, n);
-    if (n < 128)
-        return crc32c_final(
-            fold_rest(fold_64_bytes(_mm_cvtsi32_si128((int)crc), p, &crc32c_factors), p + 64,
-                      n - 64, &crc32c_factors));
-    return crc32c_final(fold_message(crc, p, n, &crc32c_factors));
+    if (n < EIGHT_CHAINS_FROM)
+        return crc32c_final(fold_medium(crc, p, n, &crc32c_factors));
+    return crc32c_long_512(crc, p, n);
 }
 
 static crc_function *crc32c_choose(uint32_t features)
@@ -230,7 +236,7 @@ static crc_function *crc32c_choose(uint32_t features)
     if (features & CPU_SSE42 && features & CPU_PCLMUL && features & CPU_AVX2 &&
         features & CPU_VPCLMULQDQ)
         chosen = crc32c_x86_vpclmul;
-    if (chosen == crc32c_x86_vpclmul && features & CPU_AVX512)
+    if (chosen == crc32c_x86_vpclmul && features & CPU_AVX512 && features & CPU_AVX512VBMI)
         chosen = crc32c_x86_avx512;
     return chosen;
 }

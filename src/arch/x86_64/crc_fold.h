@@ -15,8 +15,6 @@
 
 #define CRC_SSE __attribute__((target("pclmul")))
 #define CRC_AVX __attribute__((target("pclmul,avx2,vpclmulqdq")))
-#define CRC_AVX512                                                                                 \
-    __attribute__((target("sse4.2,pclmul,avx2,vpclmulqdq,avx512f,avx512bw,avx512vl")))
 
 CRC_INLINE __m128i load_16(const void *p)
 {
@@ -89,25 +87,24 @@ CRC_INLINE CRC_SSE __m128i fold_rest(__m128i block, const uint8_t *p, size_t n,
 /* 128 bytes in four registers into the place of their last 16. */
 CRC_INLINE CRC_AVX __m128i fold_gather(const __m256i a[4], const struct crc_factors *f)
 {
-    const __m256i third = load_32(f->to_last[12]);
+    const __m256i third = load_32(f->to_last[60]);
     __m256i even =
-        fold_32(a[0], load_32(f->to_last[8]), _mm256_clmulepi64_epi128(a[2], third, 0x00));
+        fold_32(a[0], load_32(f->to_last[56]), _mm256_clmulepi64_epi128(a[2], third, 0x00));
     __m256i odd =
-        fold_32(a[1], load_32(f->to_last[10]), _mm256_clmulepi64_epi128(a[2], third, 0x11));
-    __m256i sum = fold_32(a[3], load_32(f->to_last[14]), _mm256_xor_si256(even, odd));
+        fold_32(a[1], load_32(f->to_last[58]), _mm256_clmulepi64_epi128(a[2], third, 0x11));
+    __m256i sum = fold_32(a[3], load_32(f->to_last[62]), _mm256_xor_si256(even, odd));
     return _mm_xor_si128(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
 }
 
-/* The register before 128 * steps bytes, in the place of the last 16. */
-CRC_INLINE CRC_SSE __m128i fold_inject(__m128i crc, size_t steps, const struct crc_factors *f)
+/* The register before 64 k bytes, in the first half of the block that stands for the last 16. */
+CRC_INLINE CRC_SSE __m128i fold_inject(__m128i crc, size_t k, const struct crc_factors *f)
 {
-    const __m128i factor = _mm_loadl_epi64((const __m128i *)(const void *)&f->inject[steps]);
-    return _mm_clmulepi64_si128(crc, factor, 0x00);
+    return _mm_clmulepi64_si128(crc, _mm_loadu_si32(&f->inject[k]), 0x00);
 }
 
-CRC_INLINE bool can_inject(size_t steps, const struct crc_factors *f)
+CRC_INLINE bool can_inject(size_t k, const struct crc_factors *f)
 {
-    return steps < sizeof f->inject / sizeof *f->inject;
+    return k < sizeof f->inject / sizeof *f->inject;
 }
 
 /* 128 more bytes a step behind the four registers; leaves n < 128. */
@@ -136,7 +133,7 @@ CRC_INLINE CRC_AVX void fold_begin(__m256i a[4], uint32_t crc, const uint8_t *me
     a[1] = load_32(message + 32);
     a[2] = load_32(message + 64);
     a[3] = load_32(message + 96);
-    if (!can_inject(steps, f))
+    if (!can_inject(2 * steps, f))
         a[0] = _mm256_xor_si256(a[0], _mm256_zextsi128_si256(_mm_cvtsi32_si128((int)crc)));
 }
 
@@ -145,132 +142,9 @@ CRC_INLINE CRC_AVX __m128i fold_end(__m256i a[4], uint32_t crc, const uint8_t *p
 {
     fold_steps(a, &p, &n, f);
     __m128i block = fold_gather(a, f);
-    if (can_inject(steps, f))
-        block = _mm_xor_si128(block, fold_inject(_mm_cvtsi32_si128((int)crc), steps, f));
+    if (can_inject(2 * steps, f))
+        block = _mm_xor_si128(block, fold_inject(_mm_cvtsi32_si128((int)crc), 2 * steps, f));
     return fold_rest(block, p, n, f);
-}
-
-/*
- * With AVX-512: the same by registers of 64 bytes, whose multiplication takes no longer. Adding
- * three terms is one instruction, and a masked load takes the odd bytes at the end.
- */
-
-CRC_INLINE CRC_AVX512 __m512i load_64(const void *p)
-{
-    return _mm512_loadu_si512(p);
-}
-
-CRC_INLINE CRC_AVX512 __m512i fold_64(__m512i block, __m512i factors, __m512i data)
-{
-    return _mm512_ternarylogic_epi64(data, _mm512_clmulepi64_epi128(block, factors, 0x00),
-                                     _mm512_clmulepi64_epi128(block, factors, 0x11), 0x96);
-}
-
-CRC_INLINE CRC_AVX512 __m512i same_factors(const uint64_t factors[2])
-{
-    return _mm512_broadcast_i32x4(load_16(factors));
-}
-
-/* Four blocks that are in the same place already. */
-CRC_INLINE CRC_AVX512 __m128i fold_lanes(__m512i blocks)
-{
-    __m256i half =
-        _mm256_xor_si256(_mm512_castsi512_si256(blocks), _mm512_extracti64x4_epi64(blocks, 1));
-    return _mm_xor_si128(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
-}
-
-/* 64 bytes of which `behind` registers of 64 follow, in the place of the last 16 of those. */
-CRC_INLINE CRC_AVX512 __m512i fold_to_last(__m512i blocks, int behind, __m512i sum,
-                                           const struct crc_factors *f)
-{
-    return fold_64(blocks, load_64(f->to_last[12 - 4 * behind]), sum);
-}
-
-/* n < 256 more bytes behind the block; at least 64 before their end are the caller's too. */
-CRC_INLINE CRC_AVX512 __m128i fold_rest_512(__m128i block, const uint8_t *p, size_t n,
-                                            const struct crc_factors *f)
-{
-    const __m512i none = _mm512_setzero_si512();
-    if (n & 128) {
-        __m512i rest = fold_to_last(load_64(p), 1, fold_to_last(load_64(p + 64), 0, none, f), f);
-        block = _mm_xor_si128(fold_16(block, load_16(f->by_128)), fold_lanes(rest));
-        p += 128;
-    }
-    if (n & 64) {
-        __m512i rest = fold_to_last(load_64(p), 0, none, f);
-        block = _mm_xor_si128(fold_16(block, load_16(f->by_64)), fold_lanes(rest));
-        p += 64;
-    }
-    n &= 63;
-    if (n) {
-        /* What is before p is in the block already: zeros in its place. */
-        __m512i last = _mm512_maskz_loadu_epi8(~UINT64_C(0) << (64 - n), p + n - 64);
-        __m512i rest = fold_to_last(last, 0, none, f);
-        block = _mm_xor_si128(fold_16(block, load_16(f->by_bytes[n])), fold_lanes(rest));
-    }
-    return block;
-}
-
-/* 256 more bytes behind four registers. */
-CRC_INLINE CRC_AVX512 void fold_256_bytes(__m512i a[4], const uint8_t *p, __m512i factors)
-{
-    a[0] = fold_64(a[0], factors, load_64(p));
-    a[1] = fold_64(a[1], factors, load_64(p + 64));
-    a[2] = fold_64(a[2], factors, load_64(p + 128));
-    a[3] = fold_64(a[3], factors, load_64(p + 192));
-}
-
-/* Four chains of 64 bytes wait for the multiplier, eight are joined by four multiplications more.
- */
-#define EIGHT_CHAINS_FROM 1024
-
-/* A whole message of at least 128 bytes in the place of its last 16. */
-CRC_INLINE CRC_AVX512 __m128i fold_message(uint32_t crc, const uint8_t *p, size_t n,
-                                           const struct crc_factors *f)
-{
-    const __m128i start = _mm_cvtsi32_si128((int)crc);
-    const __m512i inverted = _mm512_zextsi128_si512(_mm_cvtsi32_si128(-1));
-    __m512i first = _mm512_xor_si512(load_64(p), inverted);
-    if (n < 256) {
-        __m512i sum = fold_to_last(load_64(p + 64), 0, _mm512_setzero_si512(), f);
-        sum = fold_to_last(first, 1, sum, f);
-        __m128i block = _mm_xor_si128(fold_lanes(sum), fold_inject(start, 1, f));
-        return fold_rest_512(block, p + 128, n - 128, f);
-    }
-    const size_t steps = n / 256;
-    const bool late = can_inject(2 * steps, f);
-    if (!late)
-        first = _mm512_xor_si512(first, _mm512_zextsi128_si512(start));
-    __m512i a[8] = {first, load_64(p + 64), load_64(p + 128), load_64(p + 192)};
-    const __m512i by_256 = same_factors(f->by_256);
-    p += 256;
-    n -= 256;
-    if (n >= EIGHT_CHAINS_FROM - 256) {
-        a[4] = load_64(p);
-        a[5] = load_64(p + 64);
-        a[6] = load_64(p + 128);
-        a[7] = load_64(p + 192);
-        p += 256;
-        n -= 256;
-        const __m512i by_512 = same_factors(f->by_512);
-        for (; n >= 512; p += 512, n -= 512) {
-            fold_256_bytes(a, p, by_512);
-            fold_256_bytes(a + 4, p + 256, by_512);
-        }
-        a[0] = fold_64(a[0], by_256, a[4]);
-        a[1] = fold_64(a[1], by_256, a[5]);
-        a[2] = fold_64(a[2], by_256, a[6]);
-        a[3] = fold_64(a[3], by_256, a[7]);
-    }
-    for (; n >= 256; p += 256, n -= 256)
-        fold_256_bytes(a, p, by_256);
-    const __m512i none = _mm512_setzero_si512();
-    __m512i even = fold_to_last(a[0], 3, fold_to_last(a[2], 1, none, f), f);
-    __m512i odd = fold_to_last(a[1], 2, fold_to_last(a[3], 0, none, f), f);
-    __m128i block = fold_lanes(_mm512_xor_si512(even, odd));
-    if (late)
-        block = _mm_xor_si128(block, fold_inject(start, 2 * steps, f));
-    return fold_rest_512(block, p, n, f);
 }
 
 #endif
