@@ -52,7 +52,7 @@ CRC_INLINE uint32_t crc_multiply(uint32_t a, uint32_t b, const struct crc_tables
 CRC_INLINE uint32_t crc_combine(uint32_t crc_a, uint32_t crc_b, uint64_t length_b,
                                 const struct crc_tables *tables)
 {
-    for (int k = 0; length_b; k++, length_b >>= 1)
+    for (int k = 0; length_b; k = k + 1 < tables->period ? k + 1 : 0, length_b >>= 1)
         if (length_b & 1)
             crc_a = crc_multiply(tables->x_to_8_2k[k], crc_a, tables);
     return crc_a ^ crc_b;

@@ -373,9 +373,12 @@ static const struct {
              {"libisal.so", "crc32_iscsi", "ISA-L", "crc32c "},
              {"libisal-avx512.so", "crc32_gzip_refl", "ISA-L 512", "crc32 "},
              {"libisal-avx512.so", "crc32_iscsi", "ISA-L 512", "crc32c "},
-             {"libcoldboost.so", "coldboost_crc32_update", "before", "crc32 "},
-             {"libcoldboost.so", "coldboost_crc32c_update", "before", "crc32c "},
-             {"libcoldboost.so", "fast_memcpy", "before", "memcpy"},
+             {"libcoldboost.so", "coldboost_crc32_update", "coldboost", "crc32 "},
+             {"before.so", "coldboost_crc32_update", "before", "crc32 "},
+             {"libcoldboost.so", "coldboost_crc32c_update", "coldboost", "crc32c "},
+             {"before.so", "coldboost_crc32c_update", "before", "crc32c "},
+             {"libcoldboost.so", "fast_memcpy", "coldboost", "memcpy"},
+             {"before.so", "fast_memcpy", "before", "memcpy"},
              {"libz-ng.so", "zng_crc32_z", "zlib-ng", "crc32 "}};
 
 static void set_library(struct group *group, const char *name, void *function)

@@ -213,16 +213,22 @@ CRC_INLINE CRC_AVX void crc32_skip(__m256i a[4], const uint8_t *p)
 #undef FOLD
 }
 
+static crc_function crc32_x86_vpclmul;
+
+/* n >= ALIGN_FROM. The bytes up to an aligned one as a message of their own. */
+CRC_AVX __attribute__((noinline)) static uint32_t crc32_aligned(uint32_t crc, const uint8_t *p,
+                                                                size_t n)
+{
+    size_t head = 32 - (uintptr_t)p % 32;
+    return crc32_x86_vpclmul(crc32_x86_vpclmul(crc, p, head), p + head, n - head);
+}
+
 /* n >= 128. Apart, so that short messages do not set up the stack that this needs. */
 CRC_AVX __attribute__((noinline)) static uint32_t crc32_long(uint32_t crc, const uint8_t *p,
                                                              size_t n)
 {
-    if (n >= ALIGN_FROM && (uintptr_t)p % 32) {
-        size_t head = 32 - (uintptr_t)p % 32;
-        crc = head < 16 ? crc32_short(crc, p, head) : crc32_medium(crc, p, head);
-        p += head;
-        n -= head;
-    }
+    if (n >= ALIGN_FROM && (uintptr_t)p % 32)
+        return crc32_aligned(crc, p, n);
     const size_t steps = n / 128;
     __m256i a[4];
     fold_begin(a, crc, p, steps, &crc32_factors);
@@ -247,13 +253,14 @@ CRC_AVX512 __attribute__((noinline)) static uint32_t crc32_long_512(uint32_t crc
     return crc32_final(fold_long(crc, p, n, &crc32_factors));
 }
 
-CRC_AVX512 static uint32_t crc32_x86_avx512(uint32_t crc, const uint8_t *p, size_t n)
+CRC_AVX512 __attribute__((aligned(64))) static uint32_t crc32_x86_avx512(uint32_t crc,
+                                                                         const uint8_t *p, size_t n)
 {
     if (n < 16)
         return crc32_short(crc, p, n);
     if (n < 64)
         return crc32_medium(crc, p, n);
-    if (n < EIGHT_CHAINS_FROM)
+    if (n <= DIRECT_MOST)
         return crc32_final(fold_medium(crc, p, n, &crc32_factors));
     return crc32_long_512(crc, p, n);
 }

@@ -4,9 +4,9 @@
  * What limits it is port 5, where all multiplications go, one a cycle, and all moves between lanes
  * and from general registers. Every register of a message must be multiplied twice. So:
  *
- *   - up to 1023 bytes each register is moved to the place of the last 16 bytes directly, with a
+ *   - up to 1024 bytes each register is moved to the place of the last 16 bytes directly, with a
  *     factor of its own: nothing waits for anything, and the four lanes are added up once. More go
- *     through eight chains, and those the same way.
+ *     through four chains, and those the same way.
  *   - the odd bytes come first, not last: moved to the end of a register of their own, with zeros
  *     before them, which change nothing. Then everything else is whole registers, and no second
  *     move by an odd distance is left. The move is one vpermb: no byte of a neighbour is read.
@@ -55,8 +55,8 @@ CRC_INLINE CRC_AVX512 __m512i in_first_bytes(uint32_t crc)
 /* The first n < 64 bytes of a register at its end, zeros before them. */
 CRC_INLINE CRC_AVX512 __m512i move_to_end(__m512i bytes, size_t n)
 {
-    __m512i moved = _mm512_permutexvar_epi8(load_64(crc_last_bytes + n), bytes);
-    return _mm512_and_si512(moved, load_64(crc_last_mask + n));
+    __m512i from = load_64(crc_last_bytes + n); /* the highest bit is set, or the byte is zero */
+    return _mm512_maskz_permutexvar_epi8(_mm512_movepi8_mask(from), from, bytes);
 }
 
 /* Adds to the sum a register times the factors. */
@@ -78,9 +78,19 @@ CRC_INLINE CRC_AVX512 __m512i add_registers(__m512i sum, const uint8_t *p, size_
     return sum;
 }
 
-#define EIGHT_CHAINS_FROM 1024
+#define DIRECT_MOST 1024
 
-/* 64 <= n < EIGHT_CHAINS_FROM, n % 64 < 4. The caller's register joins at the end. */
+/* 64 <= n <= DIRECT_MOST. The message alone, as if nothing came before it. */
+CRC_INLINE CRC_AVX512 __m128i fold_alone(const uint8_t *p, size_t n, const struct crc_factors *f)
+{
+    const size_t odd = n % 64, whole = n / 64;
+    __m512i sum = add_registers(_mm512_setzero_si512(), p + odd, whole, f);
+    if (odd)
+        sum = move_register(move_to_end(load_64(p), odd), f->to_last + 60 - 4 * whole, sum);
+    return fold_lanes(sum);
+}
+
+/* 64 <= n <= DIRECT_MOST, n % 64 < 4. The caller's register joins at the end. */
 CRC_INLINE CRC_AVX512 __m128i fold_and_inject(uint32_t crc, const uint8_t *p, size_t n,
                                               const struct crc_factors *f)
 {
@@ -98,7 +108,7 @@ CRC_INLINE CRC_AVX512 __m128i fold_and_inject(uint32_t crc, const uint8_t *p, si
     return _mm_xor_si128(fold_lanes(sum), start);
 }
 
-/* 64 <= n < EIGHT_CHAINS_FROM, n % 64 >= 4. The caller's register is in the odd bytes. */
+/* 64 <= n <= DIRECT_MOST, n % 64 >= 4. The caller's register is in the odd bytes. */
 CRC_INLINE CRC_AVX512 __m128i fold_odd(uint32_t crc, const uint8_t *p, size_t n,
                                        const struct crc_factors *f)
 {
@@ -110,70 +120,67 @@ CRC_INLINE CRC_AVX512 __m128i fold_odd(uint32_t crc, const uint8_t *p, size_t n,
     return fold_lanes(sum);
 }
 
-/* 512 more bytes behind eight registers. */
-CRC_INLINE CRC_AVX512 void fold_512_bytes(__m512i a[8], const uint8_t *p, __m512i factors)
+/* 256 more bytes behind four registers. */
+CRC_INLINE CRC_AVX512 void fold_256_bytes(__m512i a[4], const uint8_t *p, __m512i factors)
 {
     a[0] = fold_64(a[0], factors, load_64(p));
     a[1] = fold_64(a[1], factors, load_64(p + 64));
     a[2] = fold_64(a[2], factors, load_64(p + 128));
     a[3] = fold_64(a[3], factors, load_64(p + 192));
-    a[4] = fold_64(a[4], factors, load_64(p + 256));
-    a[5] = fold_64(a[5], factors, load_64(p + 320));
-    a[6] = fold_64(a[6], factors, load_64(p + 384));
-    a[7] = fold_64(a[7], factors, load_64(p + 448));
 }
 
-/* The first 512 + n % 64 bytes in eight registers; returns what is behind them. */
-CRC_INLINE CRC_AVX512 const uint8_t *eight_chains(__m512i a[8], uint32_t crc, const uint8_t *p,
-                                                  size_t n, const struct crc_factors *f)
+/* Behind four registers all whole registers that are left, in the place of the last 16 bytes. */
+CRC_INLINE CRC_AVX512 __m128i fold_whole(__m512i a[4], const uint8_t *p, const uint8_t *end,
+                                         const struct crc_factors *f)
 {
-    const size_t odd = n % 64;
-    const __m512i head = _mm512_xor_si512(load_64(p), in_first_bytes(~crc));
-    p += odd;
-    a[0] = load_64(p);
-    a[1] = load_64(p + 64);
-    a[2] = load_64(p + 128);
-    a[3] = load_64(p + 192);
-    a[4] = load_64(p + 256);
-    a[5] = load_64(p + 320);
-    a[6] = load_64(p + 384);
-    a[7] = load_64(p + 448);
-    if (odd < 4)
-        a[0] = _mm512_xor_si512(a[0], in_first_bytes(~crc >> 8 * odd));
-    if (odd)
-        a[7] = fold_64(move_to_end(head, odd), same_factors(f->by_512), a[7]);
-    return p + 512;
-}
-
-/* Eight registers and `count` < 8 more behind them in the place of the last 16 bytes. */
-CRC_INLINE CRC_AVX512 __m128i gather_chains(const __m512i a[8], const uint8_t *p, size_t count,
-                                            const struct crc_factors *f)
-{
-    const uint64_t(*factors)[2] = f->to_last + 64 - 4 * (8 + count);
-    const __m512i none = _mm512_setzero_si512();
+    const __m512i by_256 = same_factors(f->by_256), none = _mm512_setzero_si512();
+    for (; end - p >= 256; p += 256)
+        fold_256_bytes(a, p, by_256);
+    const size_t count = (size_t)(end - p) / 64;
+    const uint64_t(*factors)[2] = f->to_last + 64 - 4 * (4 + count);
     __m512i even = move_register(a[0], factors, none), odd = move_register(a[1], factors + 4, none);
     even = move_register(a[2], factors + 8, even);
     odd = move_register(a[3], factors + 12, odd);
-    even = move_register(a[4], factors + 16, even);
-    odd = move_register(a[5], factors + 20, odd);
-    even = move_register(a[6], factors + 24, even);
-    odd = move_register(a[7], factors + 28, odd);
     return fold_lanes(_mm512_xor_si512(add_registers(even, p, count, f), odd));
 }
 
-/* n >= EIGHT_CHAINS_FROM. */
+/* From here on the message is not in the first cache; its lines are asked for so far ahead. */
+#define PREFETCH_FROM  (48u << 10)
+#define PREFETCH_AHEAD 1024
+
+CRC_INLINE CRC_AVX512 const uint8_t *fold_and_prefetch(__m512i a[4], const uint8_t *p,
+                                                       const uint8_t *end, __m512i factors)
+{
+    for (; end - p >= PREFETCH_AHEAD; p += 256) {
+        _mm_prefetch(p + PREFETCH_AHEAD, _MM_HINT_T0);
+        _mm_prefetch(p + PREFETCH_AHEAD + 64, _MM_HINT_T0);
+        _mm_prefetch(p + PREFETCH_AHEAD + 128, _MM_HINT_T0);
+        _mm_prefetch(p + PREFETCH_AHEAD + 192, _MM_HINT_T0);
+        fold_256_bytes(a, p, factors);
+    }
+    return p;
+}
+
+/* n > DIRECT_MOST. */
 CRC_INLINE CRC_AVX512 __m128i fold_long(uint32_t crc, const uint8_t *p, size_t n,
                                         const struct crc_factors *f)
 {
-    __m512i a[8];
+    const size_t odd = n % 64;
     const uint8_t *end = p + n;
-    const __m512i by_512 = same_factors(f->by_512);
-    for (p = eight_chains(a, crc, p, n, f); end - p >= 512; p += 512)
-        fold_512_bytes(a, p, by_512);
-    return gather_chains(a, p, (size_t)(end - p) / 64, f);
+    const __m512i head = _mm512_xor_si512(load_64(p), in_first_bytes(~crc));
+    p += odd;
+    __m512i a[4] = {load_64(p), load_64(p + 64), load_64(p + 128), load_64(p + 192)};
+    if (odd < 4)
+        a[0] = _mm512_xor_si512(a[0], in_first_bytes(~crc >> 8 * odd));
+    if (odd)
+        a[3] = fold_64(move_to_end(head, odd), same_factors(f->by_256), a[3]);
+    p += 256;
+    if (n >= PREFETCH_FROM)
+        p = fold_and_prefetch(a, p, end, same_factors(f->by_256));
+    return fold_whole(a, p, end, f);
 }
 
-/* 64 <= n < EIGHT_CHAINS_FROM. */
+/* 64 <= n <= DIRECT_MOST. */
 CRC_INLINE CRC_AVX512 __m128i fold_medium(uint32_t crc, const uint8_t *p, size_t n,
                                           const struct crc_factors *f)
 {

@@ -19,11 +19,20 @@
 
 typedef void *memcpy_function(void *restrict dst, const void *restrict src, size_t n);
 
-/* fast_memcpy() copies up to `above` bytes, 64 or with AVX2 256, and has `copy` do more. */
+/* fast_memcpy() copies up to `above` bytes, 64 or with AVX2 more, and has `copy` do more. */
 struct memcpy_kernel {
     memcpy_function *copy;
     size_t above;
+    size_t rep_from; /* SIZE_MAX where rep movsb is slow */
 };
+
+static memcpy_function memcpy_first_call;
+
+__attribute__((used)) static struct memcpy_kernel memcpy_kernel = {memcpy_first_call, 64, SIZE_MAX};
+static_assert(offsetof(struct memcpy_kernel, copy) == 0 &&
+                  offsetof(struct memcpy_kernel, above) == 8 &&
+                  offsetof(struct memcpy_kernel, rep_from) == 16,
+              "as the assembler code reads them");
 
 #define MEMCPY_AVX2 __attribute__((target("avx2")))
 
@@ -41,15 +50,14 @@ INLINE MEMCPY_AVX2 void put_32(uint8_t *p, __m256i value)
 #define REP_FROM 4096
 
 /* n > 64. */
-INLINE MEMCPY_AVX2 void *memcpy_by_32(void *restrict dst, const void *restrict src, size_t n,
-                                      bool rep_is_fast)
+MEMCPY_AVX2 static void *memcpy_x86_avx2(void *restrict dst, const void *restrict src, size_t n)
 {
     if (n <= 256) /* whoever read `above` just before the kernel was chosen */
         return memcpy_portable(dst, src, n);
     uint8_t *d = dst, *d_end = d + n;
     const uint8_t *s = src, *s_end = s + n;
     __m256i a = get_32(s), b = get_32(s + 32);
-    if (rep_is_fast && n >= REP_FROM) {
+    if (n >= __atomic_load_n(&memcpy_kernel.rep_from, __ATOMIC_RELAXED)) {
         /* Its destination aligned to a line. */
         size_t skip = 64 - (uintptr_t)d % 64;
         put_32(d, a);
@@ -83,129 +91,103 @@ INLINE MEMCPY_AVX2 void *memcpy_by_32(void *restrict dst, const void *restrict s
     return dst;
 }
 
-MEMCPY_AVX2 static void *memcpy_x86_avx2(void *restrict dst, const void *restrict src, size_t n)
-{
-    return memcpy_by_32(dst, src, n, false);
-}
-
-MEMCPY_AVX2 static void *memcpy_x86_avx2_rep(void *restrict dst, const void *restrict src, size_t n)
-{
-    return memcpy_by_32(dst, src, n, true);
-}
-
 /*
- * With AVX-512VL there are registers of 32 bytes that need no vzeroupper: ymm16 to ymm31. A
- * compiler does not keep to them unless it is written out.
+ * With AVX-512 registers of 64 bytes: zmm16 to zmm31, which need no vzeroupper; a compiler does not
+ * keep to them. From Ice Lake and Zen 4 on, which have VBMI too, they lower no clock rate. n > 64.
  */
-#define MEMCPY_EVEX    __attribute__((target("avx512f,avx512vl"), aligned(64)))
-#define MOVE(from, to) "vmovdqu64 " from ", " to "\n\t"
-#define EVEX_CLOBBERS                                                                              \
-    "ymm16", "ymm17", "ymm18", "ymm19", "ymm20", "ymm21", "ymm22", "ymm23", "memory"
+memcpy_function memcpy_x86_avx512;
 
-/* n > 64. */
-INLINE __attribute__((target("avx512f,avx512vl"))) void *memcpy_by_evex(void *restrict dst,
-                                                                        const void *restrict src,
-                                                                        size_t n, bool rep_is_fast)
-{
-    if (__builtin_expect(n <= 128, true)) {
-        __asm__ volatile(MOVE("(%[s])", "%%ymm16") MOVE("32(%[s])", "%%ymm17")
-                             MOVE("-64(%[s], %[n])", "%%ymm18") MOVE("-32(%[s], %[n])", "%%ymm19")
-                                 MOVE("%%ymm16", "(%[d])") MOVE("%%ymm17", "32(%[d])")
-                                     MOVE("%%ymm18", "-64(%[d], %[n])")
-                                         MOVE("%%ymm19", "-32(%[d], %[n])")
-                         :
-                         : [d] "r"(dst), [s] "r"(src), [n] "r"(n)
-                         : EVEX_CLOBBERS);
-        return dst;
-    }
-    if (__builtin_expect(n <= 256, true)) {
-        __asm__ volatile(
-            MOVE("(%[s])", "%%ymm16") MOVE("32(%[s])", "%%ymm17") MOVE("64(%[s])", "%%ymm18")
-                MOVE("96(%[s])", "%%ymm19") MOVE("-128(%[s], %[n])", "%%ymm20")
-                    MOVE("-96(%[s], %[n])", "%%ymm21") MOVE("-64(%[s], %[n])", "%%ymm22")
-                        MOVE("-32(%[s], %[n])", "%%ymm23") MOVE("%%ymm16", "(%[d])")
-                            MOVE("%%ymm17", "32(%[d])") MOVE("%%ymm18", "64(%[d])")
-                                MOVE("%%ymm19", "96(%[d])") MOVE("%%ymm20", "-128(%[d], %[n])")
-                                    MOVE("%%ymm21", "-96(%[d], %[n])")
-                                        MOVE("%%ymm22", "-64(%[d], %[n])")
-                                            MOVE("%%ymm23", "-32(%[d], %[n])")
-            :
-            : [d] "r"(dst), [s] "r"(src), [n] "r"(n)
-            : EVEX_CLOBBERS);
-        return dst;
-    }
-    uint8_t *d = dst;
-    const uint8_t *s = src;
-    if (rep_is_fast && n >= REP_FROM) {
-        size_t skip = 64 - (uintptr_t)d % 64;
-        __asm__ volatile(MOVE("(%[s])", "%%ymm16") MOVE("32(%[s])", "%%ymm17")
-                             MOVE("%%ymm16", "(%[d])") MOVE("%%ymm17", "32(%[d])")
-                         :
-                         : [d] "r"(d), [s] "r"(s)
-                         : EVEX_CLOBBERS);
-        d += skip;
-        s += skip;
-        n -= skip;
-        __asm__ volatile("rep movsb" : "+D"(d), "+S"(s), "+c"(n)::"memory");
-        return dst;
-    }
-    size_t skip = 32 - (uintptr_t)d % 32;
-    uint8_t *d_last = d + n - 128;
-    const uint8_t *s_last = s + n - 128;
-    __asm__ volatile(
-        MOVE("(%[s])", "%%ymm16") MOVE("(%[s_last])", "%%ymm20") MOVE("32(%[s_last])", "%%ymm21")
-            MOVE("64(%[s_last])", "%%ymm22") MOVE("96(%[s_last])", "%%ymm23")
-                MOVE("%%ymm16",
-                     "(%[d])") "add %[skip], %[s]\n\t"
-                               "add %[skip], %[d]\n\t"
-                               ".p2align 4\n"
-                               "1:\n\t" MOVE("(%[s])", "%%ymm16") MOVE("32(%[s])", "%%ymm17")
-                                   MOVE("64(%[s])", "%%ymm18") MOVE(
-                                       "96(%[s])", "%%ymm19") "sub $-128, %[s]\n\t" MOVE("%%ymm16",
-                                                                                         "(%[d])")
-                                       MOVE("%%ymm17", "32(%[d])") MOVE("%%ymm18", "64(%[d])") MOVE(
-                                           "%%ymm19",
-                                           "96(%[d])") "sub $-128, %[d]\n\t"
-                                                       "cmp %[d_last], %[d]\n\t"
-                                                       "jb 1b\n\t" MOVE("%%ymm20", "(%[d_last])")
-                                                           MOVE("%%ymm21", "32(%[d_last])")
-                                                               MOVE("%%ymm22", "64(%[d_last])")
-                                                                   MOVE("%%ymm23", "96(%[d_last])")
-        : [d] "+r"(d), [s] "+r"(s)
-        : [d_last] "r"(d_last), [s_last] "r"(s_last), [skip] "r"(skip)
-        : "cc", EVEX_CLOBBERS);
-    return dst;
-}
+/* clang-format off */
+__asm__(
+    ".pushsection .text\n"
+    "   .p2align    6\n"
+    "   .type       memcpy_x86_avx512, @function\n"
+    "   .hidden     memcpy_x86_avx512\n"
+    "memcpy_x86_avx512:\n"
+    "   endbr64\n"
+    "   mov         %rdi, %rax\n"
+    "   cmp         $256, %rdx\n"
+    "   ja          1f\n"
+    "   vmovdqu64   (%rsi), %zmm16\n"
+    "   vmovdqu64   -64(%rsi, %rdx), %zmm17\n"
+    "   cmp         $128, %rdx\n"
+    "   jbe         5f\n"
+    "   vmovdqu64   64(%rsi), %zmm18\n"
+    "   vmovdqu64   -128(%rsi, %rdx), %zmm19\n"
+    "   vmovdqu64   %zmm18, 64(%rdi)\n"
+    "   vmovdqu64   %zmm19, -128(%rdi, %rdx)\n"
+    "5: vmovdqu64   %zmm16, (%rdi)\n"
+    "   vmovdqu64   %zmm17, -64(%rdi, %rdx)\n"
+    "   ret\n"
 
-MEMCPY_EVEX static void *memcpy_x86_avx512(void *restrict dst, const void *restrict src, size_t n)
-{
-    return memcpy_by_evex(dst, src, n, false);
-}
+    "   .p2align    6\n"
+    "1: cmp         16 + memcpy_kernel(%rip), %rdx\n"
+    "   vmovdqu64   (%rsi), %zmm16\n"
+    "   jae         6f\n"
+    "   vmovdqu64   -64(%rsi, %rdx), %zmm20\n"
+    "   vmovdqu64   -128(%rsi, %rdx), %zmm21\n"
+    "   vmovdqu64   -192(%rsi, %rdx), %zmm22\n"
+    "   vmovdqu64   -256(%rsi, %rdx), %zmm23\n"
+    "   cmp         $512, %rdx\n"
+    "   ja          2f\n"
+    "   vmovdqu64   64(%rsi), %zmm17\n"
+    "   vmovdqu64   128(%rsi), %zmm18\n"
+    "   vmovdqu64   192(%rsi), %zmm19\n"
+    "   vmovdqu64   %zmm17, 64(%rdi)\n"
+    "   vmovdqu64   %zmm18, 128(%rdi)\n"
+    "   vmovdqu64   %zmm19, 192(%rdi)\n"
+    "   jmp         4f\n"
 
-MEMCPY_EVEX static void *memcpy_x86_avx512_rep(void *restrict dst, const void *restrict src,
-                                               size_t n)
-{
-    return memcpy_by_evex(dst, src, n, true);
-}
+    /* The first 64 bytes make up for what the destination is short of a line. */
+    "2: lea         -256(%rdi, %rdx), %rcx\n"
+    "   or          $63, %rdi\n"
+    "   inc         %rdi\n"
+    "   sub         %rax, %rsi\n"
+    "   add         %rdi, %rsi\n"
+    "   .p2align    5\n"
+    "3: vmovdqu64   (%rsi), %zmm17\n"
+    "   vmovdqu64   64(%rsi), %zmm18\n"
+    "   vmovdqu64   128(%rsi), %zmm19\n"
+    "   vmovdqu64   192(%rsi), %zmm24\n"
+    "   add         $256, %rsi\n"
+    "   vmovdqa64   %zmm17, (%rdi)\n"
+    "   vmovdqa64   %zmm18, 64(%rdi)\n"
+    "   vmovdqa64   %zmm19, 128(%rdi)\n"
+    "   vmovdqa64   %zmm24, 192(%rdi)\n"
+    "   add         $256, %rdi\n"
+    "   cmp         %rcx, %rdi\n"
+    "   jb          3b\n"
+    "   mov         %rax, %rdi\n"
+    "4: vmovdqu64   %zmm16, (%rdi)\n"
+    "   vmovdqu64   %zmm20, -64(%rdi, %rdx)\n"
+    "   vmovdqu64   %zmm21, -128(%rdi, %rdx)\n"
+    "   vmovdqu64   %zmm22, -192(%rdi, %rdx)\n"
+    "   vmovdqu64   %zmm23, -256(%rdi, %rdx)\n"
+    "   ret\n"
+
+    /* Likewise. rep movsb takes rdi, rsi and rcx. */
+    "6: vmovdqu64   %zmm16, (%rdi)\n"
+    "   lea         (%rdi, %rdx), %rcx\n"
+    "   or          $63, %rdi\n"
+    "   inc         %rdi\n"
+    "   sub         %rax, %rsi\n"
+    "   add         %rdi, %rsi\n"
+    "   sub         %rdi, %rcx\n"
+    "   rep movsb\n"
+    "   ret\n"
+    "   .size       memcpy_x86_avx512, . - memcpy_x86_avx512\n"
+    ".popsection");
+/* clang-format on */
 
 static struct memcpy_kernel memcpy_choose(uint32_t features)
 {
-    struct memcpy_kernel chosen = {memcpy_portable, 64};
+    const size_t rep_from = features & CPU_FSRM ? REP_FROM : SIZE_MAX;
+    if (features & CPU_AVX512 && features & CPU_AVX512VBMI)
+        return (struct memcpy_kernel){memcpy_x86_avx512, 128, rep_from};
     if (features & CPU_AVX2)
-        chosen = (struct memcpy_kernel){features & CPU_FSRM ? memcpy_x86_avx2_rep : memcpy_x86_avx2,
-                                        256};
-    if (features & CPU_AVX512)
-        chosen = (struct memcpy_kernel){
-            features & CPU_FSRM ? memcpy_x86_avx512_rep : memcpy_x86_avx512, 64};
-    return chosen;
+        return (struct memcpy_kernel){memcpy_x86_avx2, 256, rep_from};
+    return (struct memcpy_kernel){memcpy_portable, 64, rep_from};
 }
-
-static memcpy_function memcpy_first_call;
-
-__attribute__((used)) static struct memcpy_kernel memcpy_kernel = {memcpy_first_call, 64};
-static_assert(offsetof(struct memcpy_kernel, copy) == 0 &&
-                  offsetof(struct memcpy_kernel, above) == 8,
-              "as fast_memcpy() reads them");
 
 /*
  * Chooses the kernel, once. Two threads may both get here; they choose the same. `above` only
@@ -214,6 +196,7 @@ static_assert(offsetof(struct memcpy_kernel, copy) == 0 &&
 static void *memcpy_first_call(void *restrict dst, const void *restrict src, size_t n)
 {
     const struct memcpy_kernel chosen = memcpy_choose(cpu_features());
+    __atomic_store_n(&memcpy_kernel.rep_from, chosen.rep_from, __ATOMIC_RELAXED);
     __atomic_store_n(&memcpy_kernel.copy, chosen.copy, __ATOMIC_RELAXED);
     __atomic_store_n(&memcpy_kernel.above, chosen.above, __ATOMIC_RELAXED);
     return chosen.copy(dst, src, n);
@@ -267,6 +250,14 @@ __asm__(".pushsection .text\n"
         "\tmov %rcx, (%rdi)\n"
         "\tmov %rsi, 16 - 8(%rdi, %rdx)\n"
         "\tret\n"
+        "\t.p2align 6\n"
+        ".Lmemcpy_7:\n"
+        "\tmov (%rsi), %ecx\n"
+        "\tmov 16 - 4(%rsi, %rdx), %esi\n"
+        "\tmov %ecx, (%rdi)\n"
+        "\tmov %esi, 16 - 4(%rdi, %rdx)\n"
+        "\tret\n"
+        "\t.p2align 5\n"
         ".Lmemcpy_3:\n"
         "\tmovzwl (%rsi), %ecx\n"
         "\tmovzwl 16 - 2(%rsi, %rdx), %esi\n"
@@ -279,13 +270,6 @@ __asm__(".pushsection .text\n"
         "\tmovzbl (%rsi), %ecx\n"
         "\tmov %cl, (%rdi)\n"
         "1:\tret\n"
-        "\t.p2align 4\n"
-        ".Lmemcpy_7:\n"
-        "\tmov (%rsi), %ecx\n"
-        "\tmov 16 - 4(%rsi, %rdx), %esi\n"
-        "\tmov %ecx, (%rdi)\n"
-        "\tmov %esi, 16 - 4(%rdi, %rdx)\n"
-        "\tret\n"
 
         "\t.p2align 6\n"
         ".Lmemcpy_more:\n"
