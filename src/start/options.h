@@ -1,5 +1,5 @@
 /*
- * options.h: the COLDBOOST_* environment variables, one table of them.
+ * options.h: the COLDBOOST_* environment variables; options_table.h has a row for each.
  */
 #ifndef CB_OPTIONS_H
 #define CB_OPTIONS_H
@@ -39,8 +39,6 @@ struct option_row {
     uint32_t max;           /* of a number */
     size_t offset;          /* of its field in struct options */
     const char *choices[4]; /* of a choice; its value is the index; other spellings behind blanks */
-    const char *standard;   /* the default, as text */
-    const char *help;
 };
 
 extern const struct option_row option_table[];

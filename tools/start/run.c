@@ -38,12 +38,47 @@ static const char help[] =
     "\n"
     "Environment (for COMMAND and its children too):\n";
 
+enum readers { USERS, INTERNAL };
+
+static const struct {
+    const char *name; /* behind "COLDBOOST" */
+    enum readers readers;
+    const char *standard, *help;
+} variables[] = {
+#define OPTION(name, kind, max, field, readers, standard, help, ...)                               \
+    {name, readers, standard, help},
+#include "options_table.h"
+#undef OPTION
+};
+
+/* Prints the text in lines that begin and end at these columns; the first begins where it is. */
+static void print_wrapped(const char *text, int first_column, int last_column)
+{
+    int column = first_column;
+    while (*text) {
+        int length = (int)strcspn(text, " ");
+        if (column > first_column && column + 1 + length > last_column) {
+            printf("\n%*s", first_column, "");
+            column = first_column;
+        }
+        column += printf("%s%.*s", column > first_column ? " " : "", length, text);
+        text += length;
+        text += strspn(text, " ");
+    }
+    putchar('\n');
+}
+
 static int print_run_help(void)
 {
     fputs(help, stdout);
-    for (size_t i = 0; i < option_count; i++)
-        printf("  COLDBOOST%-10s %s\n%22s default: %s\n", option_table[i].name,
-               option_table[i].help, "", option_table[i].standard);
+    for (size_t i = 0; i < sizeof variables / sizeof *variables; i++) {
+        if (variables[i].readers == INTERNAL)
+            continue;
+        printf("  COLDBOOST%-10s ", variables[i].name);
+        print_wrapped(variables[i].help, 22, 90);
+        printf("%22sDefault: ", "");
+        print_wrapped(variables[i].standard, 31, 90);
+    }
     return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILED;
 }
 
