@@ -14,7 +14,7 @@
 #define OPTION(name, kind, max, field, readers, standard, help, ...)                               \
     {name, OPTION_##kind, max, FIELD(field), {__VA_ARGS__}},
 const struct option_row option_table[] = {
-#include "options_table.h"
+#include "start/options_table.h"
 };
 #undef OPTION
 const size_t option_count = sizeof option_table / sizeof option_table[0];

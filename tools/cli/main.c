@@ -2,6 +2,7 @@
  * main.c: the command-line tool, a table of sub-commands.
  */
 #include "cli/command.h"
+#include "cli/manual.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -44,12 +45,15 @@ static void print_usage(FILE *stream)
           stream);
     for (size_t i = 0; i < command_count; i++)
         fprintf(stream, "  %-8s %s\n", commands[i].name, commands[i].summary);
-    fputs("\n'coldboost help COMMAND' explains a command and its options; -V prints the version.\n"
-          "\n"
-          "Example:\n"
-          "  coldboost record -o app.cbp -- python3 app.py\n"
-          "  coldboost run -p app.cbp -- python3 app.py\n",
-          stream);
+    fputs(
+        "\n'coldboost COMMAND --help' lists a command's options; -V prints the version.\n"
+        "'coldboost help COMMAND' opens its page of the manual, 'coldboost help lambda' the page\n"
+        "about AWS Lambda; others are security, wrapper, profile, telemetry and libcoldboost.\n"
+        "\n"
+        "Example:\n"
+        "  coldboost record -o app.cbp -- python3 app.py\n"
+        "  coldboost run -p app.cbp -- python3 app.py\n",
+        stream);
 }
 
 static const struct command *find_command(const char *name)
@@ -69,16 +73,22 @@ static int run_command(const struct command *command, int argc, char **argv)
     return command->run(argc, argv);
 }
 
-/* coldboost help [COMMAND] */
+/* coldboost help [COMMAND|TOPIC] */
 static int command_help(int argc, char **argv)
 {
     char *arguments[] = {argv[0], (char[]){"--help"}, NULL};
     if (argc > 2)
         fail(EXIT_USAGE, "help explains one command at a time");
-    if (argc == 2)
-        return run_command(find_command(argv[1]), 2, arguments);
-    print_usage(stdout);
-    return EXIT_SUCCESS;
+    if (argc < 2) {
+        print_usage(stdout);
+        return EXIT_SUCCESS;
+    }
+    bool is_topic = manual_has_topic(argv[1]);
+    const struct command *command = is_topic ? NULL : find_command(argv[1]);
+    manual_open(argv[1]);
+    if (is_topic)
+        fail(EXIT_FAILED, "cannot open the page: this takes man(1) and an installed coldboost");
+    return run_command(command, 2, arguments);
 }
 
 static int run(int argc, char **argv)

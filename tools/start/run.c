@@ -47,7 +47,7 @@ static const struct {
 } variables[] = {
 #define OPTION(name, kind, max, field, readers, standard, help, ...)                               \
     {name, readers, standard, help},
-#include "options_table.h"
+#include "start/options_table.h"
 #undef OPTION
 };
 
