@@ -258,13 +258,6 @@ const char *init_type_name(unsigned init_type)
     return init_type < INIT_COUNT ? names[init_type] : "unknown";
 }
 
-const char *policy_name(enum policy policy)
-{
-    static const char names[][26] = {"nothing", "burst", "gentle", "before the snapshot only",
-                                     "once an environment"};
-    return names[policy];
-}
-
 const char *coldboost_version(void)
 {
     return COLDBOOST_VERSION;

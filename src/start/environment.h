@@ -45,7 +45,6 @@ enum policy lambda_policy(enum role role, enum init_type init_type);
 /* Names, also for numbers that come from a file: "unknown" for what is none. */
 const char *role_name(unsigned role);
 const char *init_type_name(unsigned init_type);
-const char *policy_name(enum policy policy);
 
 /*
  * An entry of the auxiliary vector, which stands behind the block that the kernel made: for no

@@ -258,7 +258,7 @@ class Inspection:
         self.checks.equal(self.damaged(path, "a FIFO"), 1, "a FIFO")
 
     def usage(self):
-        for arguments in (["-p"], ["a", "b"], ["--lambda", "--json"], ["--lambda", "a"], []):
+        for arguments in (["-p"], ["a", "b"], []):
             self.checks.equal(self.inspect(*arguments).status, 2, f"inspect {arguments}")
         outcome = self.inspect("/nowhere")
         self.checks.check(outcome.status == 1 and b"/nowhere: No such file" in outcome.stderr, str(outcome.stderr))

@@ -201,7 +201,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_options(&options);
     enum role role = environment_role(envp, options.profile);
     MUST(role < ROLE_COUNT && environment_init_type(envp) < INIT_COUNT);
-    policy_name(lambda_policy(role, environment_init_type(envp)));
+    MUST(lambda_policy(role, environment_init_type(envp)) <= POLICY_ONCE);
     MUST(environment_memory_bytes(envp) <= (UINT64_C(1) << 34) << 20);
     char *path = malloc(64);
     MUST(path);

@@ -5,7 +5,6 @@
 
 #include "inspect/inspect.h"
 #include "profile/profile_read.h"
-#include "start/environment.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -19,7 +18,6 @@
 static const char help[] =
     "Usage: coldboost inspect [-p PROFILE] [--json] FILE|PID\n"
     "       coldboost inspect --audit FILE\n"
-    "       coldboost inspect --lambda\n"
     "\n"
     "Says what an executable, a script or a running process is, whether libcoldboost.so can be\n"
     "preloaded into it, and of each object that it loads how heavy its start is, what of it is in\n"
@@ -31,9 +29,6 @@ static const char help[] =
     "      --audit   only whether FILE starts with LD_AUDIT: exits with 0, or with 1 and the "
     "reason\n"
     "      --json    one JSON document; \"resident_pages\" is null where the kernel does not tell\n"
-    "      --lambda  what each process of an AWS Lambda function does of a replay, by its role "
-    "and\n"
-    "                by $AWS_LAMBDA_INITIALIZATION_TYPE\n"
     "  -h, --help    print this and exit\n"
     "\n"
     "Libraries are looked for as the loader does, with this environment's LD_LIBRARY_PATH, but "
@@ -42,34 +37,6 @@ static const char help[] =
     "\n"
     "Exit status: 0; 1 if it cannot be inspected or is damaged, or with --audit if it would not\n"
     "start; 2 for a wrong command line.\n";
-
-static void print_lambda(void)
-{
-    static const char *const roles[ROLE_COUNT] = {
-        [ROLE_RUNTIME] = "the function's first process",
-        [ROLE_EXTENSION] = "the Runtime API is set, but not LAMBDA_TASK_ROOT",
-        [ROLE_SHELL] = "the function's first process, if it is a shell",
-        [ROLE_CHILD] = "started by a process of the function",
-    };
-    static const char *const policies[] = {
-        [POLICY_NOTHING] = "no replay",
-        [POLICY_BURST] = "as fast as the storage gives, beside the program",
-        [POLICY_GENTLE] = "the same with one thread: no request waits for this start",
-        [POLICY_SNAPSHOT] = "before the program goes on, so that nothing of it is in the snapshot",
-        [POLICY_ONCE] = "as burst, for the first process of each program in the sandbox alone",
-    };
-    for (unsigned type = INIT_ON_DEMAND; type < INIT_COUNT; type++) {
-        printf("%s\n", init_type_name(type));
-        for (unsigned role = ROLE_RUNTIME; role < ROLE_COUNT; role++)
-            printf("  %-10s %-25s %s\n", role_name(role),
-                   policy_name(lambda_policy((enum role)role, (enum init_type)type)), roles[role]);
-    }
-    puts("\nPolicies");
-    for (unsigned policy = 0; policy < sizeof policies / sizeof *policies; policy++)
-        printf("  %-25s %s\n", policy_name((enum policy)policy), policies[policy]);
-    puts("\nThe first process of a program in a sandbox leaves the marker /tmp/.coldboost-HASH;\n"
-         "every later one is a restart. Nothing is replayed of files that are in memory.");
-}
 
 static pid_t parse_pid(const char *text)
 {
@@ -122,11 +89,13 @@ static void check_audit(const char *subject)
 int command_inspect(int argc, char **argv)
 {
     static const struct option long_options[] = {
-        {"audit", no_argument, NULL, 'a'},  {"json", no_argument, NULL, 'j'},
-        {"lambda", no_argument, NULL, 'l'}, {"profile", required_argument, NULL, 'p'},
-        {"help", no_argument, NULL, 'h'},   {NULL, 0, NULL, 0},
+        {"audit", no_argument, NULL, 'a'},
+        {"json", no_argument, NULL, 'j'},
+        {"profile", required_argument, NULL, 'p'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
     };
-    bool lambda = false, json = false, audit = false;
+    bool json = false, audit = false;
     const char *profile = NULL;
     for (int c; (c = getopt_long(argc, argv, "hp:", long_options, NULL)) != -1;) {
         if (c == 'h')
@@ -135,22 +104,16 @@ int command_inspect(int argc, char **argv)
             audit = true;
         else if (c == 'j')
             json = true;
-        else if (c == 'l')
-            lambda = true;
         else if (c == 'p')
             profile = optarg;
         else
             fail_usage_hint("inspect");
     }
-    if (lambda && (optind != argc || json || profile || audit))
-        fail_usage("inspect", "--lambda stands alone");
     if (audit && (json || profile))
         fail_usage("inspect", "--audit takes nothing but a file");
-    if (!lambda && argc - optind != 1)
+    if (argc - optind != 1)
         fail_usage("inspect", argc == optind ? "nothing to inspect given" : "one at a time");
-    if (lambda)
-        print_lambda();
-    else if (audit)
+    if (audit)
         check_audit(argv[optind]);
     else
         inspect(argv[optind], profile, json);
