@@ -1,6 +1,6 @@
 """Installs what the Node clients of tests/lambda are made of, with npm, into a build folder: AWS's
 own runtime interface client (which compiles; it takes minutes), the SDK of the benchmark, and koffi for
-the program in README.md.
+the program in libcoldboost(3).
 
 Usage: packages.py FOLDER
 """

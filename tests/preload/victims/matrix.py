@@ -50,7 +50,7 @@ BEFORE_MAIN = 1
 PR_SET_CHILD_SUBREAPER = 36
 LIBC = ctypes.CDLL(None)
 
-# What the README says of a start that a guest can change. Where a mode is named here it may differ,
+# What coldboost(1) says of a start that a guest can change. Where a mode is named here it may differ,
 # as it does or not with the timing; in every other mode nothing may.
 SINGLE_THREAD = "the kernel allows it to a process of one thread, and it does not go by libc's name"
 ALL_THREADS = "a filter that kills is put on all threads"
@@ -505,7 +505,7 @@ def show(rows):
             print(f"{theme}:")
         theme_before = theme
         print(name.ljust(width), *(verdicts.get(column, "-").ljust(len(column)) for column in columns), sep="  ")
-    for wanted, title in (("known", "known to differ, as the README says"), ("skip", "skipped")):
+    for wanted, title in (("known", "known to differ, as coldboost(1) says"), ("skip", "skipped")):
         for why in sorted({f"{name}: {why}" for _, name, _, verdict, why in rows if verdict == wanted}):
             print(f"{title}: {why}")
     count = {verdict: sum(row[3] == verdict for row in rows) for verdict in ("ok", "DIFFERS", "known", "skip")}

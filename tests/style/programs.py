@@ -1,6 +1,6 @@
-"""The programs of README.md do what it says: with the library preloaded, and without it.
+"""The programs of libcoldboost(3) do what it says: with the library preloaded, and without it.
 
-Usage: readme.py SOURCE_ROOT OBJECT PACKAGES
+Usage: programs.py SOURCE_ROOT OBJECT PACKAGES
 
 PACKAGES is where npm may have installed koffi. A language whose tools are not here is left out.
 """
@@ -22,10 +22,12 @@ WITH, WITHOUT = b"cbf43926\n", b"not preloaded\n"
 def main():
     root, library, packages = map(os.path.abspath, sys.argv[1:4])
     checks = Checks()
-    with open(os.path.join(root, "README.md"), encoding="utf-8") as text:
-        blocks = re.findall(r"(?ms)^```(c|python|js|rust)\n(.*?)^```$", text.read())
-    programs = [(language, code) for language, code in blocks if "not preloaded" in code]
-    checks.equal([language for language, _ in programs], ["c", "python", "js", "rust"], "programs in README.md")
+    with open(os.path.join(root, "tools", "man", "libcoldboost.3"), encoding="utf-8") as text:
+        blocks = re.findall(r"(?ms)^\.Bd -literal\n(.*?)^\.Ed$", text.read())
+    # In a page, \\e stands for a backslash.
+    programs = [code.replace("\\e", "\\") for code in blocks if "not preloaded" in code]
+    languages = ["c", "python", "js", "rust"]
+    checks.equal(len(programs), len(languages), "programs in libcoldboost(3)")
     with tempfile.TemporaryDirectory(prefix="coldboost-readme-") as folder:
         binary = f"{folder}/program"
         how = {
@@ -35,7 +37,7 @@ def main():
             "rust": ("rustc", ["rustc", "--edition", "2021", "-D", "warnings", "-o", binary], [binary]),
         }
         environment = {**plain_environment(folder), "PATH": os.environ["PATH"], "NODE_PATH": f"{packages}/node_modules"}
-        for language, code in programs:
+        for language, code in zip(languages, programs):
             tool, build, command = how[language]
             path = f"{folder}/program.{'rs' if language == 'rust' else language}"
             with open(path, "w", encoding="utf-8") as out:
