@@ -62,7 +62,7 @@ check_packages="clang clang-format clang-format-14 clang-tidy cppcheck g++ gcc-a
  libcairo2-dev libcriterion-dev zlib1g-dev libdeflate-dev libisal-dev musl-tools valgrind git perl xz-utils zstd
  make file procps util-linux tini dumb-init catatonit bubblewrap libfuse3-dev fuse3 curl libcurl4-openssl-dev
  autoconf automake libtool cmake golang-go busybox-static
- libclang-rt-14-dev gdb strace fakeroot libfaketime libjemalloc2 libc6-dev-i386 lib32gcc-12-dev musl-dev:arm64"
+ mandoc man-db libclang-rt-14-dev gdb strace fakeroot libfaketime libjemalloc2 libc6-dev-i386 lib32gcc-12-dev musl-dev:arm64"
 # What tests/fuzz/run --afl takes.
 afl_packages="afl++"
 # What tests/bench/suite measures and measures against, beyond check_programs.
