@@ -123,13 +123,31 @@ def heaps(texts):
             yield f"{folder}: {count} files are more than {MOST_FILES}"
 
 
+def unlisted_folders(folders, readmes):
+    """Folders that their house's README has no row for, and rows without a folder."""
+    for top in ROOTS:
+        rows = re.findall(r"(?m)^\| `([\w-]+)/` \|", readmes[top])
+        for folder in sorted(set(rows) ^ folders[top]):
+            yield f"{top}/README.md: {folder}/ is {'no folder' if folder in rows else 'not listed'}"
+
+
+def folders_and_readmes(root):
+    folders, readmes = {}, {}
+    for top in ROOTS:
+        names = os.listdir(os.path.join(root, top))
+        folders[top] = {name for name in names
+                        if os.path.isdir(os.path.join(root, top, name)) and not name.startswith((".", "__"))}
+        with open(os.path.join(root, top, "README.md"), encoding="utf-8") as readme:
+            readmes[top] = readme.read()
+    return folders, readmes
+
+
 def main():
     root = sys.argv[1]
     texts = {}
     for path in source_files(root):
         with open(os.path.join(root, path), encoding="utf-8") as source:
             texts[path] = source.read()
-    faults = [*upward_includes(texts), *circles(texts), *twins(texts), *heaps(texts)]
     print("\n".join(faults))
     unused = [room for room in FLOORS if not any(room_of(path) == room for path in texts)]
     for room in unused:
