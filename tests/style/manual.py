@@ -185,7 +185,7 @@ def check_links(checks, root):
     checks.check(lines <= README_LINES, f"README.md has {lines} lines, more than {README_LINES}")
 
 
-# ---- tables that stand in the sources -----------------------------------------------------------
+# ---- what stands in the sources, too -----------------------------------------------------------
 
 SIZES = {"uint8_t": 1, "char": 1, "uint16_t": 2, "uint32_t": 4, "uint64_t": 8, "int64_t": 8}
 
@@ -233,6 +233,24 @@ def check_formats(checks, root, pages):
         checks.check(str(offset) in text, f"{page}: {name} has {offset} bytes")
 
 
+def check_functions(checks, root, page):
+    """Every function that coldboost.h offers is in the SYNOPSIS as it is declared."""
+    header = re.sub(r"(?s)/\*.*?\*/", "", read(f"{root}/src/coldboost.h")).replace("COLDBOOST_RESTRICT", "restrict")
+    declared = {re.sub(r"\s+", " ", name): re.sub(r"\s+", " ", arguments) for name, arguments in
+                re.findall(r"(?s)^(?:COLDBOOST_API|static inline) ([^(;]*?\w+)\(([^)]*)\)", header, re.M)}
+    synopsis = page[page.index(".Sh SYNOPSIS"):page.index(".Sh DESCRIPTION")]
+    shown = {}
+    for kind, head, rest in re.findall(r"(?m)^\.Ft (.*)\n\.F[no] (\w+)(.*(?:\n\.Fa .*)*)", synopsis):
+        kind = kind.strip('"')
+        arguments = re.findall(r'"([^"]*)"', rest) or ["void"]
+        shown[kind + ("" if kind.endswith("*") else " ") + head] = ", ".join(arguments)
+    checks.equal(shown, declared, "functions of libcoldboost(3) and coldboost.h")
+    checks.check(len(declared) > 15, f"functions found in coldboost.h: {sorted(declared)}")
+    names = re.findall(r"(?m)^\.Nm (\w+)", page)
+    for name in declared:
+        checks.check(name.split(" ")[-1].strip("*") in names, f"libcoldboost(3): {name} is missing under NAME")
+
+
 def check_lambda(checks, root, page):
     """What each process of a Lambda function does of a replay."""
     names = {"BURST": "burst", "GENTLE": "gentle", "SNAPSHOT": "before snapshot", "ONCE": "once", "NOTHING": "nothing"}
@@ -258,6 +276,7 @@ def main():
     check_references(checks, pages)
     check_links(checks, root)
     check_formats(checks, root, pages)
+    check_functions(checks, root, pages["libcoldboost.3"])
     check_lambda(checks, root, pages["coldboost-lambda.7"])
     return checks.exit_code()
 
