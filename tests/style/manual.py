@@ -28,7 +28,8 @@ def read(path):
 
 def find(root, pattern, inside=""):
     """The one source file of this name that has this in it: rooms may be rearranged."""
-    paths = [path for top in ("src", "preload", "tools") for path in glob.glob(f"{root}/{top}/**/{pattern}", recursive=True)]
+    paths = [path for top in ("src", "preload", "tools")
+             for path in glob.glob(f"{root}/{top}/**/{pattern}", recursive=True)]
     (path,) = [path for path in paths if inside in read(path)]
     return read(path)
 
@@ -78,13 +79,15 @@ def option_faults(documents):
 def check_options(checks, documents):
     checks.equal(list(option_faults(documents)), [], "options")
     item = re.compile(r"(?ms)^\.It Ev COLDBOOST_MODE\n.*?(?=^\.It )")
+    mode = item.search(documents.pages["coldboost.1"])[0]
+    table = documents.table.replace("mode, USERS", "mode, INTERNAL")
     row = 'OPTION("_NEW", TEXT, 0, new, USERS, "none", "New.", NULL)\n'
     for planted, changed in {
         "an option that is new": documents.changed(table=documents.table + row),
-        "an option that has become internal": documents.changed(table=documents.table.replace("mode, USERS", "mode, INTERNAL")),
+        "an option that has become internal": documents.changed(table=table),
         "an option that is missing": documents.with_page("coldboost.1", lambda page: item.sub("", page)),
-        "an option that is gone": documents.with_page("coldboost.1", lambda page: page.replace("COLDBOOST_MODE\n", "COLDBOOST_M\n")),
-        "a second list": documents.with_page("coldboost-run.1", lambda page: page + item.search(documents.pages["coldboost.1"])[0]),
+        "an option that is gone": documents.with_page("coldboost.1", lambda page: page + mode.replace("MODE", "MOOD")),
+        "a second list": documents.with_page("coldboost-run.1", lambda page: page + mode),
         "a list by hand": documents.changed(sources={"coldboost.1": documents.pages["coldboost.1"]}),
         "a table in README.md": documents.changed(readme=documents.readme + "| `COLDBOOST_MODE` | x |\n"),
         "an option with another name": documents.changed(readme=documents.readme + "Set COLDBOOST_MODES.\n"),
@@ -157,8 +160,10 @@ def check_lint(checks, folder, pages):
             checks.check(not said, f"{name}: {tool}: {said}")
 
 
-def check_references(checks, pages):
+def check_references(checks, root, pages):
     for name, page in pages.items():
+        for named in re.findall(r"(?<![\w/])((?:tools|tests)/[\w./-]*\w)", page.replace("\\-", "-")):
+            checks.check(os.path.exists(f"{root}/{named}"), f"{name}: there is no {named}")
         for other, section in re.findall(r"\bXr ((?:lib)?coldboost\S*) (\d)", page):
             checks.check(f"{other}.{section}" in pages, f"{name}: there is no page {other}({section})")
 
@@ -273,7 +278,7 @@ def main():
     check_options(checks, Documents(find(root, "options_table.h"), sources, pages, read(f"{root}/README.md"), usage))
     check_commands(checks, coldboost, pages)
     check_lint(checks, folder, pages)
-    check_references(checks, pages)
+    check_references(checks, root, pages)
     check_links(checks, root)
     check_formats(checks, root, pages)
     check_functions(checks, root, pages["libcoldboost.3"])
