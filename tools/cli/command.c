@@ -188,28 +188,21 @@ char *xasprintf(const char *format, ...)
     return text;
 }
 
-char *look_beside_tool(const char *path)
+char *look_for_component(const char *name)
 {
     char self[PATH_MAX];
     /* Without /proc, what this program was executed as. */
     if (!realpath("/proc/self/exe", self) && !realpath((char *)getauxval(AT_EXECFN), self))
         return NULL;
     *strrchr(self, '/') = '\0';
-    char *whole = xasprintf("%s/%s", self, path);
-    char *found = realpath(whole, NULL);
-    free(whole);
-    return found;
-}
 
-char *look_for_component(const char *name)
-{
     /* Relative to the tool, so that an installation can be moved as a whole. */
-    static const char installed[] = "../" COLDBOOST_LIBDIR;
-    const char *const folders[] = {".", "../preload", installed};
+    static const char installed[] = "/../" COLDBOOST_LIBDIR;
+    const char *const folders[] = {"", "/../preload", installed};
     char *found = NULL;
     for (size_t i = 0; i < sizeof folders / sizeof *folders && !found; i++) {
-        char *path = xasprintf("%s/%s", folders[i], name);
-        found = look_beside_tool(path);
+        char *path = xasprintf("%s%s/%s", self, folders[i], name);
+        found = realpath(path, NULL);
         free(path);
     }
     return found;

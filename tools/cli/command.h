@@ -80,12 +80,6 @@ char *xstrdup(const char *text);
 char *xasprintf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /*
- * The file at this path, which is relative to the folder of the running tool; NULL if there is
- * none. The caller's to free.
- */
-char *look_beside_tool(const char *path);
-
-/*
  * Finds the file NAME of this installation: in the running tool's build tree or in the library
  * folder that it was installed with. If it is in neither, look_for_component() returns NULL and
  * find_component() exits with a message. The result is the caller's to free.

@@ -6,8 +6,10 @@
 
 #include "cli/command.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 static const struct page {
@@ -25,6 +27,19 @@ static const struct page *find_topic(const char *topic)
         if (strcmp(topics[i].topic, topic) == 0)
             return &topics[i];
     return NULL;
+}
+
+/* The file at this path, which is relative to the tool's folder; NULL if there is none. */
+static char *look_beside_tool(const char *path)
+{
+    char self[PATH_MAX];
+    if (!realpath("/proc/self/exe", self) && !realpath((char *)getauxval(AT_EXECFN), self))
+        return NULL;
+    *strrchr(self, '/') = '\0';
+    char *whole = xasprintf("%s/%s", self, path);
+    char *found = realpath(whole, NULL);
+    free(whole);
+    return found;
 }
 
 /* The page's file, which a distribution may have compressed; NULL if there is none. */
