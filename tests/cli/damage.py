@@ -1,14 +1,19 @@
 """Writes small profiles with the tests' own encoder and lets damage.c try every damaged form.
 
-Usage: damage.py DAMAGE
+Usage: damage.py DAMAGE [CASE…]
 """
 
 import os
 import sys
-import tempfile
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from coldboost_support import Checks, Profile, emulator, plain_environment, run  # noqa: E402
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "support"))
+import cases  # noqa: E402
+from coldboost_support import emulator, plain_environment, run  # noqa: E402
+from profiles import Profile  # noqa: E402
+
+
+DAMAGE = os.path.abspath(cases.take("DAMAGE"))
 
 
 def small_profile():
@@ -21,24 +26,28 @@ def small_profile():
     return profile
 
 
-def main():
-    damage = os.path.abspath(sys.argv[1])
-    empty, full = Profile(), small_profile()
-    empty.section("/usr/bin/program", [])
-    # Without this there would be no zero behind the strings to lose.
-    large_file = Profile()
-    large = large_file.file("/large", size=(1 << 63) - 1, mtime_ns=-1)
-    large_file.section("/usr/bin/program", [(large, 0xFFFFFFFF, 1, 0), (large, 0, 0xFFFFFFFF, 1)])
-    checks = Checks()
-    with tempfile.TemporaryDirectory(prefix="coldboost-damage-") as folder:
-        for name, profile in (("empty", empty), ("small", full), ("large file", large_file)):
-            path = profile.write(f"{folder}/{name}.cbp")
-            for mode in ("reject", "survive"):
-                outcome = run([*emulator(), damage, path, mode], plain_environment(folder))
-                checks.equal(
-                    (outcome.status, outcome.stdout), (0, b""), f"{name} profile, {mode}"
-                )
-    return checks.exit_code()
+class Damage(cases.Case):
+    def every_form(self, profile):
+        folder = self.new_folder()
+        path = profile.write(f"{folder}/sound.cbp")
+        for mode in ("reject", "survive"):
+            outcome = run([*emulator(), DAMAGE, path, mode], plain_environment(folder))
+            self.equal((outcome.status, outcome.stdout), (0, b""), mode)
+
+    def test_empty(self):
+        empty = Profile()
+        empty.section("/usr/bin/program", [])
+        self.every_form(empty)
+
+    def test_small(self):
+        self.every_form(small_profile())
+
+    def test_large_file(self):
+        """Without this there would be no zero behind the strings to lose."""
+        profile = Profile()
+        large = profile.file("/large", size=(1 << 63) - 1, mtime_ns=-1)
+        profile.section("/usr/bin/program", [(large, 0xFFFFFFFF, 1, 0), (large, 0, 0xFFFFFFFF, 1)])
+        self.every_form(profile)
 
 
-sys.exit(main())
+cases.main()

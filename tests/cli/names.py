@@ -3,7 +3,7 @@
 A folder named "esc\\033]0;x\\007" set the title of the terminal of whoever looked at a profile with it,
 and one with a newline in its name made two rows of one. A program's name was cut within a character.
 
-Usage: names.py COLDBOOST OBJECT PRINT_ARGUMENTS
+Usage: names.py COLDBOOST OBJECT PRINT_ARGUMENTS PRINT_ARGUMENTS_STATIC PLOT_MODULE COMPILER [CASE…]
 """
 
 import json
@@ -11,11 +11,13 @@ import os
 import re
 import shutil
 import sys
-import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "support"))
-from coldboost_support import Checks, Profile, plain_environment, run  # noqa: E402
+import cases  # noqa: E402
+from cli_case import CliCase  # noqa: E402
+from coldboost_support import plain_environment, run  # noqa: E402
+
 
 # A title, a new line, U+009B (what a terminal takes for ESC [) and no UTF-8 at all.
 WILD = "esc\033]0;x\007 two\nlines \u009b31m \udcff\udcc3 back\\slash"
@@ -31,61 +33,48 @@ def is_clean(text):
         return False
 
 
-class Names:
-    def __init__(self, folder, tool, object_path, printer):
-        self.checks = Checks()
-        self.folder = f"{os.path.realpath(folder)}/{WILD}/{FINE}"
+class Names(CliCase):
+    def setUp(self):
+        super().setUp()
+        self.folder += f"/{WILD}/{FINE}"
         os.makedirs(self.folder)
-        self.tool = os.path.abspath(tool)
-        self.object = os.path.realpath(object_path)
-        self.program = shutil.copy(printer, f"{self.folder}/program")
+        self.program = shutil.copy(self.printer, f"{self.folder}/program")
         self.environment = plain_environment("/")
-        profile = Profile()
-        profile.section(self.program, profile.whole_files([self.program]))
-        self.profile = profile.write(f"{self.folder}/profile.cbp")
+        self.profile = self.profile_of(self.program)
 
-    def expect(self, status, *arguments, names=True, **more):
+    def clean(self, status, *arguments, names=True, **more):
         outcome = run([self.tool, *arguments], {**self.environment, **more}, cwd="/")
-        self.checks.equal(outcome.status, status, f"{arguments[0]}: {outcome.stderr}")
+        self.equal(outcome.status, status, f"{arguments[0]}: {outcome.stderr}")
         for stream in (outcome.stdout, outcome.stderr):
-            self.checks.check(is_clean(stream), f"{arguments}: not fit for a terminal: {stream}")
+            self.check(is_clean(stream), f"{arguments}: not fit for a terminal: {stream}")
         both = outcome.stdout + outcome.stderr
         if names:
-            self.checks.check(SHOWN + b"/" + FINE.encode() in both, f"{arguments}: {both}")
+            self.check(SHOWN + b"/" + FINE.encode() in both, f"{arguments}: {both}")
         return outcome
 
-    def run(self):
-        text = self.expect(0, "show", self.profile).stdout
-        self.checks.equal(text.count(b"\n"), 8, f"lines of show: {text}")
-        self.expect(0, "inspect", self.program)
-        self.expect(0, "bench", "-n", "1", "-p", self.profile, "--", self.program, names=False)
-        self.expect(0, "bench", "-n", "5", "-p", self.profile, "--", self.program, names=False)
+    def test_commands(self):
+        text = self.clean(0, "show", self.profile).stdout
+        self.equal(text.count(b"\n"), 8, f"lines of show: {text}")
+        self.clean(0, "inspect", self.program)
+        self.clean(0, "bench", "-n", "1", "-p", self.profile, "--", self.program, names=False)
+        self.clean(0, "bench", "-n", "5", "-p", self.profile, "--", self.program, names=False)
         missing = f"{self.folder}/missing"
         for command in ("show", "inspect", "merge", "report"):
-            self.expect(1, command, *(["-o", missing] if command == "merge" else []), missing + "/none")
-        self.expect(127, "run", missing)
-        self.expect(0, "merge", "-o", f"{self.folder}/merged.cbp", self.profile)
-        self.expect(2, WILD, names=False)
+            self.clean(1, command, *(["-o", missing] if command == "merge" else []), missing + "/none")
+        self.clean(127, "run", missing)
+        self.clean(0, "merge", "-o", f"{self.folder}/merged.cbp", self.profile)
+        self.clean(2, WILD, names=False)
 
-    def telemetry(self):
+    def test_telemetry(self):
         """The record has twenty bytes for a name."""
         name = "program-name-of-日本"
         program = shutil.copy(self.program, f"{self.folder}/{name}")
         records = f"{self.folder}/records"
         run([program], {**self.environment, "LD_PRELOAD": self.object, "COLDBOOST_TELEMETRY": records})
         report = json.loads(run([self.tool, "report", "--json", records], self.environment).stdout)
-        self.checks.equal([entry["program"] for entry in report["programs"]], ["program-name-of-日"], "a cut name")
-        self.checks.check("program-name-of-日\n".encode() in self.expect(0, "report", records, names=False).stdout,
-                          "report does not name the program")
+        self.equal([entry["program"] for entry in report["programs"]], ["program-name-of-日"], "a cut name")
+        self.check("program-name-of-日\n".encode() in self.clean(0, "report", records, names=False).stdout,
+                   "report does not name the program")
 
 
-def main():
-    tool, object_path, printer = sys.argv[1:]
-    with tempfile.TemporaryDirectory(prefix="names-", dir=os.getcwd()) as folder:
-        names = Names(folder, tool, object_path, printer)
-        names.run()
-        names.telemetry()
-    return names.checks.exit_code()
-
-
-sys.exit(main())
+cases.main()

@@ -128,7 +128,7 @@ class Report(cases.Case):
         outcome, _ = self.report(small, "--json")
         (program,) = json.loads(outcome.stdout)["programs"]
         self.equal(program["boosted"]["measures"]["life_ms"],
-                          {"n": 2, "p50": 1.5, "p90": 1.9, "p99": 1.99}, "two values")
+                   {"n": 2, "p50": 1.5, "p90": 1.9, "p99": 1.99}, "two values")
         self.equal(program["boosted_minus_holdout"], {}, "one arm alone")
         hostile = encode(program=b"\x1b[31m\"\\\xff", event=END)
         outcome, _ = self.report(hostile)

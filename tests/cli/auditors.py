@@ -1,9 +1,9 @@
 """Whether a program starts with LD_AUDIT: what inspect says of it beforehand, against the loader.
 
 redis-server (jemalloc) and rustc did not start with LD_AUDIT: "cannot allocate memory in static TLS
-block". README once offered it for every program, and nothing told beforehand.
+block". README offered it for every program, and nothing told beforehand.
 
-Usage: audit.py COLDBOOST OBJECT PRINT_ARGUMENTS_STATIC COMPILER…
+Usage: auditors.py COLDBOOST OBJECT PRINT_ARGUMENTS PRINT_ARGUMENTS_STATIC PLOT_MODULE COMPILER [CASE…]
 """
 
 import json
@@ -11,26 +11,25 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "support"))
-from coldboost_support import Checks, Profile, plain_environment, run  # noqa: E402
+import cases  # noqa: E402
+from cli_case import CliCase  # noqa: E402
+from coldboost_support import run  # noqa: E402
+
 
 INITIAL, GENERAL = "initial-exec", "global-dynamic"
 
 
-class Audit:
-    def __init__(self, folder, tool, object_path, static, compiler):
-        self.checks = Checks()
-        self.folder = os.path.realpath(folder)
-        self.tool = os.path.abspath(tool)
-        self.object = os.path.realpath(object_path)
-        self.static = os.path.abspath(static)
-        self.compiler = compiler
-        self.environment = plain_environment(self.folder)
+class Auditors(CliCase):
+    def setUp(self):
+        super().setUp()
         self.count = 0
         self.answers = set()
+        facts = json.loads(run([self.tool, "inspect", "--json", self.program([])], self.environment).stdout)
+        if facts["libc"] != "glibc":
+            self.skipTest("there are auditors in glibc alone")
 
     def compile(self, name, source, *options):
         path = f"{self.folder}/{name}"
@@ -66,14 +65,14 @@ class Audit:
         environment = {**self.environment, **({"GLIBC_TUNABLES": tunables} if tunables else {})}
         said = run([self.tool, "inspect", "--audit", program], environment)
         starts = run([program], {**environment, "LD_AUDIT": self.object})
-        self.checks.check(starts.status == 0 or b"static TLS block" in starts.stderr, f"{program}: {starts.stderr}")
-        self.checks.equal(said.status, int(starts.status != 0), f"{program}: {said.stdout}{said.stderr}{starts.stderr}")
+        self.check(starts.status == 0 or b"static TLS block" in starts.stderr, f"{program}: {starts.stderr}")
+        self.equal(said.status, int(starts.status != 0), f"{program}: {said.stdout}{said.stderr}{starts.stderr}")
         if said.status:
-            self.checks.check(re.search(rb"LD_AUDIT: .*coldboost run", said.stderr) and not said.stdout, f"{said.stderr}")
+            self.check(re.search(rb"LD_AUDIT: .*coldboost run", said.stderr) and not said.stdout, f"{said.stderr}")
         self.answers.add(said.status)
         return said
 
-    def libraries(self):
+    def test_libraries(self):
         """Around what there is room for, by all ways to it."""
         for size in range(1600, 2100, 40):
             self.agree(self.program([(size, 8, INITIAL)]))
@@ -84,54 +83,39 @@ class Audit:
             self.agree(self.program([(size, 8, GENERAL)], user=True))
         for alignment in (64, 128):
             self.agree(self.program([(100, alignment, INITIAL)]))
-        self.checks.equal(self.answers, {0, 1}, "answers")
+        self.equal(self.answers, {0, 1}, "answers")
 
-    def tunables(self):
+    def test_tunables(self):
         program = self.program([(9000, 8, INITIAL)])
         said = self.agree(program).stderr
         advice = re.search(rb"GLIBC_TUNABLES=(glibc.rtld.optional_static_tls=\d+)", said)
-        if self.checks.check(advice, f"no tunable: {said}"):
-            self.checks.equal(self.agree(program, advice.group(1).decode()).status, 0, "with what is advised")
+        if self.check(advice, f"no tunable: {said}"):
+            self.equal(self.agree(program, advice.group(1).decode()).status, 0, "with what is advised")
         self.agree(program, "glibc.rtld.nns=9:glibc.rtld.optional_static_tls=1000")
 
-    def others(self):
+    def test_others(self):
         for path, pattern in ((self.static, rb"statically linked"), (self.object, rb"shared library"),
                               (f"{self.folder}/none", rb"No such file")):
             outcome = run([self.tool, "inspect", "--audit", path], self.environment)
-            self.checks.check(outcome.status == 1 and re.search(pattern, outcome.stderr), f"{path}: {outcome.stderr}")
-        for arguments in (["--audit"], ["--audit", "1"], ["--audit", "--json", self.static]):
+            self.check(outcome.status == 1 and re.search(pattern, outcome.stderr), f"{path}: {outcome.stderr}")
+        for arguments in (["--audit"], ["--audit", "1"], ["--audit", "--json", self.static], ["--audit", "--lambda"]):
             outcome = run([self.tool, "inspect", *arguments], self.environment)
-            self.checks.equal(outcome.status, 2, f"{arguments}: {outcome.stderr}")
+            self.equal(outcome.status, 2, f"{arguments}: {outcome.stderr}")
         facts = json.loads(run([self.tool, "inspect", "--json", self.program([(4000, 8, INITIAL)])],
                                self.environment).stdout)
-        self.checks.equal((facts["can_be_audited"], facts["static_tls_bytes"] >= 4000), (False, True), "in JSON")
+        self.equal((facts["can_be_audited"], facts["static_tls_bytes"] >= 4000), (False, True), "in JSON")
 
-    def bench(self):
+    def test_bench(self):
         """Neither measured nor advised where it fails."""
         program = self.program([(4000, 8, INITIAL)])
-        profile = Profile()
-        profile.section(program, profile.whole_files([program]))
-        path = profile.write(f"{self.folder}/profile.cbp")
+        path = self.profile_of(program)
         command = [self.tool, "bench", "-n", "6", "-p", path]
         document = json.loads(run([*command, "--json", program], self.environment).stdout)
-        self.checks.equal(document["variants"]["audit"], None, "LD_AUDIT in bench")
-        self.checks.check("fixed places" in document["audit_obstacle"], document["audit_obstacle"])
+        self.equal(document["variants"]["audit"], None, "LD_AUDIT in bench")
+        self.check("fixed places" in document["audit_obstacle"], document["audit_obstacle"])
         table = run([*command, program], self.environment).stdout
-        self.checks.check(re.search(rb"LD_AUDIT +left out: .*fixed places", table) and b"LD_AUDIT=" not in table,
-                          f"table of bench: {table}")
+        self.check(re.search(rb"LD_AUDIT +left out: .*fixed places", table) and b"LD_AUDIT=" not in table,
+                   f"table of bench: {table}")
 
 
-def main():
-    tool, object_path, static, *compiler = sys.argv[1:]
-    with tempfile.TemporaryDirectory(prefix="audit-", dir=os.getcwd()) as folder:
-        audit = Audit(folder, tool, object_path, static, compiler)
-        facts = json.loads(run([audit.tool, "inspect", "--json", audit.program([])], audit.environment).stdout)
-        if facts["libc"] != "glibc":
-            print("skipped: there are auditors in glibc alone")
-            return 77
-        for part in (audit.libraries, audit.tunables, audit.others, audit.bench):
-            part()
-    return audit.checks.exit_code()
-
-
-sys.exit(main())
+cases.main()
