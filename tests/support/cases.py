@@ -17,6 +17,7 @@ import sys
 import tempfile
 import threading
 import unittest
+from unittest import SkipTest  # noqa: F401  # for setUpClass()
 
 from coldboost_support import shorten
 
@@ -132,8 +133,12 @@ def run_class(cls, names, result, workers):
     cases = [cls(name) for name in names]
     try:
         cls.setUpClass()
-        with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-            list(pool.map(lambda case: case.run(result), cases))
+        if workers == 1:  # not in a thread: a case may fork
+            for case in cases:
+                case.run(result)
+        else:
+            with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+                list(pool.map(lambda case: case.run(result), cases))
         cls.tearDownClass()
     except unittest.SkipTest as why:
         for case in cases:

@@ -2,7 +2,7 @@
  * audited.c: a program that prints what an auditor could have left in it; with an argument it first
  * executes itself without it.
  */
-#include "../look.h"
+#include "../../support/look.h"
 
 #include <dlfcn.h>
 #include <stdbool.h>

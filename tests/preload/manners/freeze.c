@@ -9,23 +9,21 @@
  * on until the program has closed it, and only then closes its stdin. Exits as the program does
  * (128 + signal), all with the replay still frozen. 77: this kernel has no such listener.
  */
+#include "../../support/listener.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/audit.h>
-#include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-static int install_listener(void)
+static int listen_to_readahead(void)
 {
     struct sock_filter filter[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
@@ -33,46 +31,7 @@ static int install_listener(void)
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
-    struct sock_fprog program = {sizeof filter / sizeof *filter, filter};
-    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER,
-                        &program);
-}
-
-union control {
-    struct cmsghdr header;
-    char bytes[CMSG_SPACE(sizeof(int))];
-};
-
-static void send_descriptor(int socket, int fd)
-{
-    char byte = 0;
-    struct iovec data = {&byte, 1};
-    union control control;
-    memset(&control, 0, sizeof control);
-    struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1};
-    if (fd >= 0) {
-        message.msg_control = &control;
-        message.msg_controllen = sizeof control;
-        control.header = (struct cmsghdr){CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
-        memcpy(CMSG_DATA(&control.header), &fd, sizeof fd);
-    }
-    sendmsg(socket, &message, 0);
-}
-
-static int receive_descriptor(int socket)
-{
-    char byte;
-    int fd = -1;
-    struct iovec data = {&byte, 1};
-    union control control;
-    struct msghdr message = {.msg_iov = &data,
-                             .msg_iovlen = 1,
-                             .msg_control = &control,
-                             .msg_controllen = sizeof control};
-    if (recvmsg(socket, &message, MSG_CMSG_CLOEXEC) == 1 && CMSG_FIRSTHDR(&message))
-        memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof fd);
-    return fd;
+    return install_listener(filter, sizeof filter / sizeof *filter);
 }
 
 int main(int argc, char **argv)
@@ -84,7 +43,7 @@ int main(int argc, char **argv)
         return 99;
     pid_t child = fork();
     if (child == 0) {
-        int listener = install_listener();
+        int listener = listen_to_readahead();
         send_descriptor(sockets[1], listener);
         dup2(in[0], 0);
         dup2(out[1], 1);
@@ -101,8 +60,8 @@ int main(int argc, char **argv)
     int listener = receive_descriptor(sockets[0]);
     if (listener < 0) {
         close(in[1]);
-        waitpid(child, NULL, 0);
-        return 77;
+        status_of(child);
+        return NO_LISTENER;
     }
     struct seccomp_notif request;
     do
@@ -115,8 +74,5 @@ int main(int argc, char **argv)
         if (write(1, buffer, (size_t)n) != n)
             return 99;
     close(in[1]);
-    int status = 0;
-    while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
-    }
-    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+    return status_of(child);
 }

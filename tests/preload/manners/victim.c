@@ -3,7 +3,7 @@
  * children, threads, memory. It does what its arguments say, in order, and prints what it sees, so
  * that runs with and without libcoldboost.so can be compared.
  */
-#include "../look.h"
+#include "../../support/look.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -10,7 +10,7 @@
  */
 #include "victims.h"
 
-#include "../look.h"
+#include "../support/look.h"
 
 #include <errno.h>
 #include <spawn.h>

@@ -4,7 +4,7 @@
  */
 #include "victims.h"
 
-#include "../look.h"
+#include "../support/look.h"
 
 #include <errno.h>
 #include <fcntl.h>

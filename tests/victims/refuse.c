@@ -10,8 +10,8 @@
  * as randomisation is off. REFUSE_NAME in the environment is NAME in the program's, only there.
  * Exits as the program does (128 + signal); 77: this kernel has no such filter.
  */
-#include <errno.h>
-#include <linux/filter.h>
+#include "../support/listener.h"
+
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <stdbool.h>
@@ -22,13 +22,11 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/personality.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-enum { CALLS = 512, NO_FILTER = 77 };
+enum { CALLS = 512 };
 
 static uint64_t begin, end;
 
@@ -40,7 +38,7 @@ static struct {
 } calls[CALLS];
 
 /* The object lies within 4 GiB: the upper halves of both ends are the same. */
-static int install_listener(void)
+static int listen_to_object(void)
 {
     const unsigned low = offsetof(struct seccomp_data, instruction_pointer), high = low + 4;
     struct sock_filter filter[] = {
@@ -52,46 +50,7 @@ static int install_listener(void)
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
-    struct sock_fprog program = {sizeof filter / sizeof *filter, filter};
-    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER,
-                        &program);
-}
-
-union control {
-    struct cmsghdr header;
-    char bytes[CMSG_SPACE(sizeof(int))];
-};
-
-static void send_descriptor(int socket, int fd)
-{
-    char byte = 0;
-    struct iovec data = {&byte, 1};
-    union control control;
-    memset(&control, 0, sizeof control);
-    struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1};
-    if (fd >= 0) {
-        message.msg_control = &control;
-        message.msg_controllen = sizeof control;
-        control.header = (struct cmsghdr){CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
-        memcpy(CMSG_DATA(&control.header), &fd, sizeof fd);
-    }
-    sendmsg(socket, &message, 0);
-}
-
-static int receive_descriptor(int socket)
-{
-    char byte;
-    int fd = -1;
-    struct iovec data = {&byte, 1};
-    union control control;
-    struct msghdr message = {.msg_iov = &data,
-                             .msg_iovlen = 1,
-                             .msg_control = &control,
-                             .msg_controllen = sizeof control};
-    if (recvmsg(socket, &message, MSG_CMSG_CLOEXEC) == 1 && CMSG_FIRSTHDR(&message))
-        memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof fd);
-    return fd;
+    return install_listener(filter, sizeof filter / sizeof *filter);
 }
 
 static bool read_refusals(char *text)
@@ -156,7 +115,7 @@ int main(int argc, char **argv)
         for (char **variable = environ; *variable; variable++)
             if (strncmp(*variable, "REFUSE_", 7) == 0)
                 *variable += 7;
-        int listener = begin == end ? -1 : install_listener();
+        int listener = begin == end ? -1 : listen_to_object();
         send_descriptor(sockets[1], listener);
         if (listener >= 0)
             close(listener);
@@ -167,13 +126,10 @@ int main(int argc, char **argv)
     int listener = receive_descriptor(sockets[0]);
     close(sockets[0]);
     if (listener < 0 && begin != end) {
-        waitpid(child, NULL, 0);
-        return NO_FILTER;
+        status_of(child);
+        return NO_LISTENER;
     }
     if (listener >= 0)
         answer(listener, list);
-    int status = 0;
-    while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
-    }
-    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+    return status_of(child);
 }

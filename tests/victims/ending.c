@@ -3,7 +3,7 @@
  */
 #include "victims.h"
 
-#include "../look.h"
+#include "../support/look.h"
 
 #include <pthread.h>
 #include <signal.h>
