@@ -1,16 +1,20 @@
 """The exported names found at run time and checked, from C and from python's ctypes, with every
 set of CPU features.
 
-Usage: exports.py OBJECT PROGRAM CPU_FEATURES_H
+Usage: exports.py OBJECT PROGRAM CPU_FEATURES_H [CASE…]
 """
 
 import os
 import re
 import sys
-import tempfile
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from coldboost_support import Checks, emulator, plain_environment, run, wrapped  # noqa: E402
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "support"))
+import cases  # noqa: E402
+from coldboost_support import emulator, plain_environment, run, wrapped  # noqa: E402
+
+
+OBJECT, PROGRAM, HEADER = map(os.path.abspath, cases.take("OBJECT PROGRAM CPU_FEATURES_H"))
 
 # Prints checksums of a megabyte by zlib and of a gunzipped file; the same with and without us.
 ZLIB = """
@@ -53,29 +57,35 @@ print("all right")
 """
 
 
-def check_program(checks, object_path, program, features):
-    masks = ["", "none", "all", "no-such-feature"] + features
-    base = plain_environment("/")
-    present = [program, "present"] + (["emulated"] if emulator() else [])
-    absent = run(*wrapped(emulator(), base, [program, "absent"]))
-    checks.equal((absent.status, absent.stdout), (0, b""), "names without the preload")
-    for mask in masks:
-        environment = {**base, "LD_PRELOAD": object_path}
-        if mask:
-            environment["COLDBOOST_CPU"] = mask
-        command, outside = wrapped(emulator(), environment, present)
-        outcome = run(command, outside)
-        checks.equal(
-            (outcome.status, outcome.stdout, outcome.stderr), (0, b"", b""), f"CPU features '{mask}'"
-        )
-    off = {**base, "LD_PRELOAD": object_path, "COLDBOOST": "off"}
-    outcome = run(*wrapped(emulator(), off, present))
-    checks.equal((outcome.status, outcome.stdout), (0, b""), "COLDBOOST=off keeps the functions")
+class Exports(cases.Case):
+    def setUp(self):
+        with open(HEADER, encoding="utf-8") as text:
+            self.features = re.findall(r'\{"([^"]+)", CPU_', text.read())
 
+    def test_from_c(self):
+        masks = ["", "none", "all", "no-such-feature"] + self.features
+        base = plain_environment("/")
+        present = [PROGRAM, "present"] + (["emulated"] if emulator() else [])
+        absent = run(*wrapped(emulator(), base, [PROGRAM, "absent"]))
+        self.equal((absent.status, absent.stdout), (0, b""), "names without the preload")
+        for mask in masks:
+            environment = {**base, "LD_PRELOAD": OBJECT}
+            if mask:
+                environment["COLDBOOST_CPU"] = mask
+            command, outside = wrapped(emulator(), environment, present)
+            outcome = run(command, outside)
+            self.equal(
+                (outcome.status, outcome.stdout, outcome.stderr), (0, b"", b""), f"CPU features '{mask}'"
+            )
+        off = {**base, "LD_PRELOAD": OBJECT, "COLDBOOST": "off"}
+        outcome = run(*wrapped(emulator(), off, present))
+        self.equal((outcome.status, outcome.stdout), (0, b""), "COLDBOOST=off keeps the functions")
 
-def check_python(checks, object_path, features):
-    python = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else sys.executable
-    with tempfile.TemporaryDirectory(prefix="coldboost-exports-") as folder:
+    def test_from_python(self):
+        if emulator():
+            self.skipTest("python is of this machine")
+        python = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else sys.executable
+        folder = self.new_folder()
         packed = f"{folder}/large.gz"
         make = "import gzip, sys\nwith gzip.open(sys.argv[1], 'wb', 1) as out:\n" + (
             "    for i in range(1 << 17):\n        out.write(b'line %d\\n' % i * 16)\n"
@@ -83,29 +93,18 @@ def check_python(checks, object_path, features):
         run([python, "-c", make, packed], plain_environment(folder))
         base = plain_environment(folder)
         plain = run([python, "-c", ZLIB, packed], base)
-        checks.equal(plain.status, 0, f"zlib without the preload: {plain.stderr}")
-        for mask in ["all", "none"] + features:
-            environment = {**base, "LD_PRELOAD": object_path, "COLDBOOST_CPU": mask}
+        self.equal(plain.status, 0, f"zlib without the preload: {plain.stderr}")
+        for mask in ["all", "none"] + self.features:
+            environment = {**base, "LD_PRELOAD": OBJECT, "COLDBOOST_CPU": mask}
             boosted = run([python, "-c", ZLIB, packed], environment)
-            checks.equal(boosted.stdout, plain.stdout, f"zlib with features '{mask}'")
-            checks.equal(boosted.status, 0, f"zlib with features '{mask}': {boosted.stderr}")
+            self.equal(boosted.stdout, plain.stdout, f"zlib with features '{mask}'")
+            self.equal(boosted.status, 0, f"zlib with features '{mask}': {boosted.stderr}")
             gunzip = run(["gzip", "-t", packed], environment)
-            checks.equal((gunzip.status, gunzip.stderr), (0, b""), "gzip -t")
-        outcome = run([python, "-c", CTYPES], {**base, "LD_PRELOAD": object_path})
-        checks.equal(
+            self.equal((gunzip.status, gunzip.stderr), (0, b""), "gzip -t")
+        outcome = run([python, "-c", CTYPES], {**base, "LD_PRELOAD": OBJECT})
+        self.equal(
             (outcome.stdout, outcome.stderr), (b"all right\n", b""), "the names through ctypes"
         )
 
 
-def main():
-    object_path, program, header = sys.argv[1:4]
-    with open(header, encoding="utf-8") as text:
-        features = re.findall(r'\{"([^"]+)", CPU_', text.read())
-    checks = Checks()
-    check_program(checks, os.path.abspath(object_path), os.path.abspath(program), features)
-    if not emulator():
-        check_python(checks, os.path.abspath(object_path), features)
-    return checks.exit_code()
-
-
-sys.exit(main())
+cases.main()
