@@ -2,7 +2,7 @@
 how they end, what they leave behind, and what they cost. Then every exported name, called from eight
 threads for long.
 
-Usage: stress.py OBJECT DLSYM COLDBOOST EMPTY STARTS CALLS
+Usage: stress.py OBJECT DLSYM COLDBOOST EMPTY STARTS CALLS [CASE…]
 
 STARTS are those with a profile; as many without are their pairs. Half of them have the profile that was
 recorded, whose files stay in memory, and their pairs the empty object: that is what a warm start costs.
@@ -18,18 +18,21 @@ import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "support"))
-from coldboost_support import Checks, Profile, plain_environment  # noqa: E402
+import cases  # noqa: E402
+from coldboost_support import PR_SET_CHILD_SUBREAPER, plain_environment  # noqa: E402
+from profiles import Profile  # noqa: E402
 
+
+OBJECT, DLSYM, COLDBOOST, EMPTY, STARTS, CALLS = cases.take("OBJECT DLSYM COLDBOOST EMPTY STARTS CALLS")
+OBJECT, DLSYM, COLDBOOST, EMPTY = map(os.path.abspath, (OBJECT, DLSYM, COLDBOOST, EMPTY))
 LIBC = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWNS, CLONE_NEWIPC = 0x20000, 0x8000000
 MS_REC_PRIVATE = 0x44000
-PR_SET_CHILD_SUBREAPER = 36
 AT_ONCE = 4
 FILES, FILE_BYTES = 40, 64 << 10
 PATIENCE_S = 20
@@ -85,10 +88,20 @@ def start(command, environment):
     return (status, stdout, stderr), time.perf_counter() - begun
 
 
-class Stress:
-    def __init__(self, folder, object_path, coldboost, empty):
-        self.checks = Checks()
-        self.object, self.empty = shutil.copy(object_path, folder), shutil.copy(empty, folder)
+class Stress(cases.Case):
+    def test_exports(self):
+        environment = {**plain_environment("/"), "LD_PRELOAD": OBJECT}
+        begun = time.monotonic()
+        done = subprocess.run([DLSYM, "long", CALLS], env=environment, capture_output=True, check=False)
+        self.equal((done.returncode, done.stdout, done.stderr), (0, b"", b""), "every name, from 8 threads")
+        print(f"{CALLS} calls of every exported name from each of 8 threads, in {time.monotonic() - begun:.1f} s: "
+              f"{'all right' if done.returncode == 0 else 'wrong'}")
+
+    def prepare(self):
+        self.folder = self.new_folder(dir="/var/tmp")
+        if not own_namespaces():
+            print("others may leave something in /tmp meanwhile: namespaces take root")
+        self.object, self.empty = shutil.copy(OBJECT, self.folder), shutil.copy(EMPTY, self.folder)
         self.environment = plain_environment("/")
         self.commands = {}
         for name, (_, command) in PROGRAMS.items():
@@ -96,35 +109,35 @@ class Stress:
             if path:
                 self.commands[name] = [path, *command[1:]]
             else:
-                self.checks.skip(name, "not installed")
+                self.skip(name, "not installed")
         self.descriptors = []
-        self.warm, self.cold = self.record(folder, coldboost), self.make_profile(folder)
+        self.warm, self.cold = self.record(), self.make_profile()
         self.expected = {name: start(command, self.environment)[0] for name, command in self.commands.items()}
         self.lock = threading.Lock()
         self.times = {name: [] for name in self.commands}  # of pairs: without, with
         self.counts = {"warm": 0, "cold": 0, "forced": 0, "forked": 0}
         self.differences = 0
 
-    def record(self, folder, coldboost):
+    def record(self):
         """One profile of all the programs, as they are."""
-        profiles = [f"{folder}/{name}.cbp" for name in self.commands]
+        profiles = [f"{self.folder}/{name}.cbp" for name in self.commands]
         for profile, command in zip(profiles, self.commands.values()):
-            subprocess.run([coldboost, "record", "-o", profile, "--", *command], env=self.environment,
+            subprocess.run([COLDBOOST, "record", "-o", profile, "--", *command], env=self.environment,
                            capture_output=True, check=False)
-        subprocess.run([coldboost, "merge", "-o", f"{folder}/warm.cbp", *profiles], capture_output=True, check=True)
-        return f"{folder}/warm.cbp"
+        subprocess.run([COLDBOOST, "merge", "-o", f"{self.folder}/warm.cbp", *profiles], capture_output=True, check=True)
+        return f"{self.folder}/warm.cbp"
 
-    def make_profile(self, folder):
+    def make_profile(self):
         profile, ranges = Profile(), []
         for i in range(FILES):
-            path = f"{folder}/{i}"
+            path = f"{self.folder}/{i}"
             self.descriptors.append(os.open(path, os.O_RDWR | os.O_CREAT))
             os.write(self.descriptors[-1], os.urandom(FILE_BYTES))
             os.fsync(self.descriptors[-1])
             ranges.append((profile.file(path), 0, FILE_BYTES >> 12, i))
         for command in self.commands.values():
             profile.section(os.path.realpath(command[0]), ranges)
-        return profile.write(f"{folder}/cold.cbp")
+        return profile.write(f"{self.folder}/cold.cbp")
 
     def settings(self, i):
         if i % 2:
@@ -196,22 +209,24 @@ class Stress:
         with open("/proc/self/task/{0}/children".format(os.getpid()), encoding="utf-8") as children:
             return len(children.read().split())
 
-    def work(self, count):
+    def test_starts(self):
+        self.prepare()
+        os.chdir("/")
         LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         before = leftovers()
         begun = time.monotonic()
-        self.starts(count)
+        self.starts(int(STARTS))
         seconds = time.monotonic() - begun
         stay = self.wait_for_orphans()
         after = leftovers()
         left = {kind: after[kind] - before[kind] for kind in before}
         left["replays and zombies"] = stay
         how = ", ".join(f"{number} {name}" for name, number in self.counts.items())
-        print(f"{count} starts with a profile ({how}) and {count} without, {AT_ONCE} at a time, "
+        print(f"{STARTS} starts with a profile ({how}) and {STARTS} without, {AT_ONCE} at a time, "
               f"in {seconds:.0f} s: {self.differences} differences")
         print("left over:", ", ".join(f"{number} {kind}" for kind, number in left.items()))
-        self.checks.equal(self.differences, 0, "differences")
-        self.checks.equal(set(left.values()), {0}, f"leftovers {left}")
+        self.equal(self.differences, 0, "differences")
+        self.equal(set(left.values()), {0}, f"leftovers {left}")
         print(f"{'program':10} {'pairs':>6} {'empty':>8} {'with':>8} {'ratio':>6}   warm: medians, ms; of paired ratios")
         for name, pairs in self.times.items():
             if pairs:
@@ -220,25 +235,4 @@ class Stress:
                 print(f"{name:10} {len(pairs):6} {without:8.2f} {boosted:8.2f} {ratio:6.3f}")
 
 
-def call_exports(checks, object_path, program, calls):
-    environment = {**plain_environment("/"), "LD_PRELOAD": object_path}
-    begun = time.monotonic()
-    done = subprocess.run([program, "long", str(calls)], env=environment, capture_output=True, check=False)
-    checks.equal((done.returncode, done.stdout, done.stderr), (0, b"", b""), "every name, from 8 threads")
-    print(f"{calls} calls of every exported name from each of 8 threads, in {time.monotonic() - begun:.1f} s: "
-          f"{'all right' if done.returncode == 0 else 'wrong'}")
-
-
-def main():
-    object_path, program, coldboost, empty = map(os.path.abspath, sys.argv[1:5])
-    with tempfile.TemporaryDirectory(prefix="coldboost-stress-", dir="/var/tmp") as folder:
-        stress = Stress(os.path.realpath(folder), object_path, coldboost, empty)
-        call_exports(stress.checks, object_path, program, int(sys.argv[6]))
-        if not own_namespaces():
-            print("others may leave something in /tmp meanwhile: namespaces take root")
-        os.chdir("/")
-        stress.work(int(sys.argv[5]))
-        return stress.checks.exit_code()
-
-
-sys.exit(main())
+cases.main()

@@ -18,10 +18,12 @@ LIBC.mincore.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p]
 
 def resident_pages(path):
     """The set of the file's pages that are in memory."""
-    size = os.path.getsize(path)
-    pages = -(-size // PAGE_BYTES)
-    fd = os.open(path, os.O_RDWR)
+    fd = os.open(path, os.O_RDONLY)
     try:
+        size = os.fstat(fd).st_size
+        if not size:
+            return set()
+        pages = -(-size // PAGE_BYTES)
         address = LIBC.mmap(None, size, mmap.PROT_READ, mmap.MAP_SHARED, fd, 0)
         vector = (ctypes.c_ubyte * pages)()
         failed = LIBC.mincore(address, size, vector)
