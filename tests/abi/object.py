@@ -1,14 +1,21 @@
 """What libcoldboost.so promises to every loader: the dynamic section, symbols and segments of D1.
 
-Usage: object.py OBJECT --readelf READELF --arch ARCH
+Usage: object.py OBJECT READELF ARCH [CASE…]
 
 Every check reads the built object with readelf; nothing is loaded, so any architecture will do.
 """
 
-import argparse
+import os
 import re
 import subprocess
 import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "support"))
+import cases  # noqa: E402
+
+
+OBJECT, READELF, ARCH = cases.take("OBJECT READELF ARCH")
 
 EXPORTS = {
     "is_cold_start",
@@ -77,64 +84,50 @@ def stripped_bytes(obj):
     return total + 64 * 32
 
 
-def problems(obj, arch):
-    exported = {s.name for s in obj.symbols if not s.is_undefined() and s.binding != "LOCAL"}
-    undefined = [s for s in obj.symbols if s.is_undefined() and s.binding != "LOCAL"]
-    for value in obj.entries("NEEDED"):
-        yield f"needs a library: {value}"
-    for tag in ("TEXTREL", "RPATH", "RUNPATH", "VERNEED"):
-        if obj.entries(tag):
-            yield f"has a {tag} entry"
-    if any("TEXTREL" in value for value in obj.entries("FLAGS")):
-        yield "has text relocations"
-    if not any("BIND_NOW" in value for value in obj.entries("FLAGS")):
-        yield "is not BIND_NOW"
-    if "TLS" in obj.segments:
-        yield "has a TLS segment"
-    if obj.segments.get("GNU_STACK", "RWE") != "RW":
-        yield "may have an executable stack"
-    if "GNU_RELRO" not in obj.segments:
-        yield "has no RELRO segment"
-    if "INTERP" in obj.segments:
-        yield "has an interpreter"
-    for symbol in undefined:
-        if symbol.binding != "WEAK":
-            yield f"undefined and not weak: {symbol.name}"
-        if "@" in symbol.name:
-            yield f"undefined with a version: {symbol.name}"
-    for symbol in obj.symbols:
-        if symbol.kind == "IFUNC":
-            yield f"is an indirect function: {symbol.name}"
-        if "@" in symbol.name and not symbol.is_undefined():
-            yield f"exported with a version: {symbol.name}"
-    if not undefined:
-        yield "readelf shows no undefined symbol at all: the check itself is broken"
-    for name in sorted(EXPORTS - exported):
-        yield f"does not export {name}"
-    for name in sorted(exported - EXPORTS):
-        if not name.startswith(EXPORT_PREFIX):
-            yield f"exports {name}"
-    if not any(name.startswith(EXPORT_PREFIX) for name in exported):
-        yield f"exports nothing that begins with {EXPORT_PREFIX}"
-    notes = obj.ask("-n")
-    for word in BRANCH_PROTECTION.get(arch, ()):
-        if not re.search(rf"Properties:.*\b{word}\b", notes):
-            yield f"is not marked {word}"
-    size = stripped_bytes(obj)
-    if size > MAX_STRIPPED_BYTES:
-        yield f"takes about {size} bytes stripped, more than {MAX_STRIPPED_BYTES}"
+class Promises(cases.Case):
+    @classmethod
+    def setUpClass(cls):
+        cls.object = Object(OBJECT, READELF)
+        cls.exported = {s.name for s in cls.object.symbols if not s.is_undefined() and s.binding != "LOCAL"}
+        cls.undefined = [s for s in cls.object.symbols if s.is_undefined() and s.binding != "LOCAL"]
+
+    def test_needs_nothing(self):
+        self.equal(self.object.entries("NEEDED"), [], "libraries that it needs")
+        self.check(self.undefined, "readelf shows no undefined symbol at all: the check itself is broken")
+        for symbol in self.undefined:
+            self.equal(symbol.binding, "WEAK", f"binding of {symbol.name}, which is undefined")
+            self.check("@" not in symbol.name, f"undefined with a version: {symbol.name}")
+
+    def test_is_bound_at_once_and_never_written(self):
+        for tag in ("TEXTREL", "RPATH", "RUNPATH", "VERNEED"):
+            self.equal(self.object.entries(tag), [], f"entries {tag}")
+        flags = self.object.entries("FLAGS")
+        self.check(not any("TEXTREL" in value for value in flags), "has text relocations")
+        self.check(any("BIND_NOW" in value for value in flags), "is not BIND_NOW")
+
+    def test_segments(self):
+        self.check("TLS" not in self.object.segments, "has a TLS segment")
+        self.equal(self.object.segments.get("GNU_STACK", "RWE"), "RW", "rights of the stack")
+        self.check("GNU_RELRO" in self.object.segments, "has no RELRO segment")
+        self.check("INTERP" not in self.object.segments, "has an interpreter")
+
+    def test_exports(self):
+        self.equal(EXPORTS - self.exported, set(), "names that it does not export")
+        others = {name for name in self.exported if not name.startswith(EXPORT_PREFIX)}
+        self.equal(others - EXPORTS, set(), "other names that it exports")
+        self.check(self.exported - others, f"exports nothing that begins with {EXPORT_PREFIX}")
+        for symbol in self.object.symbols:
+            self.check(symbol.kind != "IFUNC", f"is an indirect function: {symbol.name}")
+            self.check("@" not in symbol.name or symbol.is_undefined(), f"exported with a version: {symbol.name}")
+
+    def test_branch_protection(self):
+        notes = self.object.ask("-n")
+        for word in BRANCH_PROTECTION.get(ARCH, ()):
+            self.check(re.search(rf"Properties:.*\b{word}\b", notes), f"is not marked {word}")
+
+    def test_size(self):
+        size = stripped_bytes(self.object)
+        self.check(size <= MAX_STRIPPED_BYTES, f"takes about {size} bytes stripped, more than {MAX_STRIPPED_BYTES}")
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("object")
-    parser.add_argument("--readelf", required=True)
-    parser.add_argument("--arch", required=True)
-    arguments = parser.parse_args()
-    found = list(problems(Object(arguments.object, arguments.readelf), arguments.arch))
-    for problem in found:
-        print(f"{arguments.object}: {problem}")
-    return 1 if found else 0
-
-
-sys.exit(main())
+cases.main()

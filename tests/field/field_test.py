@@ -1,6 +1,6 @@
 """The runner of the field itself: it sees what it is there to see, and its table is sound.
 
-Usage: field_test.py BUILD
+Usage: field_test.py BUILD [CASE…]
 """
 
 import os
@@ -13,8 +13,10 @@ import field_trial
 from field_start import ROOT, Way
 
 sys.path.insert(0, os.path.join(field_house.HERE, "..", "support"))
-from coldboost_support import Checks  # noqa: E402  (the folder must be known first)
+import cases  # noqa: E402  (the folder must be known first)
 
+BUILD = cases.take("BUILD")
+OBSTACLE = field_house.enter_namespaces()  # starts this script again
 PACKAGES = os.path.join(field_house.HERE, "..", "..", "tools", "packages.sh")
 
 PRINTS = {"command": "echo word"}
@@ -40,48 +42,44 @@ FAULTS = [
 ]
 
 
-def check_faults(checks):
-    for name, fields, script, beginning in FAULTS:
-        trial = field_trial.Trial(field_table.Program("fault", fields), False, forced=True)
-        trial.make(ROOT)
-        plain = trial.agreement(ROOT)
-        if not checks.check(plain is not None, f"{name}: plain: {trial.differences}"):
-            continue
-        for way, bad in ((Way("exec", ["env"]), False), (Way("fault", ["sh", "-c", script, "sh"]), True)):
-            trial.differences.clear()
-            trial.boosted(ROOT, field_trial.HERE, way, field_trial.WARM, plain)
-            texts = [text.partition("warm: ")[2] for text in trial.differences]
-            seen = any(text.startswith(beginning) for text in texts)
-            checks.check(seen if bad else not texts, f"{name}: {way.name}: {trial.differences}")
+def compare(case, name, fields, script, beginning):
+    trial = field_trial.Trial(field_table.Program("fault", fields), False, forced=True)
+    trial.make(ROOT)
+    plain = trial.agreement(ROOT)
+    if not case.check(plain is not None, f"{name}: plain: {trial.differences}"):
+        return
+    for way, bad in ((Way("exec", ["env"]), False), (Way("fault", ["sh", "-c", script, "sh"]), True)):
+        trial.differences.clear()
+        trial.boosted(ROOT, field_trial.HERE, way, field_trial.WARM, plain)
+        texts = [text.partition("warm: ")[2] for text in trial.differences]
+        seen = any(text.startswith(beginning) for text in texts)
+        case.check(seen if bad else not texts, f"{name}: {way.name}: {trial.differences}")
 
 
-def check_table(checks):
-    table = field_table.read_table()
-    names = [program.name for program in table]
-    checks.equal(len(names), len(set(names)), "names that stand twice")
-    for program in table:
-        checks.check(program.is_server == bool(program.ask), f"{program.name}: a server is asked")
-    small = [program for program in table if program.small]
-    needed = {package for program in small for package in program.packages}
-    with open(PACKAGES, encoding="utf-8") as file:
-        listed = re.search(r'^field_packages="([^"]*)"', file.read(), re.M)
-    checks.equal(set(listed[1].split()), needed, "field_packages")
-    checks.check(len(small) >= 20, f"{len(small)} small programs")
+class Table(cases.Case):
+    def test_table(self):
+        table = field_table.read_table()
+        names = [program.name for program in table]
+        self.equal(len(names), len(set(names)), "names that stand twice")
+        for program in table:
+            self.check(program.is_server == bool(program.ask), f"{program.name}: a server is asked")
+        small = [program for program in table if program.small]
+        needed = {package for program in small for package in program.packages}
+        with open(PACKAGES, encoding="utf-8") as file:
+            listed = re.search(r'^field_packages="([^"]*)"', file.read(), re.M)
+        self.equal(set(listed[1].split()), needed, "field_packages")
+        self.check(len(small) >= 20, f"{len(small)} small programs")
 
 
-def main():
-    checks = Checks()
-    check_table(checks)
-    if obstacle := field_house.enter_namespaces():
-        checks.skip("faults", obstacle)
-        return checks.exit_code()
-    behind = field_house.set_up(os.path.abspath(sys.argv[1]))
-    try:
-        check_faults(checks)
-    finally:
-        field_house.tear_down(behind)
-    return checks.exit_code()
+class Runner(cases.Case):
+    @classmethod
+    def setUpClass(cls):
+        if OBSTACLE:
+            raise cases.SkipTest(OBSTACLE)
+        cls.addClassCleanup(field_house.tear_down, field_house.set_up(os.path.abspath(BUILD)))
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+for fault in FAULTS:
+    Runner.add(fault[0], lambda case, fault=fault: compare(case, *fault))
+
+cases.main()
