@@ -24,9 +24,9 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "support"))
 sys.path.insert(0, HERE)
-from coldboost_support import Profile  # noqa: E402
+from profiles import Profile  # noqa: E402
 from runtime_api import RuntimeApi  # noqa: E402
-from runtimes import IN_LAMBDA, unpack  # noqa: E402
+from sandbox import IN_LAMBDA, unpack  # noqa: E402
 
 CLONE_NEWNS = 0x20000
 VARIANTS = ("cold", "preload", "audit", "wrapper", "warm")
