@@ -89,7 +89,8 @@ def removed_by(cleanup, **how):
 
 
 def short(test):
-    return test.id().rpartition("test_")[2] or test.id()
+    """The name of a case, and of the part of it that subTest() has named."""
+    return test.id().partition(".test_")[2].replace(" (<subtest>)", "")
 
 
 class Result(unittest.TestResult):
@@ -121,7 +122,7 @@ class Result(unittest.TestResult):
 
     def addSubTest(self, test, subtest, err):
         if err:
-            self.addFailure(test, err)
+            self.addFailure(subtest, err)
 
     def stopTest(self, test):
         with self.lock:
