@@ -15,7 +15,6 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "support"))
 import cases  # noqa: E402
 
-
 HEADER, COMPILER = cases.take("HEADER COMPILER")
 STRICT = "-Wall -Wextra -Wshadow -Wconversion -pedantic -Werror -fsyntax-only".split()
 SOURCE = """#include "coldboost.h"

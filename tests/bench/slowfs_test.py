@@ -19,7 +19,6 @@ import cases  # noqa: E402
 from coldboost_support import plain_environment, run  # noqa: E402
 from slowfs_mount import CHUNK, LATENCY_US, Mount  # noqa: E402
 
-
 SLOWFS = os.path.abspath(cases.take("SLOWFS"))
 SIZES = {"empty": 0, "one": 1, "chunk": CHUNK, "more": CHUNK + 1, "large": 10 * CHUNK + 777}
 

@@ -15,7 +15,6 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "support"))
 import cases  # noqa: E402
 
-
 SUITE, BUILD, CONDITION = cases.take("SUITE BUILD CONDITION")
 SUITE = os.path.abspath(SUITE)
 COLD = {"cold", "preload", "audit", "run", "blind", "vmtouch", "cat", "elf", "floor", "ctor"}

@@ -18,7 +18,6 @@ import cases  # noqa: E402
 from cli_case import CliCase  # noqa: E402
 from coldboost_support import run  # noqa: E402
 
-
 INITIAL, GENERAL = "initial-exec", "global-dynamic"
 
 
@@ -51,7 +50,8 @@ class Auditors(CliCase):
             body += f"get{i}()[{size - 1}] = 1; "
         if user:
             paths.append(self.compile(
-                f"libtls{self.count}user.so", "extern __attribute__((tls_model(\"initial-exec\"))) __thread char data0[];"
+                f"libtls{self.count}user.so",
+                "extern __attribute__((tls_model(\"initial-exec\"))) __thread char data0[];"
                 "char *user(void) { return data0; }", "-shared", "-fPIC", f"-Wl,-soname,libtls{self.count}user.so"))
             body += "user()[0] = 1; "
         calls = "".join(f"char *get{i}(void); " for i in range(len(libraries))) + "char *user(void); "

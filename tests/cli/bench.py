@@ -38,7 +38,8 @@ class Bench(CliCase):
         command = [tool, "bench", "-n", "6", "-p", path, program]
         outcome = run(command, self.environment, cwd="/", **how)
         words = (rb"95 % interval.*\n  coldboost run +\d.*\n  LD_PRELOAD +\d.*\n  LD_AUDIT +\d.*I/O floor.*constructor"
-                 rb".*\nWith coldboost run a cold start .*; with LD_PRELOAD it .*; with LD_AUDIT it .*; so it is best started .*\.\n$")
+                 rb".*\nWith coldboost run a cold start .*; with LD_PRELOAD it .*; "
+                 rb"with LD_AUDIT it .*; so it is best started .*\.\n$")
         self.check(
             outcome.status == 0 and re.search(words, outcome.stdout, re.S), f"table of bench: {outcome.stdout}"
         )

@@ -34,7 +34,8 @@ class BenchSituations(SituationCase):
             found = {name: value is not None for name, value in document["variants"].items()}
             self.equal(found, {"cold": True, "preload": False, "audit": False, "run": True, "warm": True,
                                "warm_preload": False}, f"{name}: what bench measures")
-            table = self.answers(0, "bench", "-n", "6", "-p", self.profile, self.printer, tool=tool, stdout=reason).stdout
+            bench = ["bench", "-n", "6", "-p", self.profile, self.printer]
+            table = self.answers(0, *bench, tool=tool, stdout=reason).stdout
             self.equal(len(re.findall(reason, table)), 1, f"{name}: reasons of bench: {table}")
             self.check(not re.search(rb"LD_(PRELOAD|AUDIT)=", table), f"{name}: advice of bench: {table}")
         for name in ("with$dollar", "with,comma"):
@@ -80,7 +81,8 @@ class BenchSituations(SituationCase):
             document = self.measured(flag, "--", *command)
             self.check(document["variants"].get("preload"), f"{flag}: not measured")
         # With the object it fails in another way: that is no measurement of the same thing.
-        script = self.script("differs", "#!/bin/sh\ncase $LD_PRELOAD in *libcoldboost*) echo no >&2; exit 4;; esac\nexit 3\n")
+        script = self.script(
+            "differs", "#!/bin/sh\ncase $LD_PRELOAD in *libcoldboost*) echo no >&2; exit 4;; esac\nexit 3\n")
         self.answers(1, "bench", "-n", "1", "-i", "--", script, stderr=rb"no\ncoldboost: .*exit status 4, not 3")
 
 

@@ -1,5 +1,4 @@
-"""The command line in a folder of its own, with small programs to start: what its tests share.
-"""
+"""The command line in a folder of its own, with small programs to start: what its tests share."""
 
 import os
 import re
@@ -12,7 +11,6 @@ sys.path.insert(0, os.path.join(HERE, "..", "support"))
 from cases import Case, take  # noqa: E402
 from coldboost_support import AS_NOBODY, copy_tool, plain_environment, run  # noqa: E402
 from profiles import Profile  # noqa: E402
-
 
 COLDBOOST, OBJECT, PRINTER, STATIC, PLOT_MODULE, COMPILER = take(
     "COLDBOOST OBJECT PRINT_ARGUMENTS PRINT_ARGUMENTS_STATIC PLOT_MODULE COMPILER")

@@ -12,7 +12,6 @@ import cases  # noqa: E402
 from coldboost_support import emulator, plain_environment, run  # noqa: E402
 from profiles import Profile  # noqa: E402
 
-
 DAMAGE = os.path.abspath(cases.take("DAMAGE"))
 
 

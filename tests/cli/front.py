@@ -18,7 +18,6 @@ import cases  # noqa: E402
 from coldboost_support import AS_NOBODY, PR_SET_CHILD_SUBREAPER  # noqa: E402
 from front_case import FrontCase  # noqa: E402
 
-
 DONE = re.compile(rb"(?m)^coldboost: role=run start=cold plan=profile .* state=ENDED$")
 
 

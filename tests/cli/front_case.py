@@ -16,7 +16,6 @@ from cases import Case, take  # noqa: E402
 from coldboost_support import plain_environment, run  # noqa: E402
 from profiles import Profile  # noqa: E402
 
-
 COLDBOOST, COLDBOOST_TOOL, OBJECT, PRINT_STATE, PRINT_STATE_STATIC, WRAPPER, REFUSE = map(os.path.abspath, take(
     "COLDBOOST COLDBOOST_TOOL OBJECT PRINT_STATE PRINT_STATE_STATIC WRAPPER REFUSE"))
 
@@ -25,7 +24,8 @@ class FrontCase(Case):
     def setUp(self):
         self.folder = self.new_folder()
         os.chmod(self.folder, 0o755)
-        for name, programs in (("both", (COLDBOOST, COLDBOOST_TOOL)), ("alone", (COLDBOOST,)), ("bare", (COLDBOOST, COLDBOOST_TOOL))):
+        both = (COLDBOOST, COLDBOOST_TOOL)
+        for name, programs in (("both", both), ("alone", (COLDBOOST,)), ("bare", both)):
             os.makedirs(f"{self.folder}/{name}/tools")
             os.mkdir(f"{self.folder}/{name}/preload")
             for program in programs:

@@ -18,7 +18,6 @@ from coldboost_support import AS_NOBODY, run  # noqa: E402
 from front_case import REFUSE, WRAPPER, FrontCase  # noqa: E402
 from profiles import Profile  # noqa: E402
 
-
 EXECVE, EXIT_GROUP = (59, 231) if os.uname().machine == "x86_64" else (221, 94)
 
 

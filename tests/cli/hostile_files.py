@@ -42,7 +42,8 @@ class HostileFiles(InspectCase):
                     del damaged[chance.randrange(len(damaged)):]
                 else:
                     for _ in range(1 + number % 4):
-                        damaged[chance.randrange((64, 1024, 4096, len(damaged))[number % 4])] ^= 1 << chance.randrange(8)
+                        size = (64, 1024, 4096, len(damaged))[number % 4]
+                        damaged[chance.randrange(size)] ^= 1 << chance.randrange(8)
                 with open(path, "wb") as file:
                     file.write(damaged)
                 seen.add(self.damaged(path, f"{os.path.basename(original)}, damage {number}"))

@@ -21,7 +21,6 @@ from cli_case import CliCase  # noqa: E402
 from coldboost_support import run  # noqa: E402
 from profiles import PAGE_BYTES, Profile  # noqa: E402
 
-
 FILES = 6
 
 

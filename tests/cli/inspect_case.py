@@ -1,5 +1,4 @@
-"""coldboost inspect, and programs made for it: what its tests share.
-"""
+"""coldboost inspect, and programs made for it: what its tests share."""
 
 import json
 import os

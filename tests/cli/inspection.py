@@ -50,8 +50,9 @@ class Inspection(InspectCase):
         self.equal(self.facts(program)["build_id"], "0123456789abcdef", "build-id")
 
     def test_libraries(self):
-        inner = self.compile("inner/libinner.so", "int inner(void) { return 1; }", "-shared", "-fPIC", "-Wl,-soname,libinner.so")
-        self.compile("other/libinner.so", "int inner(void) { return 2; }", "-shared", "-fPIC", "-Wl,-soname,libinner.so")
+        as_inner = ["-shared", "-fPIC", "-Wl,-soname,libinner.so"]
+        inner = self.compile("inner/libinner.so", "int inner(void) { return 1; }", *as_inner)
+        self.compile("other/libinner.so", "int inner(void) { return 2; }", *as_inner)
         outer_source = "int inner(void); int outer(void) { return inner(); }"
         main_source = "int outer(void); int main(void) { return outer(); }"
         for tags, by in (("--enable-new-dtags", "RUNPATH"), ("--disable-new-dtags", "RPATH")):

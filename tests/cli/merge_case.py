@@ -1,5 +1,4 @@
-"""coldboost merge, and recordings made up for it: what its tests share.
-"""
+"""coldboost merge, and recordings made up for it: what its tests share."""
 
 import os
 import random
@@ -10,7 +9,6 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "support"))
 from cli_case import CliCase  # noqa: E402
 from profiles import DIRECTORY, PATH, REGULAR, Contents, Profile  # noqa: E402
-
 
 SEED = 4
 LOOKED_UP = -1  # among page numbers

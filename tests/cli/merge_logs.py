@@ -63,7 +63,8 @@ class MergeLogs(MergeCase):
         cases = {
             "no frames": ([], [rb"function.log: there is no whole profile in it"]),
             "a damaged one": ([lost, *framed[0][1:]], [rb"function.log: line 1: a frame is damaged", rb"no whole"]),
-            "a missing one": (framed[0][1:], [rb"function.log, profile \w+-\w+: frame 1 of \d+: missing", rb"no whole"]),
+            "a missing one": (
+                framed[0][1:], [rb"function.log, profile \w+-\w+: frame 1 of \d+: missing", rb"no whole"]),
         }
         for name, (lines, said) in cases.items():
             message = self.merge("--from-log", self.log(*lines), status=1)

@@ -12,7 +12,6 @@ import cases  # noqa: E402
 from merge_case import SEED, MergeCase  # noqa: E402
 from profiles import Contents  # noqa: E402
 
-
 ROUNDS = 60
 
 

@@ -18,7 +18,6 @@ import cases  # noqa: E402
 from cli_case import CliCase  # noqa: E402
 from coldboost_support import plain_environment, run  # noqa: E402
 
-
 # A title, a new line, U+009B (what a terminal takes for ESC [) and no UTF-8 at all.
 WILD = "esc\033]0;x\007 two\nlines \u009b31m \udcff\udcc3 back\\slash"
 SHOWN = rb"esc\x1b]0;x\x07 two\nlines \xc2\x9b31m \xff\xc3 back\\slash"

@@ -25,7 +25,8 @@ class Run(CliCase):
         self.expect(["--version"], 0, rb"^coldboost \d+\.\d+\.\d+\n$")
         self.expect([], 2, b"", rb"Usage: ")
         self.expect(["fly"], 2, b"", rb"coldboost: .*'fly'.*--help")
-        commands = re.findall(rb"(?m)^  (\w+) ", self.coldboost("--help").stdout.split(b"Commands:")[1].split(b"\n\n")[0])
+        listed = self.coldboost("--help").stdout.split(b"Commands:")[1].split(b"\n\n")[0]
+        commands = re.findall(rb"(?m)^  (\w+) ", listed)
         self.check(len(commands) >= 3, f"commands in the help: {commands}")
         for command in (name.decode() for name in commands):
             self.expect([command, "--help"], 0, b"Usage: coldboost " + command.encode())
@@ -76,8 +77,8 @@ class Run(CliCase):
         """Without a word of ours, unless it is asked for: then with the reason why it is not boosted."""
         for verbose in ("0", "1"):
             outcome = self.coldboost("run", *command, environment={"COLDBOOST_VERBOSE": verbose})
-            self.check(
-                outcome.status == status and re.search(stdout, outcome.stdout, re.S), f"run {command}: {outcome.stdout}")
+            good = outcome.status == status and re.search(stdout, outcome.stdout, re.S)
+            self.check(good, f"run {command}: {outcome.stdout}")
             reported = re.search(reason, outcome.stderr)
             self.check(reported if verbose == "1" else not reported, f"run {command}: {outcome.stderr}")
             if status == 0 and verbose == "0":

@@ -1,5 +1,4 @@
-"""An installed tool of which a user wants to know something: what those tests share.
-"""
+"""An installed tool of which a user wants to know something: what those tests share."""
 
 import json
 import os

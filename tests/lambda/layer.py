@@ -17,7 +17,6 @@ import cases  # noqa: E402
 from coldboost_support import copy_tool, plain_environment, run  # noqa: E402
 from profiles import Profile, with_wrong  # noqa: E402
 
-
 COLDBOOST, WRAPPER, OBJECT, LINKED_OBJECT = map(
     os.path.abspath, cases.take("COLDBOOST WRAPPER OBJECT LINKED_OBJECT"))
 X86_64, AARCH64 = 62, 183

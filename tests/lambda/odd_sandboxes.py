@@ -20,7 +20,6 @@ from profiles import Profile  # noqa: E402
 from runtimes_case import FOREIGN_OBJECT, RuntimesCase, evict_all  # noqa: E402
 from sandbox import PRELOAD, WRAPPER, Client, remember, unpack  # noqa: E402
 
-
 FOREIGN = os.path.abspath(FOREIGN_OBJECT)
 
 
@@ -191,6 +190,5 @@ class Chroot(RuntimesCase):
 for variant in ("preload", "wrapper"):
     for name in ("surroundings", "extension", "crash_and_restart", "damaged_layer", "small_memory"):
         OddSandboxes.add(f"{name}, {variant}", lambda case, row=(name, variant): getattr(case, row[0])(row[1]))
-
 
 cases.main()

@@ -19,7 +19,6 @@ import cases  # noqa: E402
 from runtimes_case import PACKAGES, RuntimesCase, evict_all  # noqa: E402
 from sandbox import Client, remember  # noqa: E402
 
-
 VARIANTS = ("nothing", "preload", "audit", "wrapper")
 CLIENTS = ("python", "bash", "c", "node", "ric")
 
@@ -98,6 +97,5 @@ class Runtimes(RuntimesCase):
 for name in CLIENTS:
     for variant in VARIANTS:
         Runtimes.add(f"{name}, {variant}", lambda case, row=(name, variant): case.judge(*row))
-
 
 cases.main()

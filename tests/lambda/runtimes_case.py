@@ -15,7 +15,6 @@ from page_cache import evict  # noqa: E402
 from profiles import Profile  # noqa: E402
 from sandbox import EVENT, MOUNT, Client, Start, unpack  # noqa: E402
 
-
 COLDBOOST, FOREIGN_OBJECT, PACKAGES, C_RUNTIME = take("COLDBOOST FOREIGN_OBJECT PACKAGES C_RUNTIME")
 RANGE_PAGES = 64
 

@@ -1,5 +1,4 @@
-"""One sandbox as Lambda makes it: a Runtime API of our own, the environment, and the runtime that is started.
-"""
+"""One sandbox as Lambda makes it: a Runtime API of our own, the environment, and the runtime that is started."""
 
 import json
 import os
@@ -13,7 +12,6 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "support"))
 from profiles import path_hash  # noqa: E402
 from runtime_api import RuntimeApi  # noqa: E402
-
 
 EVENT = {"n": 1, "text": "grüße ☃", "nested": [None, True, {"": 0.5}]}
 IN_LAMBDA = {

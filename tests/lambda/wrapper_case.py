@@ -1,5 +1,4 @@
-"""A layer's folder, the wrapper with lib/libcoldboost.so beside it, and programs that it starts.
-"""
+"""A layer's folder, the wrapper with lib/libcoldboost.so beside it, and programs that it starts."""
 
 import os
 import re
@@ -11,7 +10,6 @@ sys.path.insert(0, os.path.join(HERE, "..", "support"))
 from cases import Case, take  # noqa: E402
 from coldboost_support import plain_environment, run  # noqa: E402
 from profiles import Profile  # noqa: E402
-
 
 WRAPPER, OBJECT, VICTIM, FREEZE, PRINT_ARGUMENTS = map(
     os.path.abspath, take("WRAPPER OBJECT VICTIM FREEZE PRINT_ARGUMENTS"))

@@ -13,7 +13,6 @@ sys.path.insert(0, os.path.join(HERE, "..", "support"))
 import cases  # noqa: E402
 from coldboost_support import emulator, plain_environment, run, wrapped  # noqa: E402
 
-
 OBJECT, PROGRAM, HEADER = map(os.path.abspath, cases.take("OBJECT PROGRAM CPU_FEATURES_H"))
 
 # Prints checksums of a megabyte by zlib and of a gunzipped file; the same with and without us.

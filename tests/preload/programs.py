@@ -27,7 +27,6 @@ from programs_data import GIT, left_behind, make_data, write  # noqa: E402
 from programs_settings import ALWAYS, configurations, make_profile  # noqa: E402
 from programs_table import GROUPS  # noqa: E402
 
-
 OBJECT, GROUP, DEALT = cases.take("OBJECT GROUP DEALT")
 PATH = plain_environment("/")["PATH"]
 RUNNABLE = [program for program in GROUPS[GROUP] if all(shutil.which(name, path=PATH) for name in program.needs)]
@@ -95,6 +94,5 @@ class Programs(cases.Case):
 
 for program in GROUPS[GROUP]:
     Programs.add(program.name, lambda case, program=program: case.compare(program))
-
 
 cases.main(os.cpu_count())

@@ -1,5 +1,4 @@
-"""The inputs that real programs share, and what they leave behind.
-"""
+"""The inputs that real programs share, and what they leave behind."""
 
 import hashlib
 import os
@@ -7,8 +6,6 @@ import random
 import shutil
 import stat
 import subprocess
-
-
 
 
 def write(path, content, mode="w"):

@@ -1,5 +1,4 @@
-"""Every way to preload: with which profile, good or hostile, and with which variables.
-"""
+"""Every way to preload: with which profile, good or hostile, and with which variables."""
 
 import os
 import random
@@ -65,6 +64,7 @@ def hostile_profiles(profile, programs):
 
 
 ALWAYS = 7  # so many of the first ones run in each case
+
 
 def configurations(folder, profile, programs, object_path):
     """Name and variables of every way to preload; None: it is not set."""

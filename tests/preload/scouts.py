@@ -19,7 +19,6 @@ from coldboost_support import plain_environment, run  # noqa: E402
 from profiles import PAGE_BYTES, Profile  # noqa: E402
 from slowfs_mount import Mount  # noqa: E402
 
-
 SLOWFS, OBJECT, PROGRAM = map(os.path.abspath, cases.take("SLOWFS OBJECT PROGRAM"))
 CHUNKS = 48
 PAGES = 32

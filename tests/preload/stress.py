@@ -27,7 +27,6 @@ import cases  # noqa: E402
 from coldboost_support import PR_SET_CHILD_SUBREAPER, plain_environment  # noqa: E402
 from profiles import Profile  # noqa: E402
 
-
 OBJECT, DLSYM, COLDBOOST, EMPTY, STARTS, CALLS = cases.take("OBJECT DLSYM COLDBOOST EMPTY STARTS CALLS")
 OBJECT, DLSYM, COLDBOOST, EMPTY = map(os.path.abspath, (OBJECT, DLSYM, COLDBOOST, EMPTY))
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -124,8 +123,9 @@ class Stress(cases.Case):
         for profile, command in zip(profiles, self.commands.values()):
             subprocess.run([COLDBOOST, "record", "-o", profile, "--", *command], env=self.environment,
                            capture_output=True, check=False)
-        subprocess.run([COLDBOOST, "merge", "-o", f"{self.folder}/warm.cbp", *profiles], capture_output=True, check=True)
-        return f"{self.folder}/warm.cbp"
+        warm = f"{self.folder}/warm.cbp"
+        subprocess.run([COLDBOOST, "merge", "-o", warm, *profiles], capture_output=True, check=True)
+        return warm
 
     def make_profile(self):
         profile, ranges = Profile(), []
@@ -227,7 +227,8 @@ class Stress(cases.Case):
         print("left over:", ", ".join(f"{number} {kind}" for kind, number in left.items()))
         self.equal(self.differences, 0, "differences")
         self.equal(set(left.values()), {0}, f"leftovers {left}")
-        print(f"{'program':10} {'pairs':>6} {'empty':>8} {'with':>8} {'ratio':>6}   warm: medians, ms; of paired ratios")
+        print(f"{'program':10} {'pairs':>6} {'empty':>8} {'with':>8} {'ratio':>6}"
+              "   warm: medians, ms; of paired ratios")
         for name, pairs in self.times.items():
             if pairs:
                 without, boosted = (statistics.median(column) * 1000 for column in zip(*pairs))

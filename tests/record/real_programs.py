@@ -13,7 +13,6 @@ sys.path.insert(0, os.path.join(HERE, "..", "support"))
 import cases  # noqa: E402
 from record_case import COLDBOOST, HOW, STATIC, RecordCase  # noqa: E402
 
-
 # The static victim becomes each of them: then all of it is watched from outside.
 PREFIX = [STATIC, '--'] if HOW == "outside" else []
 # In the end it has one thread again, as soon as those of its own have ended.
@@ -86,6 +85,5 @@ for name in PROGRAMS:
     RealPrograms.add(name, lambda case, name=name: case.compare(name))
     if HOW != "outside":
         RealPrograms.add(f"{name}, stacks", lambda case, name=name: case.compare(name, ['--stacks']))
-
 
 cases.main()

@@ -16,7 +16,6 @@ sys.path.insert(0, os.path.join(HERE, "..", "support"))
 from cases import Case, take  # noqa: E402
 from profiles import DIRECTORY, PATH, read_profile  # noqa: E402
 
-
 HOW, *PATHS = take("HOW COLDBOOST VICTIM OBJECT CALLER STATIC_VICTIM")
 COLDBOOST, VICTIM, OBJECT, CALLER, STATIC = map(os.path.abspath, PATHS)
 PAGE = 4096

@@ -1,5 +1,4 @@
-"""Commands of the tool and what they print: what the tests of old faults share.
-"""
+"""Commands of the tool and what they print: what the tests of old faults share."""
 
 import json
 import os
@@ -9,7 +8,6 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "support"))
 from cases import Case, take  # noqa: E402
-
 
 COLDBOOST, WITHOUT_TLS, OWN_ENTRY, FILTERED = map(os.path.abspath, take("COLDBOOST WITHOUT_TLS OWN_ENTRY FILTERED"))
 PATIENCE = 600  # seconds: for a machine that is busy, or stopped for a while

@@ -6,7 +6,8 @@ arguments are names of cases, without `test_`; without any, all of them run:
     script.py ARGUMENT… [CASE…]        meson test -C build NAME -v --test-args CASE
 
 Each case runs by itself, in the order in which they are written. A line says how it went; the last one
-counts. Exit status: 0, 1 if something failed, 77 if every case was skipped, 2 if there is no such case.
+counts: checks are what check(), equal() and same() have seen. Exit status: 0, 1 if something failed, 77 if
+every case was skipped, 2 if there is no such case.
 """
 
 import concurrent.futures
@@ -17,11 +18,11 @@ import sys
 import tempfile
 import threading
 import unittest
-from unittest import SkipTest  # noqa: F401  # for setUpClass()
+from unittest import SkipTest  # noqa: F401 (for setUpClass)
 
 from coldboost_support import shorten
 
-__unittest = True  # pylint: disable=unused-variable  # a failure's place is in the script, not here
+__unittest = True  # where a failure is looked for: not here
 
 chosen = []  # names of cases from the command line
 
@@ -45,7 +46,7 @@ class Case(unittest.TestCase):
         self.checks += 1
         with self.subTest():
             if not holds:
-                self.fail(message)
+                self.fail(f"{message}  [{place()}]")
         return holds
 
     def equal(self, got, expected, message):
@@ -80,6 +81,14 @@ class Case(unittest.TestCase):
         for base in reversed(cls.__mro__):
             written.update({name: None for name in vars(base) if name.startswith("test_")})
         return [name for name in written if callable(getattr(cls, name))]
+
+
+def place():
+    """The line of the test that is running, in whichever file."""
+    frame = sys._getframe(1)
+    while "__unittest" in frame.f_globals:
+        frame = frame.f_back
+    return f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}"
 
 
 def removed_by(cleanup, **how):
@@ -144,15 +153,17 @@ def run_class(cls, names, result, workers):
     except unittest.SkipTest as why:
         for case in cases:
             result.addSkip(case, str(why))
-    except Exception:  # pylint: disable=broad-except
+    except Exception:
         result.addFailure(cases[0], sys.exc_info())
-    cls.doClassCleanups()
+    finally:
+        cls.doClassCleanups()
     for error in getattr(cls, "tearDown_exceptions", ()):
         result.addFailure(cases[0], error)
 
 
 def main(workers=1):
-    """Runs the cases of the script that were asked for, or all, and ends the script."""
+    """Runs the cases of the script that were asked for, or all, so many beside each other; ends the script."""
+    sys.stdout.reconfigure(line_buffering=True)
     classes = [cls for cls in vars(sys.modules["__main__"]).values()
                if isinstance(cls, type) and issubclass(cls, Case) and cls.__module__ == "__main__"]
     known = {name for cls in classes for name in cls.names()}
@@ -166,11 +177,10 @@ def main(workers=1):
         if names:
             run_class(cls, names, result, workers)
     print(f"{result.good} cases passed, {result.checks} checks; {result.left_out} skipped, {result.bad} failures")
-    sys.stdout.flush()
     sys.exit(1 if result.bad else 77 if result.left_out and not result.good else 0)
 
 
 def is_wanted(name, wanted):
     """Blanks and underscores are the same, and `*` stands for anything."""
     name = name[5:].replace(" ", "_")
-    return not wanted or any(fnmatch.fnmatchcase(name, one.removeprefix("test_").replace(" ", "_")) for one in wanted)
+    return not wanted or any(fnmatch.fnmatchcase(name, one.replace(" ", "_")) for one in wanted)

@@ -8,8 +8,6 @@ import shlex
 import shutil
 import subprocess
 
-from profiles import DIRECTORY, PAGE_BYTES, PATH, REGULAR, Profile, path_hash, reseal  # noqa: F401 (of old scripts)
-
 NOBODY = 65534
 AS_NOBODY = {"user": NOBODY, "group": NOBODY, "extra_groups": []}  # for run(), by root
 PR_SET_CHILD_SUBREAPER = 36
@@ -89,7 +87,7 @@ def run(command, environment, stdin=b"", cwd=None, timeout=100, **more):
 
 
 class Checks:
-    """For scripts that have no cases yet: see cases.py. Counts what failed and says what it was; a test ends with sys.exit(checks.exit_code())."""
+    """For scripts without cases: counts what failed; a test ends with sys.exit(checks.exit_code())."""
 
     def __init__(self):
         self.failed = 0

@@ -129,8 +129,12 @@ class Profile:
         self.file_index = {}
 
     def _string(self, text):
-        offset = len(self.strings)
-        self.strings += os.fsencode(text) + b"\0"
+        """Its offset; what is there already, if only as the end of another, is not written again."""
+        text = os.fsencode(text) + b"\0"
+        offset = self.strings.find(text)
+        if offset < 0:
+            offset = len(self.strings)
+            self.strings += text
         return offset
 
     def file(self, path, kind=REGULAR, size=None, mtime_ns=None, build_id=b"", build_id_offset=0):

@@ -2,15 +2,12 @@
 
 Usage: skips.py TESTLOG.json
 
-A test says "skipped: WHAT: WHY" for each part that it leaves out, or is one of unittest's and verbose;
-one that is skipped whole says why in its last line.
+A test says "skipped: WHAT: WHY" for each case and each part of one that it leaves out; one of C that is
+skipped whole says why in its last line.
 """
 
 import json
-import re
 import sys
-
-OF_UNITTEST = re.compile(r"^(.*?)(?: \(.*\))? \.\.\. skipped ['\"](.*)['\"]$")
 
 
 def main():
@@ -19,7 +16,6 @@ def main():
             test = json.loads(line)
             said = [text.strip() for text in f"{test.get('stdout', '')}\n{test.get('stderr', '')}".splitlines()]
             reasons = [text.removeprefix("skipped: ") for text in said if text.startswith("skipped: ")]
-            reasons += [": ".join(found.groups()) for text in said if (found := OF_UNITTEST.match(text))]
             if test["result"] == "SKIP" and not reasons:
                 reasons = [text for text in said if text][-1:] or ["it does not say why"]
             name = test["name"].split(":", 1)[-1]

@@ -26,7 +26,6 @@ from refusals import (  # noqa: E402
     CANNOT_FAIL, ERRORS, FILTERED, MAPPING_KIB, NOT_OF_A_START, REPORT, SAYS, SINGLY, call_names, names_in_sources,
 )
 
-
 OBJECT, REFUSE, VICTIM, SOURCES = map(os.path.abspath, cases.take("OBJECT REFUSE VICTIM FOLDER-OF-SOURCES"))
 STARTS = ("no profile", "unforced", "process", "thread", "sync", "before Linux 5.9", "silent", "telemetry", "holdout",
           "Lambda", "full disk")
@@ -199,6 +198,5 @@ def show(table):
 
 for start in STARTS:
     Faults.add(start, lambda case, start=start: case.refuse_each(start))
-
 
 cases.main(os.cpu_count())

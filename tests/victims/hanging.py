@@ -18,7 +18,6 @@ from coldboost_support import PR_SET_CHILD_SUBREAPER, Outcome, plain_environment
 from hanging_store import FILE_PAGES, HANGS, LIBC, PATIENCE_S, HangingStore  # noqa: E402
 from profiles import PAGE_BYTES, Profile  # noqa: E402
 
-
 OBJECT, VICTIM = map(os.path.abspath, cases.take("OBJECT VICTIM"))
 FILES = 8
 
@@ -103,6 +102,5 @@ class Hanging(cases.Case):
 for hang in HANGS:
     for mode in ("process", "thread", "sync"):
         Hanging.add(f"{hang} hangs, {mode}", lambda case, row=(hang, mode): case.compare(*row, "looks around"))
-
 
 cases.main()

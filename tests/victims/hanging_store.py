@@ -14,7 +14,6 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "support"))
 from profiles import PAGE_BYTES  # noqa: E402
 
-
 LIBC = ctypes.CDLL(None, use_errno=True)
 MS_NOSUID_NODEV, MNT_DETACH = 6, 2
 # Of linux/fuse.h, version 7.31: numbers of requests, and what answers them.

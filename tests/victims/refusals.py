@@ -1,12 +1,8 @@
-"""Which system calls a start makes, how each may fail, and what the report must then say.
-"""
+"""Which system calls a start makes, how each may fail, and what the report must then say."""
 
 import glob
 import os
 import re
-
-
-
 
 # What the manual pages say, and what seccomp filters of containers answer: EPERM and ENOSYS.
 FILTERED = ("EPERM", "ENOSYS")

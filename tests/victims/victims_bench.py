@@ -16,7 +16,6 @@ from coldboost_support import Outcome, emulator, run, wrapped  # noqa: E402
 from page_cache import resident_pages  # noqa: E402
 from profiles import PAGE_BYTES, Profile  # noqa: E402
 
-
 FILES, FILE_PAGES = 240, 16
 PATIENCE_S = 60
 # How many times each. The emulator knows no child that sends no signal at its end. "auditor" is both

@@ -19,10 +19,10 @@ from coldboost_support import AS_NOBODY, NOBODY, PR_SET_CHILD_SUBREAPER, emulato
 from victims_bench import victim  # noqa: E402
 from victims_company import sanitized, tools, with_other_preloads  # noqa: E402
 
-
 CAPABILITY_2_EFFECTIVE, CAPABILITY_RAW = 0x02000001, 1 << 13  # of linux/capability.h
 BEFORE_MAIN = 1
 LIBC = ctypes.CDLL(None)
+
 
 def limit(kind, amount):
     return lambda: resource.setrlimit(kind, (amount, amount))
@@ -53,7 +53,6 @@ CIRCUMSTANCES = {
     "bound at once": {"variables": {"LD_BIND_NOW": "1"}},
     "somebody else's auditor": {"variables": {"LD_AUDIT": "PLUGIN"}},
 }
-
 
 
 def rows(libcs):

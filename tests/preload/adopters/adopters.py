@@ -21,7 +21,6 @@ import cases  # noqa: E402
 from coldboost_support import PR_SET_CHILD_SUBREAPER, plain_environment, run  # noqa: E402
 from profiles import Profile  # noqa: E402
 
-
 OBJECT, COLDBOOST, WRAPPER, VICTIM, NAMESPACES = map(
     os.path.abspath, cases.take("OBJECT COLDBOOST WRAPPER VICTIM NAMESPACES"))
 PROCESS_1 = os.path.join(HERE, "process_1.py")

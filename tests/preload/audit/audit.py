@@ -16,7 +16,6 @@ import cases  # noqa: E402
 from coldboost_support import plain_environment, run  # noqa: E402
 from profiles import PAGE_BYTES, Profile  # noqa: E402
 
-
 OBJECT, AUDITED, COLDBOOST, EMPTY = map(os.path.abspath, cases.take("OBJECT AUDITED COLDBOOST EMPTY"))
 # What the loader itself has allocated for an auditor that it forgets: our object is larger.
 LOADER_KIB = 16

@@ -16,7 +16,6 @@ import cases  # noqa: E402
 from coldboost_support import emulator, plain_environment, run, wrapped  # noqa: E402
 from profiles import Profile  # noqa: E402
 
-
 ARCH, OBJECT, *PROGRAMS = cases.take("ARCH OBJECT LOADER OWN ZLIB FOREIGN NINE")
 OBJECT = os.path.abspath(OBJECT)
 PROGRAMS = dict(zip(("loader", "own", "zlib", "foreign", "nine"), map(os.path.abspath, PROGRAMS)))

@@ -15,7 +15,6 @@ import cases  # noqa: E402
 from coldboost_support import AS_NOBODY, PR_SET_CHILD_SUBREAPER, run  # noqa: E402
 from manners_case import LIBC, MannersCase  # noqa: E402
 
-
 ADDR_NO_RANDOMIZE = 0x0040000
 
 

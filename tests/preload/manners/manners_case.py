@@ -1,5 +1,4 @@
-"""A guest with manners: a program with libcoldboost.so and without it, compared in every mode.
-"""
+"""A guest with manners: a program with libcoldboost.so and without it, compared in every mode."""
 
 import ctypes
 import os
@@ -13,7 +12,6 @@ sys.path.insert(0, os.path.join(HERE, "..", "..", "support"))
 from cases import Case, take  # noqa: E402
 from coldboost_support import plain_environment, run  # noqa: E402
 from profiles import Profile  # noqa: E402
-
 
 ARCH, OBJECT, VICTIM, FREEZE = take("ARCH OBJECT VICTIM FREEZE")
 LIBC = ctypes.CDLL(None)

@@ -17,7 +17,6 @@ from coldboost_support import run  # noqa: E402
 from manners_case import ARCH, FREEZE, MannersCase  # noqa: E402
 from profiles import Profile  # noqa: E402
 
-
 REPORT = re.compile(
     rb"coldboost: role=(other|runtime|extension) start=(cold|warm|unknown) plan=(\w+)"
     rb"( mode=\w+)? ranges=\d+(/\d+)? bytes=\d+[^\n]* us=\d+[^\n]*\n"

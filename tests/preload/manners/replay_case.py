@@ -15,7 +15,6 @@ from coldboost_support import plain_environment, run  # noqa: E402
 from page_cache import evict, resident_pages  # noqa: E402
 from profiles import PAGE_BYTES, Profile  # noqa: E402
 
-
 OBJECT, VICTIM = map(os.path.abspath, take("OBJECT VICTIM"))
 PATIENCE_S = 60  # for reads that were begun and not waited for
 
