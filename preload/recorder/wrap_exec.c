@@ -2,6 +2,7 @@
  * wrap_exec.c: children and other programs, which are to be recorded too. exec ends an image, so
  * its pages are noted before. Works between vfork and exec: memory comes from the stack.
  */
+#include "base/search_path.h"
 #include "base/sys.h"
 #include "base/text.h"
 #include "recorder/carry.h"
@@ -32,19 +33,8 @@ static char **own_environment(void)
 /* Where execvp() will find it; false if nowhere. */
 static bool find_program(const char *file, char *path, size_t room)
 {
-    const char *at = record_variable(own_environment(), "PATH=");
-    for (at = at ? at : "/bin:/usr/bin"; *at; at += *at != '\0') {
-        size_t length = 0;
-        for (; *at && *at != ':'; at++)
-            if (length + 1 < room)
-                path[length++] = *at;
-        if (length)
-            length = text_append(path, room, length, "/");
-        length = text_append(path, room, length, file);
-        if (length + 1 < room && sys_may_execute(path)) /* or it has been cut */
-            return true;
-    }
-    return false;
+    const char *folders = record_variable(own_environment(), "PATH=");
+    return search_path(folders ? folders : "/bin:/usr/bin", file, is_executable_file, path, room);
 }
 
 /* This thread is about to execute the program: has it watched from outside if it must be. */

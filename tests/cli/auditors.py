@@ -1,9 +1,9 @@
 """Whether a program starts with LD_AUDIT: what inspect says of it beforehand, against the loader.
 
 redis-server (jemalloc) and rustc did not start with LD_AUDIT: "cannot allocate memory in static TLS
-block". README offered it for every program, and nothing told beforehand.
+block". README once offered it for every program, and nothing told beforehand.
 
-Usage: auditors.py COLDBOOST OBJECT PRINT_ARGUMENTS PRINT_ARGUMENTS_STATIC PLOT_MODULE COMPILER [CASE…]
+Usage: auditors.py COLDBOOST OBJECT PRINT_ARGUMENTS PRINT_ARGUMENTS_STATIC COMPILER [CASE…]
 """
 
 import json
@@ -98,7 +98,7 @@ class Auditors(CliCase):
                               (f"{self.folder}/none", rb"No such file")):
             outcome = run([self.tool, "inspect", "--audit", path], self.environment)
             self.check(outcome.status == 1 and re.search(pattern, outcome.stderr), f"{path}: {outcome.stderr}")
-        for arguments in (["--audit"], ["--audit", "1"], ["--audit", "--json", self.static], ["--audit", "--lambda"]):
+        for arguments in (["--audit"], ["--audit", "1"], ["--audit", "--json", self.static]):
             outcome = run([self.tool, "inspect", *arguments], self.environment)
             self.equal(outcome.status, 2, f"{arguments}: {outcome.stderr}")
         facts = json.loads(run([self.tool, "inspect", "--json", self.program([(4000, 8, INITIAL)])],

@@ -1,6 +1,6 @@
 """Situations in which users found the answers of coldboost bench wrong, each with its story.
 
-Usage: bench_situations.py COLDBOOST OBJECT PRINT_ARGUMENTS PRINT_ARGUMENTS_STATIC PLOT_MODULE COMPILER [CASE…]
+Usage: bench_situations.py COLDBOOST OBJECT PRINT_ARGUMENTS PRINT_ARGUMENTS_STATIC COMPILER [CASE…]
 """
 
 import json

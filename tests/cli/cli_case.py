@@ -12,8 +12,8 @@ from cases import Case, take  # noqa: E402
 from coldboost_support import AS_NOBODY, copy_tool, plain_environment, run  # noqa: E402
 from profiles import Profile  # noqa: E402
 
-COLDBOOST, OBJECT, PRINTER, STATIC, PLOT_MODULE, COMPILER = take(
-    "COLDBOOST OBJECT PRINT_ARGUMENTS PRINT_ARGUMENTS_STATIC PLOT_MODULE COMPILER")
+COLDBOOST, OBJECT, PRINTER, STATIC, COMPILER = take(
+    "COLDBOOST OBJECT PRINT_ARGUMENTS PRINT_ARGUMENTS_STATIC COMPILER")
 
 
 class CliCase(Case):
@@ -24,7 +24,6 @@ class CliCase(Case):
         os.chmod(self.folder, 0o755)
         self.tool = os.path.abspath(COLDBOOST)
         self.object = os.path.realpath(OBJECT)
-        self.plot_module = PLOT_MODULE  # "": built without cairo
         self.compiler = shlex.split(COMPILER)
         self.printer = shutil.copy(PRINTER, f"{self.folder}/printer")
         self.static = shutil.copy(STATIC, f"{self.folder}/static")
@@ -52,8 +51,6 @@ class CliCase(Case):
         for name in ("tools", "preload"):
             os.makedirs(f"{self.folder}/{name}", exist_ok=True)
         tool = copy_tool(self.tool, f"{self.folder}/tools")
-        if self.plot_module:
-            shutil.copy(self.plot_module, f"{self.folder}/tools")
         return tool, shutil.copy(self.object, f"{self.folder}/preload")
 
     def plain_user(self):

@@ -6,7 +6,7 @@ and a round trip through tar. Nothing of those files was read, and no tool said 
 what a file is known by: such a file is read, and every tool that reads the profile says that it has
 changed.
 
-Usage: identity.py COLDBOOST OBJECT PRINT_ARGUMENTS PRINT_ARGUMENTS_STATIC PLOT_MODULE COMPILER [CASE…]
+Usage: identity.py COLDBOOST OBJECT PRINT_ARGUMENTS PRINT_ARGUMENTS_STATIC COMPILER [CASE…]
 """
 
 import json

@@ -1,6 +1,6 @@
 """coldboost merge: what it refuses, where it writes, and real recordings of several runs.
 
-Usage: merge.py COLDBOOST OBJECT PRINT_ARGUMENTS PRINT_ARGUMENTS_STATIC PLOT_MODULE COMPILER [CASE…]
+Usage: merge.py COLDBOOST OBJECT PRINT_ARGUMENTS PRINT_ARGUMENTS_STATIC COMPILER [CASE…]
 """
 
 import os

@@ -1,6 +1,6 @@
 """coldboost merge --from-log: profiles that were written into logs, line by line.
 
-Usage: merge_logs.py COLDBOOST OBJECT PRINT_ARGUMENTS PRINT_ARGUMENTS_STATIC PLOT_MODULE COMPILER [CASE…]
+Usage: merge_logs.py COLDBOOST OBJECT PRINT_ARGUMENTS PRINT_ARGUMENTS_STATIC COMPILER [CASE…]
 """
 
 import base64

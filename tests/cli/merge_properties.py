@@ -1,6 +1,6 @@
 """What must hold of every result of coldboost merge.
 
-Usage: merge_properties.py COLDBOOST OBJECT PRINT_ARGUMENTS PRINT_ARGUMENTS_STATIC PLOT_MODULE COMPILER [CASE…]
+Usage: merge_properties.py COLDBOOST OBJECT PRINT_ARGUMENTS PRINT_ARGUMENTS_STATIC COMPILER [CASE…]
 """
 
 import os

@@ -3,7 +3,7 @@
 A folder named "esc\\033]0;x\\007" set the title of the terminal of whoever looked at a profile with it,
 and one with a newline in its name made two rows of one. A program's name was cut within a character.
 
-Usage: names.py COLDBOOST OBJECT PRINT_ARGUMENTS PRINT_ARGUMENTS_STATIC PLOT_MODULE COMPILER [CASE…]
+Usage: names.py COLDBOOST OBJECT PRINT_ARGUMENTS PRINT_ARGUMENTS_STATIC COMPILER [CASE…]
 """
 
 import json

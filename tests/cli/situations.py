@@ -1,6 +1,6 @@
 """Situations in which users found the tools' answers wrong, each with its story.
 
-Usage: situations.py COLDBOOST OBJECT PRINT_ARGUMENTS PRINT_ARGUMENTS_STATIC PLOT_MODULE COMPILER [CASE…]
+Usage: situations.py COLDBOOST OBJECT PRINT_ARGUMENTS PRINT_ARGUMENTS_STATIC COMPILER [CASE…]
 """
 
 import json
@@ -31,12 +31,25 @@ class Situations(SituationCase):
     def test_help_and_version(self):
         self.answers(0, "-V", stdout=rb"^coldboost \d+\.\d+\.\d+\n$", stderr=b"")
         self.answers(0, "help", stdout=rb"^Usage: coldboost COMMAND", stderr=b"")
+        without_man = {"PATH": self.folder}
+        os.mkdir(f"{self.folder}/with-man")
+        with_man = {"PATH": os.path.dirname(self.script("with-man/man", '#!/bin/sh\necho "$@"\n'))}
         for command in ("run", "record", "show", "merge", "bench", "layer", "report", "inspect"):
             usage = self.answers(0, command, "--help", tool=self.built).stdout
-            self.equal(self.answers(0, "help", command, tool=self.built).stdout, usage, f"help {command}")
+            shown = self.answers(0, "help", command, tool=self.built, environment=without_man).stdout
+            self.equal(shown, usage, f"help {command}, without man")
+            page = rb"^-l /.*/man/coldboost-" + command.encode() + rb"\.1\n$"
+            self.answers(0, "help", command, tool=self.built, environment=with_man, stdout=page, stderr=b"")
             # What getopt says named a program that does not exist.
             self.answers(2, command, "--no-such-option", tool=self.built,
                          stderr=b"^coldboost " + command.encode() + b": .*no-such-option.*\nTry 'coldboost ")
+        # Pages are in the build tree; this copy of the tool has none.
+        self.answers(0, "help", "show", environment=with_man, stdout=rb"^Usage: coldboost show")
+        for topic, page in (("lambda", "coldboost-lambda.7"), ("wrapper", "coldboost-wrapper.1"),
+                            ("security", "coldboost-security.7"), ("libcoldboost", "libcoldboost.3"),
+                            ("profile", "coldboost-profile.5"), ("telemetry", "coldboost-telemetry.5")):
+            self.answers(0, "help", topic, tool=self.built, environment=with_man, stdout=f"/man/{page}\n".encode())
+            self.answers(1, "help", topic, tool=self.built, environment=without_man, stderr=rb"man\(1\)", stdout=b"")
         self.answers(2, "help", "fly", stderr=rb"no command 'fly'")
         self.answers(2, "help", "run", "record", stderr=rb"one command")
 
@@ -45,9 +58,9 @@ class Situations(SituationCase):
         profile = Profile()
         profile.section("/bin/true", [(profile.file(f"/data/{i}", size=9, mtime_ns=1), 0, 1, i) for i in range(999)])
         long = profile.write(f"{self.folder}/long.cbp")
-        for arguments in (["--help"], ["-V"], ["help"], ["help", "show"], ["run", "--help"], ["record", "--help"],
+        for arguments in (["--help"], ["-V"], ["help"], ["show", "--help"], ["run", "--help"], ["record", "--help"],
                           ["layer", "--help"], ["show", self.profile], ["show", "--json", long], ["show", long],
-                          ["inspect", self.printer], ["inspect", "--lambda"], ["inspect", "--json", self.printer],
+                          ["inspect", self.printer], ["inspect", "--json", self.printer],
                           ["bench", "-n", "1", "--", self.printer], ["bench", "-n", "1", "--json", self.printer],
                           ["merge", "-o", f"{self.folder}/merged.cbp", self.profile], ["report", "/dev/null"],
                           ["report", self.script("empty", "")]):

@@ -5,8 +5,10 @@
  */
 #include "fuzz.h"
 
+#include "cli/command.h"
 #include "elf/elf_file.h"
 #include "inspect/inspect.h"
+#include "profile/identity.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -14,16 +16,15 @@
 
 static int elf_fd = -1;
 
-static int pretended_open(const char *path, int flags)
+static int pretended_open(const char *path)
 {
     (void)path;
-    (void)flags;
     return fcntl(elf_fd, F_DUPFD_CLOEXEC, 0);
 }
 
-#define open pretended_open
+#define open_recorded pretended_open
 #include "convert/symbols.c"
-#undef open
+#undef open_recorded
 
 static void fill_file(const uint8_t *data, size_t size)
 {

@@ -10,7 +10,6 @@
 #include "base/sys.h"
 #include "primitives/cpu.h"
 #include "start/admission.h"
-#include "start/ahead.h"
 #include "start/options.h"
 
 #include <poll.h>
@@ -75,6 +74,24 @@ static long pretended_poll(struct pollfd *descriptor, const struct timespec *tim
     return 1;
 }
 
+/* What program.c asks for by number. */
+static long pretended_syscall(long number, void *out)
+{
+    if (number == SYS_fgetxattr) {
+        memset(out, 0xff, 20);
+        return 20;
+    }
+    MUST(number == SYS_getuid || number == SYS_getgid);
+    return 0;
+}
+
+static int pretended_status(struct stat *out)
+{
+    memset(out, 0, sizeof *out);
+    out->st_mode = S_IFREG;
+    return 0;
+}
+
 static void *mapped;
 
 static void *pretended_map(size_t bytes, int sharing)
@@ -83,22 +100,29 @@ static void *pretended_map(size_t bytes, int sharing)
     return mapped = calloc(1, bytes);
 }
 
-#define sys_open                      pretended_open
-#define sys_pread                     pretended_pread
-#define sys_readlink                  pretended_readlink
-#define sys_stat                      pretended_stat
-#define sys_write                     pretended_write
-#define sys_map                       pretended_map
-#define sys_close(fd)                 MUST((fd) == 3)
-#define sys_create(path, flags, mode) (MUST_BE_ABSOLUTE(path), 3)
-#define MUST_BE_ABSOLUTE(path)        ((void)((path)[0] == '/' ? 0 : (abort(), 0)))
-#define sys_may_execute(path)         (hash_text(path) % 8 == 0)
-#define sys_getppid()                 4711
-#define sys_getcwd                    pretended_getcwd
-#define sys_poll                      pretended_poll
-#include "start/ahead.c"
+#define sys_open                       pretended_open
+#define sys_pread                      pretended_pread
+#define sys_readlink                   pretended_readlink
+#define sys_stat                       pretended_stat
+#define sys_write                      pretended_write
+#define sys_map                        pretended_map
+#define sys_fstat(fd, out)             pretended_status(out)
+#define sys_fstatat(folder, path, out) (hash_text(path) % 2 ? pretended_status(out) : -ENOENT)
+#define sys_close(fd)                  MUST((fd) == 3)
+#define sys_create(path, flags, mode)  (MUST_BE_ABSOLUTE(path), 3)
+#define MUST_BE_ABSOLUTE(path)         ((void)((path)[0] == '/' ? 0 : (abort(), 0)))
+#define sys_may_execute(path)          (hash_text(path) % 8 == 0)
+#define sys_getppid()                  4711
+#define sys_getcwd                     pretended_getcwd
+#define sys_poll                       pretended_poll
+#define cb_syscall6(number, a, b, c, d, e, f)                                                      \
+    ((void)(a), pretended_syscall(number, (void *)(uintptr_t)(c)))
+#include "base/executable.c"
+#include "base/search_path.c"
+#include "start/become.c"
 #include "start/environment.c"
 #include "start/options.c"
+#include "start/program.c"
 #include "start/telemetry.c"
 
 /* As the kernel lays it out, with nothing behind it. */
@@ -180,7 +204,7 @@ static void extend(char *const *envp, const struct options *options)
 {
     const char *profile = options->profile ? options->profile : "";
     const char *id = options->started ? options->started : "";
-    char *const *extended = ahead_extend(envp, profile, "/opt/lib/libcoldboost.so", id);
+    char *const *extended = become_environment(envp, profile, "/opt/lib/libcoldboost.so", id);
     const char *preload = environment_get(extended, "LD_PRELOAD");
     MUST(preload && strncmp(preload, "/opt/lib/libcoldboost.so", 24) == 0);
     const char *others = environment_get(envp, "LD_PRELOAD");
@@ -210,9 +234,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     prefetch_block(envp);
     write_telemetry(envp, &options, role);
     extend(envp, &options);
-    char found[AHEAD_PATH_BYTES], executable[AHEAD_PATH_BYTES];
-    ahead_find_command(options.cpu ? options.cpu : "python3", envp, found);
-    ahead_find_executable(found, executable);
+    static struct program program;
+    program_search(options.cpu ? options.cpu : "python3", envp, &program);
+    program_probe(&program);
+    MUST(program.interpreter_count <= EXECUTABLE_MAX_INTERPRETERS + 1);
+    MUST(strlen(program.path) < PROGRAM_PATH_BYTES && strlen(program.loader) < PROGRAM_PATH_BYTES);
+    MUST(strlen(program.executable) < PROGRAM_PATH_BYTES);
     free(envp);
     free(text);
     return 0;

@@ -6,6 +6,7 @@
  */
 #include "fuzz.h"
 
+#include "base/executable.h"
 #include "cli/command.h"
 #include "inspect/inspect.h"
 
@@ -34,16 +35,18 @@ static ssize_t pretended_pread(int fd, void *buffer, size_t bytes, off_t offset)
 {
     struct input input = {cache.at, fd == CACHE ? cache.left : 0};
     MUST(offset == 0);
-    if (fd == CACHE) {
-        size_t n = bytes < input.left ? bytes : input.left;
-        take(&input, buffer, n);
-        return (ssize_t)n;
-    }
-    ElfW(Ehdr) header = {.e_ident = ELFMAG, .e_machine = is_arm ? EM_AARCH64 : EM_X86_64};
-    header.e_ident[EI_CLASS] = ELFCLASS64;
-    MUST(bytes == sizeof header);
-    memcpy(buffer, &header, sizeof header);
-    return (ssize_t)bytes;
+    size_t n = bytes < input.left ? bytes : input.left;
+    take(&input, buffer, n);
+    return (ssize_t)n;
+}
+
+static int pretended_executable_read(int fd, struct executable *out)
+{
+    MUST(fd == 3);
+    *out = (struct executable){.kind = EXECUTABLE_ELF,
+                               .header = {.e_machine = is_arm ? EM_AARCH64 : EM_X86_64}};
+    out->header.e_ident[EI_CLASS] = ELFCLASS64;
+    return 0;
 }
 
 static int pretended_fstat(int fd, struct stat *status)
@@ -74,6 +77,7 @@ static char *pretended_getenv(const char *name)
 #define pread             pretended_pread
 #define read(fd, out, n)  0
 #define close(fd)         ((void)(fd))
+#define executable_read   pretended_executable_read
 #define fstat             pretended_fstat
 #define stat(path, out)   pretended_stat(path, out)
 #define realpath          pretended_realpath

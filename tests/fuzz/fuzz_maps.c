@@ -9,6 +9,7 @@
 #include "base/sys.h"
 #include "cli/command.h"
 #include "inspect/inspect.h"
+#include "start/program.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -39,11 +40,17 @@ static ssize_t pretended_read(int fd, void *buffer, size_t bytes)
     return (ssize_t)n;
 }
 
-static ssize_t pretended_pread(int fd, void *buffer, size_t bytes, off_t offset)
+static int pretended_executable_read(int fd, struct executable *out)
 {
-    MUST(fd == OTHER && offset == 0 && bytes == SELFMAG);
-    memcpy(buffer, ELFMAG, SELFMAG);
-    return SELFMAG;
+    MUST(fd == OTHER);
+    *out = (struct executable){.kind = EXECUTABLE_ELF};
+    return 0;
+}
+
+static void pretended_probe(struct program *program)
+{
+    MUST(strcmp(program->path, "/proc/7/exe") == 0);
+    program->obstacle = OBSTACLE_NONE;
 }
 
 static ssize_t pretended_readlink(const char *path, char *link, size_t bytes)
@@ -54,12 +61,13 @@ static ssize_t pretended_readlink(const char *path, char *link, size_t bytes)
     return sizeof program - 1;
 }
 
-#define open      pretended_open
-#define read      pretended_read
-#define pread     pretended_pread
-#define readlink  pretended_readlink
-#define close(fd) ((void)(fd))
-#define sys_read  pretended_read
+#define open            pretended_open
+#define read            pretended_read
+#define readlink        pretended_readlink
+#define close(fd)       ((void)(fd))
+#define sys_read        pretended_read
+#define executable_read pretended_executable_read
+#define program_probe   pretended_probe
 #include "inspect/inspect_process.c"
 #include "trace/maps.c"
 
@@ -81,8 +89,9 @@ struct inspected_object *inspect_object(struct inspection *inspection, const cha
     return object;
 }
 
-void inspect_program(struct inspection *inspection, const char *open_path)
+void inspect_program(struct inspection *inspection, const char *open_path, struct program *program)
 {
+    (void)program;
     inspect_object(inspection, open_path, inspection->program, inspection->program, NULL, "");
 }
 

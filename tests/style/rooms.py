@@ -17,24 +17,26 @@ ROOTS = ("src", "preload", "tools")
 FLOORS = {
     "src": [],
     "src/arch": [],
-    "src/base": ["src/arch"],
+    "src/base": [],
     "src/primitives": ["src", "src/base"],
-    "src/replay": ["src", "src/base", "src/primitives", "src/start"],
-    "src/start": ["src", "src/base", "src/primitives", "src/replay"],
+    "src/replay": ["src", "src/base", "src/start"],
+    "src/start": ["src", "src/base", "src/replay"],
     "preload/boost": ["src", "src/base", "src/primitives", "src/replay", "src/start"],
     "preload/trace": ["src/base"],
     "preload/recorder": ["src/base", "preload/trace"],
     "tools/cli": ["src/base"],
     "tools/elf": [],
     "tools/profile": ["src", "src/base", "src/replay", "tools/cli", "tools/elf"],
-    "tools/start": ["src/base", "src/replay", "src/start", "tools/cli"],
-    "tools/convert": ["src", "src/replay", "preload/trace", "tools/cli", "tools/profile", "tools/elf"],
+    "tools/start": ["src/base", "src/start", "tools/cli"],
+    "tools/convert": ["src", "src/replay", "preload/trace", "tools/cli", "tools/elf", "tools/profile"],
     "tools/watch": ["preload/trace", "tools/cli"],
-    "tools/record": ["preload/trace", "tools/cli", "tools/profile", "tools/convert", "tools/start", "tools/watch", "src/replay"],
-    "tools/measure": ["src/base", "src/replay", "src/start", "tools/cli", "tools/profile"],
+    "tools/record": ["preload/trace", "tools/cli", "tools/profile", "tools/start", "tools/convert",
+                     "tools/watch"],
+    "tools/measure": ["src/replay", "src/start", "tools/cli", "tools/profile"],
     "tools/plot": ["src/replay", "tools/cli", "tools/profile", "tools/measure"],
     "tools/show": ["tools/cli", "tools/profile", "tools/convert", "tools/plot"],
-    "tools/inspect": ["src/replay", "src/start", "preload/trace", "tools/cli", "tools/profile", "tools/start", "tools/elf"],
+    "tools/inspect": ["src/base", "src/replay", "preload/trace", "tools/cli", "tools/elf", "tools/profile",
+                      "tools/start"],
     "tools/bench": ["src/replay", "tools/cli", "tools/profile", "tools/start", "tools/measure", "tools/plot",
                     "tools/inspect"],
     "tools/layer": ["tools/cli", "tools/profile"],
@@ -148,6 +150,8 @@ def main():
     for path in source_files(root):
         with open(os.path.join(root, path), encoding="utf-8") as source:
             texts[path] = source.read()
+    faults = [*upward_includes(texts), *circles(texts), *twins(texts), *heaps(texts),
+              *unlisted_folders(*folders_and_readmes(root))]
     print("\n".join(faults))
     unused = [room for room in FLOORS if not any(room_of(path) == room for path in texts)]
     for room in unused:

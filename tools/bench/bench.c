@@ -15,8 +15,9 @@
 #include "plot/plot.h"
 #include "profile/timeline.h"
 #include "replay/profile.h"
-#include "start/ahead.h"
+#include "start/become.h"
 #include "start/launch.h"
+#include "start/obstacle.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -427,7 +428,7 @@ static void show_progress(size_t done, size_t total)
 static const char *find_preload_obstacle(const struct bench *bench)
 {
     if (bench->program.obstacle)
-        return bench->program.obstacle;
+        return obstacle_text(&bench->program);
     if (!isnan(time_constructor(bench, false)))
         return NULL;
     return xasprintf(
@@ -583,10 +584,10 @@ int command_bench(int argc, char **argv)
         plot_check(plot);
     struct bench_result *result = &bench.result;
     result->command = argv + optind;
-    bench.program = find_program(result->command[0]);
-    if (ahead_is_for_shell(bench.program.path)) {
-        result->command = shell_command(&bench.program, result->command);
-        bench.program.path = result->command[0];
+    find_program(result->command[0], &bench.program);
+    if (bench.program.is_text) {
+        become_insert_shell(xstrdup(bench.program.path), result->command--);
+        snprintf(bench.program.path, sizeof bench.program.path, "%s", result->command[0]);
     }
     result->profile = find_profile(named);
     if (result->profile)

@@ -4,11 +4,11 @@
 #include "cli/command.h"
 
 #include "base/text.h"
+#include "cli/installation.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <limits.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -190,22 +190,11 @@ char *xasprintf(const char *format, ...)
 
 char *look_for_component(const char *name)
 {
-    char self[PATH_MAX];
-    /* Without /proc, what this program was executed as. */
-    if (!realpath("/proc/self/exe", self) && !realpath((char *)getauxval(AT_EXECFN), self))
-        return NULL;
-    *strrchr(self, '/') = '\0';
-
-    /* Relative to the tool, so that an installation can be moved as a whole. */
-    static const char installed[] = "/../" COLDBOOST_LIBDIR;
-    const char *const folders[] = {"", "/../preload", installed};
-    char *found = NULL;
-    for (size_t i = 0; i < sizeof folders / sizeof *folders && !found; i++) {
-        char *path = xasprintf("%s%s/%s", self, folders[i], name);
-        found = realpath(path, NULL);
-        free(path);
-    }
-    return found;
+    char path[INSTALLATION_PATH_BYTES];
+    const char *called = (const char *)getauxval(AT_EXECFN); /* NOLINT(*-int-to-ptr) */
+    return installation_find(called, name, path) || installation_find_object(called, name, path)
+               ? realpath(path, NULL)
+               : NULL;
 }
 
 char *find_component(const char *name)

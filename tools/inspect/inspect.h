@@ -83,8 +83,9 @@ void inspect_libraries(struct inspection *inspection);
 /* Whether it would start with an auditor; when its libraries are known. */
 void inspect_audit(struct inspection *inspection);
 
-/* What the file and the privileges of the program's ELF file say: kind, libc, obstacle. */
-void inspect_program(struct inspection *inspection, const char *open_path);
+/* What the program's ELF file and its probe say: kind, libc, privileges, obstacle. */
+struct program;
+void inspect_program(struct inspection *inspection, const char *open_path, struct program *program);
 
 /* Adds the names in a list as LD_PRELOAD has it, and those in /etc/ld.so.preload. */
 void add_preloads(struct inspection *inspection, const char *list);

@@ -7,6 +7,7 @@
  * LD_LIBRARY_PATH, both of the object's lists and of those that asked for it, its own folders. Left
  * out are libraries in folders for certain processors (glibc-hwcaps).
  */
+#include "base/executable.h"
 #include "cli/command.h"
 #include "inspect/inspect.h"
 
@@ -23,6 +24,8 @@ enum {
     MAX_OBJECTS = 1024,
     MAX_TRIES = 20000, /* paths that are looked at in all */
     MAX_CACHE_BYTES = 16 << 20,
+    MAX_PRELOADS = 64,
+    MAX_LIST_BYTES = 1 << 16,
 };
 
 #define CACHE_MAGIC     "glibc-ld.so.cache1.1"
@@ -95,12 +98,11 @@ static bool is_candidate(struct needed_search *search, const char *path)
     if (fd < 0)
         return false;
     struct stat status;
-    ElfW(Ehdr) header;
+    struct executable file;
     bool good = fstat(fd, &status) == 0 && S_ISREG(status.st_mode) &&
-                pread(fd, &header, sizeof header, 0) == (ssize_t)sizeof header &&
-                memcmp(header.e_ident, ELFMAG, SELFMAG) == 0 &&
-                header.e_ident[EI_CLASS] == (sizeof(void *) == 8 ? ELFCLASS64 : ELFCLASS32) &&
-                header.e_machine == search->machine;
+                executable_read(fd, &file) == 0 && file.kind == EXECUTABLE_ELF &&
+                file.header.e_ident[EI_CLASS] == ELFCLASS64 &&
+                file.header.e_machine == search->machine;
     close(fd);
     return good;
 }
@@ -331,6 +333,33 @@ static void read_cache(struct needed_search *search)
         ssize_t n = pread(fd, search->cache, (size_t)status.st_size, 0);
         search->cache_bytes = n > 0 ? (size_t)n : 0;
     }
+    close(fd);
+}
+
+void add_preloads(struct inspection *inspection, const char *list)
+{
+    while (list && inspection->preload_count < MAX_PRELOADS) {
+        list += strspn(list, ": \t\n");
+        size_t length = strcspn(list, ": \t\n");
+        if (length == 0)
+            return;
+        inspection->preloads = (char **)xrealloc((void *)inspection->preloads,
+                                                 (inspection->preload_count + 1) * sizeof(char *));
+        inspection->preloads[inspection->preload_count++] = xasprintf("%.*s", (int)length, list);
+        list += length;
+    }
+}
+
+void add_system_preloads(struct inspection *inspection)
+{
+    int fd = open("/etc/ld.so.preload", O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return;
+    char *list = xmalloc(MAX_LIST_BYTES + 1);
+    ssize_t n = read(fd, list, MAX_LIST_BYTES);
+    list[n > 0 ? n : 0] = '\0';
+    add_preloads(inspection, list);
+    free(list);
     close(fd);
 }
 

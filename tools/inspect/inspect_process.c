@@ -3,6 +3,7 @@
  */
 #include "cli/command.h"
 #include "inspect/inspect.h"
+#include "start/program.h"
 #include "trace/maps.h"
 
 #include <errno.h>
@@ -53,10 +54,9 @@ static bool is_known(const struct inspection *inspection, const char *path)
 /* Only ELF files count: a process maps fonts, archives and data too. */
 static bool is_elf(const char *path)
 {
-    char magic[SELFMAG];
+    struct executable file;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    bool elf = fd >= 0 && pread(fd, magic, sizeof magic, 0) == (ssize_t)sizeof magic &&
-               memcmp(magic, ELFMAG, SELFMAG) == 0;
+    bool elf = fd >= 0 && executable_read(fd, &file) == 0 && file.kind == EXECUTABLE_ELF;
     if (fd >= 0)
         close(fd);
     return elf;
@@ -138,7 +138,12 @@ void inspect_process(pid_t pid, struct inspection *out)
     link[length] = '\0';
     *out = (struct inspection){
         .subject = xasprintf("%jd", (intmax_t)pid), .pid = pid, .program = xstrdup(link)};
-    inspect_program(out, path);
+    struct program program;
+    snprintf(program.path, sizeof program.path, "%s", path);
+    program_probe(&program);
+    if (program.obstacle == OBSTACLE_NO_LOADER) /* for us: it has a mount namespace of its own */
+        program.obstacle = OBSTACLE_NONE;
+    inspect_program(out, path, &program);
     free(path);
     read_preloads(out);
     add_system_preloads(out);

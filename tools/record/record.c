@@ -7,6 +7,9 @@
 #include "record/readahead.h"
 #include "record/session.h"
 #include "record/walker.h"
+#include "start/become.h"
+#include "start/launch.h"
+#include "start/obstacle.h"
 #include "trace/image.h"
 
 #include <getopt.h>
@@ -145,16 +148,19 @@ int command_record(int argc, char **argv)
 {
     struct session session = {0};
     parse_options(argc, argv, &session.options);
-    session.program = find_program(session.options.command[0]);
-    session.from_outside =
-        image_makes_own_calls(session.program.executable) || session.program.has_nameless_object;
-    if (session.program.obstacle && !session.from_outside)
-        fail(EXIT_CANNOT_EXECUTE, "%s, and it cannot be watched from outside either",
-             session.program.obstacle);
+    find_program(session.options.command[0], &session.program);
+    bool is_misplaced = session.program.obstacle == OBSTACLE_PLACE;
+    session.from_outside = image_makes_own_calls(session.program.executable) || is_misplaced;
+    char *obstacle = obstacle_text(&session.program), *remedy = obstacle_remedy(&session.program);
+    if (obstacle && !session.from_outside)
+        fail(EXIT_CANNOT_EXECUTE, "%s, and it cannot be watched from outside either%s%s", obstacle,
+             remedy ? "; " : "", remedy ? remedy : "");
     if (session.options.output)
         output_check(session.options.output);
-    if (session.program.has_nameless_object)
-        warn("%s; until then programs are watched from outside", session.program.obstacle);
+    if (is_misplaced)
+        warn("%s; until then programs are watched from outside", obstacle);
+    free(obstacle);
+    free(remedy);
     session.object = find_component(RECORD_OBJECT);
     if (session.options.stacks)
         session.walker = find_walker();
@@ -170,9 +176,6 @@ int command_record(int argc, char **argv)
     int status = session_watch_program(&session);
     session_write_profile(&session);
 
-    free(session.program.path);
-    free(session.program.executable);
-    free(session.program.obstacle);
     free(session.object);
     for (char **path = session.walker; path && *path; path++)
         free(*path);

@@ -4,6 +4,8 @@
  */
 #include "cli/command.h"
 #include "record/session.h"
+#include "start/become.h"
+#include "start/launch.h"
 #include "trace/watched.h"
 #include "watch/outside.h"
 #include "watch/sampler.h"
@@ -59,7 +61,7 @@ void session_start_program(struct session *session)
         if (!error) {
             signal(SIGCHLD, session->on_child);
             sigprocmask(SIG_SETMASK, &session->mask, NULL);
-            error = try_to_execute(&session->program, session->options.command);
+            error = (int)-become_program(session->program.path, session->options.command, environ);
         }
         ssize_t n = write(report_pipe[1], &error, sizeof error);
         _exit(n == sizeof error ? EXIT_CANNOT_EXECUTE : EXIT_FAILED);

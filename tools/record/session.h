@@ -5,7 +5,7 @@
 #ifndef CB_SESSION_H
 #define CB_SESSION_H
 
-#include "start/launch.h"
+#include "start/program.h"
 #include "trace/format.h"
 
 #include <signal.h>

@@ -7,9 +7,10 @@
  * but libc, no child to wait for beyond the one that hands the replay to init.
  */
 #include "cli/command.h"
-#include "start/ahead.h"
+#include "start/become.h"
 #include "start/early.h"
 #include "start/launch.h"
+#include "start/obstacle.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -124,7 +125,7 @@ static void boost(const struct program *program, const char *named, const struct
     else if (wanted && options->verbose)
         warn("%s: %s", wanted, explain(errno));
     if (program->obstacle && options->verbose)
-        warn("%s; it runs without libcoldboost.so", program->obstacle);
+        warn("%s; it runs without libcoldboost.so", obstacle_text(program));
     else if (!object && options->verbose)
         warn("libcoldboost.so is not installed beside this program; the command runs without it");
     if (object && !program->obstacle)
@@ -155,8 +156,11 @@ int command_run(int argc, char **argv)
 
     struct options options;
     options_read(environ, &options);
-    struct program program = find_program(argv[optind]);
+    struct program program;
+    find_program(argv[optind], &program);
     if (options.enabled != SWITCH_OFF)
         boost(&program, named, &options);
-    execute(&program, argv + optind);
+    int error = (int)-become_program(program.path, argv + optind, environ);
+    fail(error == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_EXECUTE, "%s: %s", program.path,
+         strerror(error));
 }

@@ -11,11 +11,13 @@
  */
 #include "base/sys.h"
 #include "base/text.h"
+#include "cli/installation.h"
 #include "entry.h"
-#include "start/ahead.h"
+#include "start/become.h"
 #include "start/early.h"
 #include "start/environment.h"
 #include "start/options.h"
+#include "start/program.h"
 
 #include <elf.h>
 
@@ -31,38 +33,31 @@ static void complain(const char *what, const char *about)
     sys_write(2, line, length);
 }
 
-/* The file that lies below this program's folder; "" if there is none. */
-static void find_part(const char *name, char *const *envp, char path[AHEAD_PATH_BYTES])
-{
-    struct sys_status status;
-    const char *called = (const char *)environment_auxiliary(envp, AT_EXECFN);
-    long length = ahead_own_folder(called, path);
-    text_append(path, AHEAD_PATH_BYTES, length > 0 ? (size_t)length : 0, name);
-    if (length < 0 || sys_stat(AT_FDCWD, path, &status) != 0)
-        path[0] = '\0';
-}
-
 /* The environment that the runtime gets. What fails here fails in silence. */
-static char *const *boost(const char *path, char **argv, char *const *envp)
+static char *const *boost(struct program *program, char **argv, char *const *envp)
 {
-    static char executable[AHEAD_PATH_BYTES], object[AHEAD_PATH_BYTES];
-    static char profile_buffer[AHEAD_PATH_BYTES], id[HANDOVER_BYTES];
+    static char object[INSTALLATION_PATH_BYTES];
+    static char profile_buffer[PROGRAM_PATH_BYTES], id[HANDOVER_BYTES];
+    const char *called = (const char *)environment_auxiliary(envp, AT_EXECFN);
     struct options options;
     options_read(envp, &options);
     if (options.enabled == SWITCH_OFF)
         return envp;
-    if (options.record) {
-        find_part("/coldboost/coldboost-record", envp, object);
+    if (options.record && installation_find(called, "coldboost/coldboost-record", object))
         sys_execute(object, argv, envp);
-    }
-    find_part("/lib/libcoldboost.so", envp, object);
-    ahead_read_object(object);
+    if (installation_find(called, "lib/libcoldboost.so", object))
+        become_read_object(object);
+    else
+        object[0] = '\0';
     const char *profile = options.profile
                               ? options.profile
                               : environment_profile(envp, profile_buffer, sizeof profile_buffer);
-    if (profile && ahead_find_executable(path, executable))
-        early_start(profile, executable, NULL, NULL, &options, envp, id);
-    char *const *extended = ahead_extend(envp, "", object, id);
+    if (profile) {
+        program_probe(program);
+        if (!obstacle_is_final(program->obstacle))
+            early_start(profile, program->executable, NULL, NULL, &options, envp, id);
+    }
+    char *const *extended = become_environment(envp, "", object, id);
     return extended ? extended : envp;
 }
 
@@ -76,17 +71,17 @@ __attribute__((used)) _Noreturn void wrapper_main(long *stack)
         complain("no command; set AWS_LAMBDA_EXEC_WRAPPER to this program's path\n", "");
         sys_exit(EXIT_NOT_FOUND);
     }
-    static char buffer[AHEAD_PATH_BYTES];
-    const char *path = ahead_find_command(argv[1], envp, buffer);
-    long error = -ENOENT;
-    if (path) {
-        char *const *boosted = boost(path, argv, envp);
-        error = ahead_execute(path, argv + 1, boosted);
+    static struct program program;
+    bool found = program_search(argv[1], envp, &program);
+    long error = program.obstacle == OBSTACLE_NOT_FOUND ? -ENOENT : -EACCES;
+    if (found || text_contains(argv[1], "/")) { /* what we may not look at, the kernel may start */
+        char *const *boosted = boost(&program, argv, envp);
+        error = become_program(program.path, argv + 1, boosted);
         if (boosted != envp) /* our variables may be what was too much */
-            error = ahead_execute(path, argv + 1, envp);
+            error = become_program(program.path, argv + 1, envp);
     }
     complain(error != -ENOENT ? ": cannot be executed\n"
-             : path && sys_may_execute(path)
+             : found
                  ? ": its interpreter is not there; if it is a script, its first line may end in a "
                    "carriage return\n"
                  : ": not found\n",

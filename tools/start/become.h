@@ -1,0 +1,43 @@
+/*
+ * become.h: the last steps of a process that becomes a program with libcoldboost.so in front of it.
+ *
+ * Without libc, because the wrapper and the front have none: no output, no errno, nothing allocated
+ * that is not said, nothing left open.
+ */
+#ifndef CB_BECOME_H
+#define CB_BECOME_H
+
+#include <stdbool.h>
+
+/*
+ * Starts to read the object that the loader is about to map: what is asked for then waits behind
+ * all that the replay has asked for.
+ */
+void become_read_object(const char *path);
+
+/*
+ * Whether LD_PRELOAD can name the file at this path: loaders split its value at blanks and colons,
+ * and glibc replaces $ORIGIN, $LIB and $PLATFORM.
+ */
+bool become_can_name(const char *path);
+
+/*
+ * A copy of the environment with COLDBOOST_PROFILE set to the profile, the object in front of what
+ * LD_PRELOAD has, and COLDBOOST_STARTED set to the id; "" leaves a variable as it is, and so does
+ * an object that LD_PRELOAD cannot name. It is mapped and lasts until exec. NULL if there is no
+ * memory.
+ */
+char *const *become_environment(char *const *envp, const char *profile, const char *object,
+                                const char *id);
+
+/*
+ * Becomes the program at the path; or the shell if the kernel does not take it and it is a text, as
+ * execvp() does. argv[-1] must be there: it makes room for one argument more. Returns only the
+ * -errno of execve().
+ */
+long become_program(const char *path, char **argv, char *const *envp);
+
+/* Changes a command line into that of the shell for the text at the path; it begins at argv[-1]. */
+void become_insert_shell(const char *path, char **argv);
+
+#endif
