@@ -86,7 +86,4 @@ void bench_estimate(struct bench_result *result);
 /* The verdict that the other figures give; the caller's to free. */
 char *bench_verdict(const struct bench_result *result);
 
-void bench_print_table(const struct bench_result *result);
-void bench_print_json(const struct bench_result *result);
-
 #endif
