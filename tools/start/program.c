@@ -8,46 +8,31 @@
 #include "base/text.h"
 #include "start/options.h"
 
-static void set_text(char *to, size_t capacity, const char *text)
-{
-    text_append(to, capacity, 0, text);
-}
-
 static bool is_missing(long error)
 {
     return error == -ENOENT || error == -ENOTDIR;
 }
 
-static bool has_slash(const char *command)
-{
-    while (*command && *command != '/')
-        command++;
-    return *command;
-}
-
-static bool find_in_path(const char *command, char *const *envp, bool (*accepts)(const char *),
-                         struct program *out)
-{
-    const char *folders = environment_get(envp, "PATH");
-    return search_path(folders ? folders : "/usr/local/bin:/usr/bin:/bin", command, accepts,
-                       out->path, sizeof out->path);
-}
-
 bool program_search(const char *command, char *const *envp, struct program *out)
 {
+    const char *folders = environment_get(envp, "PATH");
+    size_t room = sizeof out->path;
     struct stat status;
-    out->obstacle = OBSTACLE_NONE;
+    folders = folders ? folders : "/usr/local/bin:/usr/bin:/bin";
     out->interpreter_count = 0;
-    if (!has_slash(command) && find_in_path(command, envp, is_executable_file, out))
-        return true;
-    if (has_slash(command) || !find_in_path(command, envp, is_regular_file, out)) {
-        set_text(out->path, sizeof out->path, command);
-        if (!has_slash(command) || text_length(command) >= sizeof out->path ||
-            sys_fstatat(AT_FDCWD, command, &status) != 0)
-            out->obstacle = OBSTACLE_NOT_FOUND;
+    out->obstacle = OBSTACLE_NONE;
+    if (text_contains(command, "/")) {
+        bool fits = text_append(out->path, room, 0, command) + 1 < room;
+        if (!fits || !sys_may_execute(command))
+            out->obstacle = fits && sys_fstatat(AT_FDCWD, command, &status) == 0
+                                ? OBSTACLE_NOT_EXECUTABLE
+                                : OBSTACLE_NOT_FOUND;
+    } else if (!search_path(folders, command, is_executable_file, out->path, room)) {
+        bool is_there = search_path(folders, command, is_regular_file, out->path, room);
+        out->obstacle = is_there ? OBSTACLE_NOT_EXECUTABLE : OBSTACLE_NOT_FOUND;
+        if (!is_there)
+            text_append(out->path, room, 0, command);
     }
-    if (!out->obstacle && !sys_may_execute(out->path))
-        out->obstacle = OBSTACLE_NOT_EXECUTABLE;
     return !out->obstacle;
 }
 
@@ -87,9 +72,9 @@ static bool add_interpreter(struct program *program, const char *path,
         return false;
     }
     program->is_text |= is_text;
-    set_text(program->interpreters[program->interpreter_count++], sizeof *program->interpreters,
-             is_script ? file->interpreter : EXECUTABLE_SHELL);
-    set_text(program->argument, sizeof program->argument, is_script ? file->argument : "");
+    text_append(program->interpreters[program->interpreter_count++], sizeof *program->interpreters,
+                0, is_script ? file->interpreter : EXECUTABLE_SHELL);
+    text_append(program->argument, sizeof program->argument, 0, is_script ? file->argument : "");
     return true;
 }
 
@@ -105,7 +90,7 @@ static void note_unopened(struct program *program, const char *path, int error)
             text_contains(path, "\r") ? OBSTACLE_CARRIAGE_RETURN : OBSTACLE_NO_INTERPRETER;
     program->error = -error;
     if (!program_resolve(path, program->executable))
-        set_text(program->executable, sizeof program->executable, path);
+        text_append(program->executable, sizeof program->executable, 0, path);
 }
 
 /* ---- the ELF file -----------------------------------------------------------------------------*/
@@ -168,12 +153,11 @@ static enum obstacle look_at_elf(int fd, const struct executable *file, struct p
     struct stat status;
     if (file->kind != EXECUTABLE_ELF)
         return OBSTACLE_NO_PROGRAM;
-    program->class = file->header.e_ident[EI_CLASS];
     program->machine = file->header.e_machine;
     enum obstacle privileges = find_privileges(fd, program);
     if (file->bytes < EI_NIDENT)
         return OBSTACLE_TRUNCATED;
-    if (program->class != ELFCLASS64)
+    if (file->header.e_ident[EI_CLASS] != ELFCLASS64)
         return OBSTACLE_CLASS;
     if (file->bytes < sizeof file->header)
         return OBSTACLE_TRUNCATED;
@@ -188,37 +172,44 @@ static enum obstacle look_at_elf(int fd, const struct executable *file, struct p
     return has_loader || is_loader(fd, &segments) ? OBSTACLE_NONE : OBSTACLE_STATIC;
 }
 
+/* For the file that the kernel runs in the end, or would. */
+static void look_at_file(int fd, const char *path, const struct executable *file, int error,
+                         struct program *program)
+{
+    bool is_named = name_open_file(fd, program->executable);
+    if (!is_named)
+        text_append(program->executable, sizeof program->executable, 0, path);
+    enum obstacle found = error == -EISDIR ? OBSTACLE_FOLDER
+                          : !is_named      ? OBSTACLE_NO_PROC
+                          : error          ? OBSTACLE_UNREADABLE
+                                           : look_at_elf(fd, file, program);
+    program->error = -error;
+    if (!program->obstacle)
+        program->obstacle = found;
+}
+
 void program_probe(struct program *program)
 {
     struct executable file;
     const char *path = program->path;
+    bool goes_on = true;
     program->obstacle = OBSTACLE_NONE;
     program->error = 0;
     program->is_text = program->set_uid = program->set_gid = false;
-    program->capabilities = program->interpreter_count = program->machine = program->class = 0;
+    program->capabilities = program->interpreter_count = program->machine = 0;
     program->argument[0] = program->loader[0] = '\0';
-    for (;;) {
+    while (goes_on) {
         int fd = sys_open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
         if (fd < 0) {
             note_unopened(program, path, fd);
             return;
         }
         int error = executable_read(fd, &file);
-        if (!add_interpreter(program, path, &file)) {
-            bool named = name_open_file(fd, program->executable);
-            if (!named)
-                set_text(program->executable, sizeof program->executable, path);
-            enum obstacle found = error == -EISDIR ? OBSTACLE_FOLDER
-                                  : !named         ? OBSTACLE_NO_PROC
-                                  : error          ? OBSTACLE_UNREADABLE
-                                                   : look_at_elf(fd, &file, program);
-            program->error = -error;
-            if (!program->obstacle)
-                program->obstacle = found;
-            sys_close(fd);
-            return;
-        }
+        goes_on = add_interpreter(program, path, &file);
+        if (!goes_on)
+            look_at_file(fd, path, &file, error, program);
         sys_close(fd);
-        path = program->interpreters[program->interpreter_count - 1];
+        if (goes_on)
+            path = program->interpreters[program->interpreter_count - 1];
     }
 }

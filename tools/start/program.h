@@ -52,7 +52,6 @@ struct program {
     char interpreters[EXECUTABLE_MAX_INTERPRETERS + 1][EXECUTABLE_LINE_BYTES + 1];
     char argument[EXECUTABLE_LINE_BYTES + 1]; /* that the last script gives to its interpreter */
     /* Of the ELF file that runs, where it got so far. */
-    unsigned char class;
     uint16_t machine;
     bool set_uid, set_gid; /* also if the owner runs it, who gains nothing by that */
     uint32_t owner, group;
