@@ -1,8 +1,9 @@
 /*
  * fuzz_environment.c: an environment block from anybody: options, CPU mask, handover, role, the
- * line for CloudWatch that names come into, and what coldboost run makes of it all.
+ * line for CloudWatch that names come into, what coldboost run makes of it all, and the program
+ * that it looks at.
  *
- * Input: the variables, each ended by a zero. The parent's environment is the same.
+ * Input: the variables, each ended by a zero. The parent's environment and every file are the same.
  */
 #include "fuzz.h"
 

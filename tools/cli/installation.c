@@ -63,6 +63,6 @@ bool installation_find(const char *called, const char *name, char path[INSTALLAT
 bool installation_find_object(const char *called, const char *name,
                               char path[INSTALLATION_PATH_BYTES])
 {
-    static const char *const places[] = {"/../" COLDBOOST_LIBDIR, "", "/../preload"};
+    static const char *const places[] = {("/../" COLDBOOST_LIBDIR), "", "/../preload"};
     return find_in(places, sizeof places / sizeof *places, called, name, path);
 }
