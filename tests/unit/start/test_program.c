@@ -93,9 +93,9 @@ static void expect(const char *path, enum obstacle obstacle, int error, const ch
 Test(program, follows_scripts_as_deep_as_the_kernel_does)
 {
     const char *before = "/bin/sh";
-    for (int depth = 1; depth <= EXECUTABLE_MAX_INTERPRETERS + 1; depth++) {
-        char name[16], text[PATH_MAX + 64];
-        snprintf(name, sizeof name, "script%d", depth);
+    for (size_t depth = 1; depth <= EXECUTABLE_MAX_INTERPRETERS + 1; depth++) {
+        char name[32], text[PATH_MAX + 64];
+        snprintf(name, sizeof name, "script%zu", depth);
         snprintf(text, sizeof text, "#! \t%s  -e\n", before);
         before = make_script(name, text);
         bool too_deep = depth > EXECUTABLE_MAX_INTERPRETERS;
