@@ -17,13 +17,11 @@
 #include <stdarg.h>
 #include <unistd.h>
 
-/* A macro, since the room must be on the caller's stack. */
-#define CARRY_ON(environment)                                                                      \
-    do {                                                                                           \
-        size_t bytes = record_environment_bytes(environment);                                      \
-        if (bytes)                                                                                 \
-            (environment) = record_environment(environment, __builtin_alloca(bytes));              \
-    } while (0)
+/* Declares `environment`, the given one or what carries the recording on, on the caller's stack. */
+#define CARRY_ON(given)                                                                            \
+    size_t carry_bytes = record_environment_bytes(given);                                          \
+    char *const *environment =                                                                     \
+        carry_bytes ? record_environment(given, __builtin_alloca(carry_bytes)) : (given)
 
 static char **own_environment(void)
 {
@@ -60,8 +58,7 @@ static void hand_over_found(const char *file)
 RECORD_API int execve(const char *path, char *const argv[], char *const envp[])
 {
     RECORD_NEXT_IF_KNOWN(execve);
-    char *const *environment = envp;
-    CARRY_ON(environment);
+    CARRY_ON(envp);
     record_end();
     hand_over(path);
     return next ? next(path, argv, environment)
@@ -72,8 +69,7 @@ RECORD_API int execve(const char *path, char *const argv[], char *const envp[])
 RECORD_API int execveat(int fd, const char *path, char *const argv[], char *const envp[], int flags)
 {
     RECORD_NEXT_IF_KNOWN(execveat);
-    char *const *environment = envp;
-    CARRY_ON(environment);
+    CARRY_ON(envp);
     record_end();
     return next ? next(fd, path, argv, environment, flags)
                 : (int)record_result(cb_syscall6(SYS_execveat, fd, (long)path, (long)argv,
@@ -83,8 +79,7 @@ RECORD_API int execveat(int fd, const char *path, char *const argv[], char *cons
 RECORD_API int fexecve(int fd, char *const argv[], char *const envp[])
 {
     RECORD_NEXT(fexecve);
-    char *const *environment = envp;
-    CARRY_ON(environment);
+    CARRY_ON(envp);
     record_end();
     return next ? next(fd, argv, environment) : (int)record_result(-ENOSYS);
 }
@@ -92,8 +87,7 @@ RECORD_API int fexecve(int fd, char *const argv[], char *const envp[])
 RECORD_API int execvpe(const char *file, char *const argv[], char *const envp[])
 {
     RECORD_NEXT(execvpe);
-    char *const *environment = envp;
-    CARRY_ON(environment);
+    CARRY_ON(envp);
     record_end();
     hand_over_found(file);
     return next ? next(file, argv, environment) : (int)record_result(-ENOSYS);
@@ -158,8 +152,7 @@ RECORD_API int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_
                            char *const envp[])
 {
     RECORD_NEXT(posix_spawn);
-    char *const *environment = envp;
-    CARRY_ON(environment);
+    CARRY_ON(envp);
     return next ? next(pid, path, actions, attributes, argv, environment) : ENOSYS;
 }
 
@@ -168,8 +161,7 @@ RECORD_API int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file
                             char *const envp[])
 {
     RECORD_NEXT(posix_spawnp);
-    char *const *environment = envp;
-    CARRY_ON(environment);
+    CARRY_ON(envp);
     return next ? next(pid, file, actions, attributes, argv, environment) : ENOSYS;
 }
 
