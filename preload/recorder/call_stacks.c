@@ -100,7 +100,7 @@ void record_stack(uint32_t file)
     record_loaded();
     if (!take_stack(&stack))
         return;
-    record_scan((struct page_scan){.mapping = find_object, .context = &stack});
+    record_scan(&(struct page_scan){.mapping = find_object, .context = &stack});
     if (trace_claim_stack(record_trace(), file))
         trace_add_stack(record_trace(), process, file, stack.frames, stack.count);
 }
@@ -128,7 +128,7 @@ void record_loaded(void)
     uint32_t full = FULL;
     if (!walk || !record_process() || !atomic_compare_exchange_strong(&pending_state, &full, BUSY))
         return;
-    record_scan((struct page_scan){.mapping = blame_pending});
+    record_scan(&(struct page_scan){.mapping = blame_pending});
     pending_state = EMPTY;
 }
 
@@ -152,7 +152,7 @@ void *cb_dlopen_resolve(uintptr_t caller, const char *name)
     if (walk && record_process() && atomic_compare_exchange_strong(&pending_state, &empty, BUSY)) {
         bool taken = take_stack(&pending);
         if (taken)
-            record_scan((struct page_scan){.mapping = find_object, .context = &pending});
+            record_scan(&(struct page_scan){.mapping = find_object, .context = &pending});
         pending_state = taken ? FULL : EMPTY;
     }
     return next ? (void *)(uintptr_t)next : (void *)(uintptr_t)no_dlopen;
@@ -197,7 +197,7 @@ static void load_walker(void)
     pid = (uint32_t)sys_getpid();
     if (walk) {
         trace->walks = 1;
-        record_scan((struct page_scan){.mapping = claim_mapping});
+        record_scan(&(struct page_scan){.mapping = claim_mapping});
     }
     errno = saved;
 }

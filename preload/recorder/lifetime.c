@@ -55,7 +55,7 @@ __attribute__((constructor)) static void begin(int argc, char **argv, char **env
     if (!trace_path || !record_join(trace_path))
         return;
     if (record_wants_random_mappings())
-        record_scan((struct page_scan){.mapping = advise_random});
+        record_scan(&(struct page_scan){.mapping = advise_random});
     record_loading();
     record_pages(0, UINTPTR_MAX);
     record_standard_input();

@@ -187,7 +187,7 @@ void record_pages(uintptr_t from, uintptr_t to)
     uint32_t file;
     if (!record_process() || !record_begin_scan())
         return;
-    record_scan((struct page_scan){
+    record_scan(&(struct page_scan){
         .from = from, .to = to, .mapping = note_mapping, .run = note_run, .context = &file});
     record_end_scan();
 }

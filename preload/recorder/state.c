@@ -100,13 +100,13 @@ uint64_t record_page_bytes(void)
     return page_bytes;
 }
 
-void record_scan(struct page_scan scan)
+void record_scan(struct page_scan *scan)
 {
-    scan.maps = "/proc/self/maps";
-    scan.pagemap = "/proc/self/pagemap";
-    scan.to = scan.to ? scan.to : UINTPTR_MAX;
-    scan.page_bytes = page_bytes;
-    pages_scan(&scan);
+    scan->maps = "/proc/self/maps";
+    scan->pagemap = "/proc/self/pagemap";
+    scan->to = scan->to ? scan->to : UINTPTR_MAX;
+    scan->page_bytes = page_bytes;
+    pages_scan(scan);
 }
 
 /*

@@ -42,7 +42,7 @@ bool record_wants_random_mappings(void);
 uint64_t record_page_bytes(void);
 
 /* Scans this process. The caller says between which addresses (to 0: all), and the functions. */
-void record_scan(struct page_scan scan);
+void record_scan(struct page_scan *scan);
 
 /* One scan that notes pages at a time: false if another does not end. */
 bool record_begin_scan(void);
