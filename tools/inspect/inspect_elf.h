@@ -49,7 +49,7 @@ struct elf_facts {
 
 /*
  * Reads what it needs of an ELF file of this machine's class and byte order, and no more: never the
- * whole file, never more than some tens of megabytes, whatever its headers say. Returns NULL, or
+ * whole file, never more than 64 MiB of a table, whatever its headers say. Returns NULL, or
  * why it cannot: a sentence's end that follows the file's name, "is no …". The facts are to be
  * released in both cases.
  */
