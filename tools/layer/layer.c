@@ -351,10 +351,8 @@ int main(int argc, char **argv)
     size_t built_count = WITHOUT_RECORD;
     char **profiles = xmalloc((size_t)argc * sizeof *profiles);
     size_t profile_count = 0;
-    for (int c; (c = getopt_long(argc, argv, "o:p:h", long_options, NULL)) != -1;) {
-        if (c == 'h')
-            print_help(help);
-        else if (c == 'o')
+    for (int c; (c = next_option(argc, argv, "o:p:h", long_options, help)) != -1;) {
+        if (c == 'o')
             output = optarg;
         else if (c == 'p')
             profiles[profile_count++] = optarg;
@@ -362,10 +360,8 @@ int main(int argc, char **argv)
             arch = optarg;
         else if (c == 'b')
             folder = optarg;
-        else if (c == 'r')
-            built_count = BUILT_PARTS;
         else
-            fail_usage_hint("layer");
+            built_count = BUILT_PARTS;
     }
     if (!output)
         fail_usage("layer", "no output given: -o LAYER.zip");
