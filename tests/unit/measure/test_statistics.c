@@ -105,3 +105,16 @@ Test(statistics, what_the_samples_do_not_define_is_not_a_number)
     const double one_missing[] = {1, NAN, 1, 1, 1, 1, 1, 1, 1};
     expect_undefined(estimate_median(one_missing, 9));
 }
+
+/* Every value of b is 10 less than one of a: so is each quantile, in every draw of equal values. */
+Test(statistics, differences_are_those_of_the_quantiles)
+{
+    const double a[] = {20, 20, 20, 20}, b[] = {10, 10, 10}, quantiles[] = {0.5, 0.9};
+    struct estimate differences[2];
+    estimate_differences(a, 4, b, 3, quantiles, 2, differences);
+    expect(differences[0], 10, 10, 10);
+    expect(differences[1], 10, 10, 10);
+    const double wide[] = {1, 2, 3, 4, 5, 6, 7};
+    estimate_differences(wide, 7, b, 3, quantiles, 1, differences);
+    expect(differences[0], -6, -8, -4); /* the interval of the median, see above */
+}
