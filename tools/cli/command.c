@@ -125,6 +125,14 @@ struct size_text size_text(uint64_t bytes)
     return size;
 }
 
+struct hex_text hex_text(const uint8_t *bytes, size_t size)
+{
+    struct hex_text hex = {""};
+    for (size_t i = 0; i < size && 2 * i < sizeof hex.text - 1; i++)
+        sprintf(hex.text + 2 * i, "%02x", bytes[i]);
+    return hex;
+}
+
 double now_ms(void)
 {
     struct timespec now;

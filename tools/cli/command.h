@@ -49,6 +49,12 @@ struct size_text {
 };
 struct size_text size_text(uint64_t bytes);
 
+/* At most 64 bytes as hexadecimal digits. */
+struct hex_text {
+    char text[2 * 64 + 1];
+};
+struct hex_text hex_text(const uint8_t *bytes, size_t size);
+
 /* On the clock that nobody sets (CLOCK_MONOTONIC). */
 double now_ms(void);
 

@@ -85,15 +85,6 @@ void json_decimals(struct json *out, const char *key, const double *numbers, siz
     json_close(out, "]");
 }
 
-void json_hex(struct json *out, const char *key, const uint8_t *bytes, size_t size)
-{
-    begin(out, key);
-    fputc('"', out->stream);
-    for (size_t i = 0; i < size; i++)
-        fprintf(out->stream, "%02x", bytes[i]);
-    fputc('"', out->stream);
-}
-
 static void print_pairs(struct json *out, const char *format, va_list arguments)
 {
     char text[1024], *rest = text;

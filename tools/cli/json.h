@@ -6,7 +6,6 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 
 struct json {
@@ -27,7 +26,6 @@ void json_close(struct json *out, const char *brackets);
  */
 void json_text(struct json *out, const char *key, const char *text);
 void json_texts(struct json *out, const char *key, char *const *texts, size_t count);
-void json_hex(struct json *out, const char *key, const uint8_t *bytes, size_t size);
 void json_decimals(struct json *out, const char *key, const double *numbers, size_t count);
 
 /*

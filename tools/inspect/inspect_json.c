@@ -1,6 +1,7 @@
 /*
  * inspect_json.c: the findings for machines.
  */
+#include "cli/command.h"
 #include "cli/json.h"
 #include "inspect/inspect.h"
 
@@ -50,7 +51,7 @@ static void print_object(struct json *out, const struct inspection *inspection,
     json_text(out, "found_by", object->parent && object->path ? object->found_by : NULL);
     json_text(out, "error", object->error);
     json_text(out, "soname", elf->soname);
-    json_hex(out, "build_id", elf->build_id, elf->build_id_bytes);
+    json_text(out, "build_id", hex_text(elf->build_id, elf->build_id_bytes).text);
     json_texts(out, "needed", elf->needed, elf->needed_count);
     print_version(out, elf->glibc_major, elf->glibc_minor);
     json_object(out, "relocations",
@@ -86,7 +87,7 @@ static void print_program(struct json *out, const struct inspection *inspection)
     json_text(out, "loader", elf->interpreter);
     json_text(out, "libc", inspection->libc);
     print_version(out, inspection->glibc_major, inspection->glibc_minor);
-    json_hex(out, "build_id", elf->build_id, elf->build_id_bytes);
+    json_text(out, "build_id", hex_text(elf->build_id, elf->build_id_bytes).text);
     json_print(out, "set_uid %s set_gid %s capabilities \"%#jx\"", json_bool(inspection->set_uid),
                json_bool(inspection->set_gid), (uintmax_t)inspection->capabilities);
 }

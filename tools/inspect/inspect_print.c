@@ -16,10 +16,8 @@ static void print_field(const char *label, const char *text)
 
 static void print_build_id(const struct elf_facts *elf)
 {
-    printf("  %-15s ", "build-id");
-    for (size_t i = 0; i < elf->build_id_bytes; i++)
-        printf("%02x", elf->build_id[i]);
-    puts(elf->build_id_bytes ? "" : "none");
+    struct hex_text hex = hex_text(elf->build_id, elf->build_id_bytes);
+    print_field("build-id", *hex.text ? hex.text : "none");
 }
 
 /* A cell is a part of the file; the fuller, the more of its pages have the flag. */

@@ -110,7 +110,7 @@ static void print_file_json(struct json *out, const char *path, const struct pro
         json_text(out, "state", states[identity_now(path, file)]);
     json_text(out, "kind", kinds[file->kind]);
     json_print(out, "size %ju mtime_ns %jd", (uintmax_t)file->size, (intmax_t)file->mtime_ns);
-    json_hex(out, "build_id", file->build_id, file->build_id_bytes);
+    json_text(out, "build_id", hex_text(file->build_id, file->build_id_bytes).text);
 }
 
 static void print_json(const struct profile *profile, const struct stacks *stacks)
