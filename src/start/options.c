@@ -11,10 +11,13 @@
 
 #define FIELD(name) offsetof(struct options, name)
 
-#define OPTION(name, kind, max, field, readers, standard, help, ...)                               \
+#define OPTION(name, kind, max, field, standard, help, ...)                                        \
     {name, OPTION_##kind, max, FIELD(field), {__VA_ARGS__}},
 const struct option_row option_table[] = {
 #include "start/options_table.h"
+    /* Not for users: for tests, and from coldboost run to the program that it becomes. */
+    {"_CPU", OPTION_TEXT, 0, FIELD(cpu), {NULL}},
+    {"_STARTED", OPTION_TEXT, 0, FIELD(started), {NULL}},
 };
 #undef OPTION
 const size_t option_count = sizeof option_table / sizeof option_table[0];

@@ -1,5 +1,5 @@
 /*
- * options.h: the COLDBOOST_* environment variables; options_table.h has a row for each.
+ * options.h: the COLDBOOST_* environment variables; options_table.h has a row for each of a user's.
  */
 #ifndef CB_OPTIONS_H
 #define CB_OPTIONS_H

@@ -39,15 +39,11 @@ static const char help[] =
     "\n"
     "Environment (for COMMAND and its children too):\n";
 
-enum readers { USERS, INTERNAL };
-
 static const struct {
     const char *name; /* behind "COLDBOOST" */
-    enum readers readers;
     const char *standard, *help;
 } variables[] = {
-#define OPTION(name, kind, max, field, readers, standard, help, ...)                               \
-    {name, readers, standard, help},
+#define OPTION(name, kind, max, field, standard, help, ...) {name, standard, help},
 #include "start/options_table.h"
 #undef OPTION
 };
@@ -73,8 +69,6 @@ static int print_run_help(void)
 {
     fputs(help, stdout);
     for (size_t i = 0; i < sizeof variables / sizeof *variables; i++) {
-        if (variables[i].readers == INTERNAL)
-            continue;
         printf("  COLDBOOST%-10s ", variables[i].name);
         print_wrapped(variables[i].help, 22, 90);
         printf("%22sDefault: ", "");
