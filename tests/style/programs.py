@@ -1,6 +1,6 @@
 """The programs of libcoldboost(3) do what it says: with the library preloaded, and without it.
 
-Usage: programs.py SOURCE_ROOT OBJECT PACKAGES
+Usage: programs.py SOURCE_ROOT OBJECT PACKAGES [CASE…]
 
 PACKAGES is where npm may have installed koffi. A language whose tools are not here is left out.
 """
@@ -10,59 +10,58 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "support"))
-from coldboost_support import Checks, plain_environment, run  # noqa: E402
+import cases  # noqa: E402
+from coldboost_support import plain_environment, run  # noqa: E402
 
+ROOT, OBJECT, PACKAGES = map(os.path.abspath, cases.take("SOURCE_ROOT OBJECT PACKAGES"))
 WITH, WITHOUT = b"cbf43926\n", b"not preloaded\n"
+LANGUAGES = ("c", "python", "js", "rust")
 
 
-def main():
-    root, library, packages = map(os.path.abspath, sys.argv[1:4])
-    checks = Checks()
-    with open(os.path.join(root, "tools", "man", "libcoldboost.3"), encoding="utf-8") as text:
-        blocks = re.findall(r"(?ms)^\.Bd -literal\n(.*?)^\.Ed$", text.read())
-    # In a page, \\e stands for a backslash.
-    programs = [code.replace("\\e", "\\") for code in blocks if "not preloaded" in code]
-    languages = ["c", "python", "js", "rust"]
-    checks.equal(len(programs), len(languages), "programs in libcoldboost(3)")
-    with tempfile.TemporaryDirectory(prefix="coldboost-readme-") as folder:
-        binary = f"{folder}/program"
-        how = {
-            "c": ("cc", ["cc", "-Wall", "-Wextra", "-Werror", "-o", binary], [binary]),
-            "python": ("python3", None, [sys.executable]),
-            "js": ("node", None, ["node"]),
-            "rust": ("rustc", ["rustc", "--edition", "2021", "-D", "warnings", "-o", binary], [binary]),
-        }
-        environment = {**plain_environment(folder), "PATH": os.environ["PATH"], "NODE_PATH": f"{packages}/node_modules"}
-        for language, code in zip(languages, programs):
-            tool, build, command = how[language]
-            path = f"{folder}/program.{'rs' if language == 'rust' else language}"
-            with open(path, "w", encoding="utf-8") as out:
-                out.write(code)
-            if not shutil.which(tool):
-                checks.skip(language, f"there is no {tool}")
-                continue
-            if build:
-                built = subprocess.run([*build, path], capture_output=True, check=False)
-                if not checks.equal(built.returncode, 0, f"{language}: {built.stderr}"):
-                    continue
-            else:
-                command = [*command, path]
-            expected = WITH
-            if language == "js" and not os.path.exists(f"{packages}/node_modules/koffi"):
-                checks.skip("js, preloaded", "koffi is not installed: meson compile lambda-packages")
-                expected = WITHOUT
-            for preload, answer in ((library, expected), (None, WITHOUT)):
-                variables = {**environment, **({"LD_PRELOAD": preload} if preload else {})}
-                outcome = run(command, variables, cwd=folder)
-                checks.equal(
-                    (outcome.status, outcome.stdout, outcome.stderr), (0, answer, b""),
-                    f"{language}, LD_PRELOAD={preload}",
-                )
-    return checks.exit_code()
+def programs():
+    """Each language's, as the page has them in this order; there, \\e stands for a backslash."""
+    with open(f"{ROOT}/tools/man/libcoldboost.3", encoding="utf-8") as page:
+        blocks = re.findall(r"(?ms)^\.Bd -literal\n(.*?)^\.Ed$", page.read())
+    found = [code.replace("\\e", "\\") for code in blocks if "not preloaded" in code]
+    return dict(zip(LANGUAGES, found, strict=True))
 
 
-sys.exit(main())
+class Programs(cases.Case):
+    def prints(self, language, tool, build, command, expected=WITH):
+        """Builds the program, if there is something to build, and runs it in both ways."""
+        if not shutil.which(tool):
+            self.skipTest(f"there is no {tool}")
+        folder = self.new_folder()
+        path, binary = f"{folder}/program.{'rs' if language == 'rust' else language}", f"{folder}/program"
+        with open(path, "w", encoding="utf-8") as out:
+            out.write(programs()[language])
+        if build:
+            built = subprocess.run([*build, "-o", binary, path], capture_output=True, check=False)
+            if not self.equal(built.returncode, 0, f"{language}: {built.stderr}"):
+                return
+        environment = {**plain_environment(folder), "PATH": os.environ["PATH"], "NODE_PATH": f"{PACKAGES}/node_modules"}
+        for preload, answer in ((OBJECT, expected), (None, WITHOUT)):
+            variables = {**environment, **({"LD_PRELOAD": preload} if preload else {})}
+            outcome = run([binary] if build else [*command, path], variables, cwd=folder)
+            self.equal((outcome.status, outcome.stdout, outcome.stderr), (0, answer, b""), f"LD_PRELOAD={preload}")
+
+    def test_c(self):
+        self.prints("c", "cc", ["cc", "-Wall", "-Wextra", "-Werror"], None)
+
+    def test_python(self):
+        self.prints("python", "python3", None, [sys.executable])
+
+    def test_js(self):
+        has_koffi = os.path.exists(f"{PACKAGES}/node_modules/koffi")
+        if not has_koffi:
+            self.skip("preloaded", "koffi is not installed: meson compile lambda-packages")
+        self.prints("js", "node", None, ["node"], WITH if has_koffi else WITHOUT)
+
+    def test_rust(self):
+        self.prints("rust", "rustc", ["rustc", "--edition", "2021", "-D", "warnings"], None)
+
+
+cases.main()

@@ -84,33 +84,3 @@ def run(command, environment, stdin=b"", cwd=None, timeout=100, **more):
         **more,
     )
     return Outcome(result.returncode, result.stdout, result.stderr)
-
-
-class Checks:
-    """For scripts without cases: counts what failed; a test ends with sys.exit(checks.exit_code())."""
-
-    def __init__(self):
-        self.failed = 0
-        self.passed = 0
-        self.skipped = 0
-
-    def check(self, holds, message):
-        if holds:
-            self.passed += 1
-        else:
-            self.failed += 1
-            print("FAILED:", message)
-        return holds
-
-    def equal(self, got, expected, message):
-        return self.check(got == expected, f"{message}: {shorten(got)}, not {shorten(expected)}")
-
-    def skip(self, what, why):
-        self.skipped += 1
-        print(f"skipped: {what}: {why}")
-
-    def exit_code(self):
-        if self.failed:
-            print(f"{self.failed} of {self.failed + self.passed} checks failed")
-            return 1
-        return 77 if self.skipped and not self.passed else 0
