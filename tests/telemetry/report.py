@@ -1,6 +1,6 @@
 """coldboost report: every intact record of a file is read, all else is named, and its figures are right.
 
-Usage: report.py COLDBOOST OBJECT VICTIM [CASE…]
+Usage: report.py COLDBOOST [CASE…]
 """
 
 import json

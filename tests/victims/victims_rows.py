@@ -56,7 +56,7 @@ CIRCUMSTANCES = {
 
 
 def rows(libcs):
-    """(theme, name, libc, how) of each victim: what Matrix.judge() wants to know, or why it is left out."""
+    """(theme, name, libc, how) of each victim: what Victims.judge() wants to know, or why it is left out."""
     for libc in libcs:
         for kind in (victims, circumstances, other_kinds, own_names):
             yield from kind(libc)
