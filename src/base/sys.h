@@ -136,6 +136,17 @@ static inline long sys_pread(int fd, void *buffer, size_t bytes, uint64_t offset
     return cb_syscall6(SYS_pread64, fd, (long)buffer, (long)bytes, (long)offset, 0, 0);
 }
 
+/* The beginning of a small file as text, "" if it cannot be read. Returns its length. */
+static inline size_t sys_read_text(const char *path, char *text, size_t capacity)
+{
+    int fd = sys_open(path, O_RDONLY);
+    long n = fd < 0 ? 0 : sys_pread(fd, text, capacity - 1, 0);
+    if (fd >= 0)
+        sys_close(fd);
+    text[n > 0 ? n : 0] = '\0';
+    return n > 0 ? (size_t)n : 0;
+}
+
 /* pread that answers -EAGAIN instead of waiting for storage (Linux 4.14). */
 static inline long sys_pread_nowait(int fd, void *buffer, size_t bytes, uint64_t offset)
 {

@@ -78,6 +78,20 @@ static inline const char *text_descriptor_link(char link[TEXT_DESCRIPTOR_LINK], 
     return link;
 }
 
+/* The decimal number at the beginning of the text; returns what stands behind it, or NULL if there
+ * is no digit or more than 64 bits. */
+static inline const char *text_number(const char *text, uint64_t *number)
+{
+    *number = 0;
+    if (*text < '0' || *text > '9')
+        return NULL;
+    for (; *text >= '0' && *text <= '9'; text++)
+        if (__builtin_mul_overflow(*number, 10u, number) ||
+            __builtin_add_overflow(*number, (uint64_t)(*text - '0'), number))
+            return NULL;
+    return text;
+}
+
 /*
  * Bytes of the UTF-8 character at text, or 0 if it is none (RFC 3629: no overlong form, no
  * surrogate, nothing above U+10FFFF).

@@ -57,3 +57,8 @@ size_t coldboost_preload_components(struct coldboost_component *components, size
     }
     return ready;
 }
+
+const char *coldboost_version(void)
+{
+    return COLDBOOST_VERSION;
+}

@@ -11,8 +11,8 @@
 
 #include "base/objects.h"
 #include "base/sys.h"
+#include "replay/budget.h"
 #include "replay/residency.h"
-#include "start/options.h"
 
 #define WARM_SAMPLES 2
 

@@ -19,18 +19,6 @@ static void lower(uint64_t *limit, uint64_t bytes)
         *limit = bytes;
 }
 
-/* The beginning of a small file as text; "" if there is none. */
-static void read_text(const char *path, char *text)
-{
-    text[0] = '\0';
-    int fd = sys_open(path, O_RDONLY);
-    if (fd < 0)
-        return;
-    long n = sys_pread(fd, text, TEXT_BYTES - 1, 0);
-    sys_close(fd);
-    text[n > 0 ? n : 0] = '\0';
-}
-
 /* What stands behind `prefix` at the start of a line, or NULL. */
 static const char *find_line(const char *text, const char *prefix)
 {
@@ -47,14 +35,10 @@ static const char *find_line(const char *text, const char *prefix)
 /* A decimal number behind blanks; 0 for anything else, as "max". */
 static uint64_t number(const char *text)
 {
-    uint64_t value = 0;
+    uint64_t value;
     while (*text == ' ')
         text++;
-    for (; *text >= '0' && *text <= '9'; text++)
-        if (__builtin_mul_overflow(value, 10u, &value) ||
-            __builtin_add_overflow(value, (uint64_t)(*text - '0'), &value))
-            return 0;
-    return value;
+    return text_number(text, &value) ? value : 0;
 }
 
 /* The number in ROOT + the rest of the line at `group` + NAME. */
@@ -70,7 +54,7 @@ static uint64_t group_limit(const char *root, const char *group, const char *nam
             path[at++] = *c;
         }
     path[at] = '\0';
-    read_text(path, text);
+    sys_read_text(path, text, sizeof text);
     return number(text);
 }
 
@@ -98,11 +82,11 @@ uint64_t budget_by_memory(uint64_t granted_bytes)
     sys_sysinfo(&info);
     lower(&limit, (uint64_t)info.totalram * info.mem_unit);
 
-    read_text("/proc/meminfo", text);
+    sys_read_text("/proc/meminfo", text, sizeof text);
     const char *available = find_line(text, "MemAvailable:");
     lower(&limit, available ? number(available) << 10 : 0);
 
-    read_text("/proc/self/cgroup", text);
+    sys_read_text("/proc/self/cgroup", text, sizeof text);
     const char *v1 = find_v1_group(text), *v2 = find_line(text, "0::");
     if (v1) {
         lower(&limit, group_limit("/sys/fs/cgroup/memory", v1, "/memory.limit_in_bytes"));

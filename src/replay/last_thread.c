@@ -36,10 +36,5 @@ struct first_thread first_thread_parse(const char *line, size_t size)
 struct first_thread first_thread_read(void)
 {
     char line[LINE_BYTES];
-    int fd = sys_open("/proc/self/stat", O_RDONLY);
-    if (fd < 0)
-        return (struct first_thread){.exit_status = 0};
-    long n = sys_pread(fd, line, sizeof line, 0);
-    sys_close(fd);
-    return first_thread_parse(line, n > 0 ? (size_t)n : 0);
+    return first_thread_parse(line, sys_read_text("/proc/self/stat", line, sizeof line));
 }

@@ -16,6 +16,17 @@ bool profile_file_fits(const struct profile_file *file, uint64_t size)
     return file->kind == PROFILE_FILE_DIRECTORY || file->size == size;
 }
 
+enum file_fate profile_file_fate(const struct profile_file *file, const struct profile_file *now)
+{
+    if (file->kind != now->kind || !profile_file_fits(file, now->size))
+        return FILE_STALE;
+    bool same = file->build_id_bytes
+                    ? now->build_id_bytes == file->build_id_bytes &&
+                          bytes_equal(now->build_id, file->build_id, file->build_id_bytes)
+                    : !file->mtime_ns || file->mtime_ns == now->mtime_ns;
+    return same ? FILE_SAME : FILE_CHANGED;
+}
+
 uint64_t profile_hash(const char *path)
 {
     uint64_t hash = 0xcbf29ce484222325u;
@@ -24,8 +35,9 @@ uint64_t profile_hash(const char *path)
     return hash;
 }
 
-static int check_header(const struct profile_header *header, size_t size)
+int profile_check_header(const uint8_t *bytes, size_t size)
 {
+    const struct profile_header *header = (const void *)bytes;
     if (size < sizeof *header || !bytes_equal(header->magic, PROFILE_MAGIC, sizeof header->magic))
         return -ENOEXEC;
     if (__BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__ || header->version != PROFILE_VERSION)
@@ -40,15 +52,27 @@ static int check_header(const struct profile_header *header, size_t size)
     return 0;
 }
 
-/* All strings end inside the table if its last byte is 0 and they start inside it. */
-static bool path_is_valid(const struct profile *profile, uint32_t offset)
+bool profile_view(const uint8_t *bytes, size_t size, struct profile *out)
 {
-    return offset < profile->header->string_bytes && profile->strings[offset] == '/';
+    const struct profile_header *header = (const void *)bytes;
+    out->header = header;
+    out->executables = (const void *)(header + 1);
+    out->files = (const void *)(out->executables + header->executable_count);
+    out->ranges = (const void *)(out->files + header->file_count);
+    out->strings = (const void *)(out->ranges + header->range_count);
+    return size == header->size || size == header->size + header->extra_bytes;
+}
+
+/* All strings end inside the table if its last byte is 0 and they start inside it. */
+bool profile_path_is_valid(const struct profile *profile, uint32_t path)
+{
+    uint32_t bytes = profile->header->string_bytes;
+    return path < bytes && profile->strings[path] == '/' && !profile->strings[bytes - 1];
 }
 
 static bool file_is_valid(const struct profile *profile, const struct profile_file *file)
 {
-    return path_is_valid(profile, file->path) && file->kind <= PROFILE_FILE_PATH &&
+    return profile_path_is_valid(profile, file->path) && file->kind <= PROFILE_FILE_PATH &&
            file->build_id_bytes <= PROFILE_BUILD_ID && file->size <= INT64_MAX;
 }
 
@@ -64,34 +88,28 @@ static bool range_is_valid(const struct profile *profile, const struct profile_r
     return file->kind == PROFILE_FILE_REGULAR && first <= last && last < file->size;
 }
 
-static bool executable_is_valid(const struct profile *profile,
-                                const struct profile_executable *executable)
+bool profile_section_fits(const struct profile *profile, const struct profile_executable *section)
 {
     uint32_t ranges = profile->header->range_count;
-    return path_is_valid(profile, executable->path) && executable->first_range <= ranges &&
-           executable->range_count <= ranges - executable->first_range;
+    return section->first_range <= ranges && section->range_count <= ranges - section->first_range;
 }
 
 int profile_parse(const uint8_t *bytes, size_t size, struct profile *out)
 {
-    const struct profile_header *header = (const void *)bytes;
-    int error = check_header(header, size);
+    struct profile profile;
+    int error = profile_check_header(bytes, size);
     if (error)
         return error;
-    if (size != header->size && size != header->size + header->extra_bytes)
+    if (!profile_view(bytes, size, &profile))
         return -EMSGSIZE;
+    const struct profile_header *header = profile.header;
     if (hardware_crc32(bytes + CRC_START, header->size - CRC_START) != header->crc32)
         return -EBADMSG;
-
-    struct profile profile = {.header = header};
-    profile.executables = (const void *)(header + 1);
-    profile.files = (const void *)(profile.executables + header->executable_count);
-    profile.ranges = (const void *)(profile.files + header->file_count);
-    profile.strings = (const void *)(profile.ranges + header->range_count);
     if (header->string_bytes && profile.strings[header->string_bytes - 1] != '\0')
         return -EINVAL;
     for (uint32_t i = 0; i < header->executable_count; i++)
-        if (!executable_is_valid(&profile, &profile.executables[i]))
+        if (!profile_path_is_valid(&profile, profile.executables[i].path) ||
+            !profile_section_fits(&profile, &profile.executables[i]))
             return -EINVAL;
     for (uint32_t i = 0; i < header->file_count; i++)
         if (!file_is_valid(&profile, &profile.files[i]))
@@ -127,28 +145,15 @@ const struct profile_executable *profile_peek_row(const uint8_t *bytes, size_t s
     return NULL;
 }
 
-/* Whether an executable in the beginning of a profile is, or is not, the one at `path`. */
-static int peek(const uint8_t *bytes, size_t size, const char *path, bool is_path)
+bool profile_peek(const uint8_t *bytes, size_t size, const char *path)
 {
     const struct profile_header *header = (const void *)bytes;
-    int error = check_header(header, size);
-    if (error)
-        return error;
-    size_t visible = (size - sizeof *header) / sizeof(struct profile_executable);
-    const struct profile_executable *executables = (const void *)(header + 1);
-    uint64_t hash = profile_hash(path);
-    for (uint32_t i = 0; i < header->executable_count; i++)
-        if (i >= visible || (executables[i].path_hash == hash) == is_path)
-            return 1;
-    return 0;
+    return header->executable_count > (size - sizeof *header) / sizeof(struct profile_executable) ||
+           profile_peek_row(bytes, size, path);
 }
 
-int profile_peek(const uint8_t *bytes, size_t size, const char *path)
+bool profile_peek_others(const uint8_t *bytes, size_t size, const char *path)
 {
-    return peek(bytes, size, path, true);
-}
-
-int profile_peek_others(const uint8_t *bytes, size_t size, const char *path)
-{
-    return peek(bytes, size, path, false);
+    const struct profile_header *header = (const void *)bytes;
+    return header->executable_count > (profile_peek_row(bytes, size, path) ? 1 : 0);
 }

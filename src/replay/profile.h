@@ -73,8 +73,7 @@ struct profile_file {
     uint32_t build_id_offset; /* where the build-id's bytes stand in the file */
     uint32_t build_id_bytes;  /* 0: it has none */
     uint8_t build_id[PROFILE_BUILD_ID];
-    uint32_t rank; /* 0; in memory of its first use, for working_set_sort() */
-    uint32_t reserved[2];
+    uint32_t reserved[3];
 };
 static_assert(sizeof(struct profile_file) == 64, "on-disk layout");
 
@@ -95,20 +94,37 @@ struct profile {
     const char *strings;
 };
 
+/* What has become of a recorded file, seen from what stands at its path now. */
+enum file_fate {
+    FILE_SAME,
+    FILE_CHANGED, /* another build-id, or another time where there is none: it is read */
+    FILE_STALE,   /* gone, or of another kind or size: it is not read, its pages are elsewhere */
+};
+
 /*
- * Whether a file of this size at the recorded path is read. Otherwise it is stale: its pages are
- * somewhere else. A directory has no size that says anything.
+ * Compares a recorded file with what is there, or with what another profile says of it: `now` as if
+ * it were recorded, its path aside. A directory has no size that says anything.
  */
+enum file_fate profile_file_fate(const struct profile_file *file, const struct profile_file *now);
+
+/* The part of it that a replay asks, of a file of the recorded kind: whether it is read. */
 bool profile_file_fits(const struct profile_file *file, uint64_t size);
 
 /* FNV-1a, 64 bit. */
 uint64_t profile_hash(const char *path);
 
 /*
+ * Whether the bytes begin with a profile's header and its counts agree with its size. Returns 0, or
+ *   -ENOEXEC  not a profile          -ENOTSUP  another version, or a big-endian host
+ *   -EMSGSIZE the tables do not add up to the size, or it is too large
+ */
+int profile_check_header(const uint8_t *bytes, size_t size);
+
+/*
  * Validates all of a profile: magic, version, size, checksum, every index, string and range. The
  * bytes are the profile alone, or with all of the extra ones, which are not looked at.
- * bytes must be aligned to 8 and stay in place as long as out is used. Returns 0, or
- *   -ENOEXEC  not a profile          -ENOTSUP  another version, or a big-endian host
+ * bytes must be aligned to 8 and stay in place as long as out is used. Returns 0, or as
+ * profile_check_header(), or
  *   -EMSGSIZE size disagrees         -EBADMSG  checksum disagrees
  *   -EINVAL   a table or an entry is out of bounds
  */
@@ -120,20 +136,24 @@ int profile_parse(const uint8_t *bytes, size_t size, struct profile *out);
 const struct profile_executable *profile_find(const struct profile *profile, const char *path);
 
 /*
- * Whether the beginning of a profile names an executable: for a first look at one page, before the
- * rest is read and validated. Returns 1: it may, 0: it does not, or the errors of profile_parse().
- * If the table of executables goes on beyond `size`, the answer for those is 1.
- */
-int profile_peek(const uint8_t *bytes, size_t size, const char *path);
-
-/* The same for executables other than the one at `path`. */
-int profile_peek_others(const uint8_t *bytes, size_t size, const char *path);
-
-/*
- * The row of the executable at `path`, if the beginning of a profile that profile_peek() has found
- * good shows one; NULL also if the table goes on beyond it.
+ * For a first look at the beginning of a profile, before the rest is read and validated: bytes that
+ * profile_check_header() has found good.
+ *
+ * profile_peek_row() is the row of the executable at `path`, or NULL, also if the table goes on
+ * beyond `size`. profile_peek() says whether the profile may name the executable: yes if the table
+ * goes on. profile_peek_others() says whether it may name any but that.
  */
 const struct profile_executable *profile_peek_row(const uint8_t *bytes, size_t size,
                                                   const char *path);
+bool profile_peek(const uint8_t *bytes, size_t size, const char *path);
+bool profile_peek_others(const uint8_t *bytes, size_t size, const char *path);
+
+/*
+ * The tables of a profile whose header is good, not validated: whether the ranges of a section and
+ * a path are inside them must be asked before they are used. False if the bytes are not all of it.
+ */
+bool profile_view(const uint8_t *bytes, size_t size, struct profile *out);
+bool profile_section_fits(const struct profile *profile, const struct profile_executable *section);
+bool profile_path_is_valid(const struct profile *profile, uint32_t path);
 
 #endif

@@ -15,9 +15,8 @@
 #include "base/text.h"
 #include "replay/mounts.h"
 
-#define SAMPLES 16
-/* So many ranges, or each sample by itself, are read at once. */
-#define MOST_RANGES 64
+#define SAMPLES     16
+#define LONG_RANGES 64 /* with more than these, more than one page of a file may be a sample */
 #define PATH_BYTES  256
 
 /* Every start has read it before it comes here, or will at once: it says nothing. */
@@ -27,13 +26,12 @@
  * more of them, the last one. What a start touches late is the least likely to be in memory by
  * accident. */
 struct wanted {
-    uint32_t index, page_count, pages[SAMPLES];
-    struct profile_file file;
+    const struct profile_file *file;
+    uint32_t page_count, pages[SAMPLES];
 };
 
 struct library_search {
-    int profile;
-    struct profile_header header;
+    const struct profile *profile; /* nothing in it has been validated */
     const char *executable;
     struct mounts *mounts; /* or NULL: not read yet */
     struct wanted wanted[SAMPLES];
@@ -41,66 +39,30 @@ struct library_search {
     bool is_long;
 };
 
-/* Where the tables stand: profile_peek() has found that they fit. */
-static uint64_t place_of_files(const struct profile_header *header)
-{
-    return sizeof *header + (uint64_t)header->executable_count * sizeof(struct profile_executable);
-}
-
-static uint64_t place_of_ranges(const struct profile_header *header)
-{
-    return place_of_files(header) + (uint64_t)header->file_count * sizeof(struct profile_file);
-}
-
-static uint64_t place_of_strings(const struct profile_header *header)
-{
-    return place_of_ranges(header) + (uint64_t)header->range_count * sizeof(struct profile_range);
-}
-
-static bool read_at(const struct library_search *search, uint64_t offset, void *to, size_t bytes)
-{
-    return sys_pread(search->profile, to, bytes, offset) == (long)bytes;
-}
-
 static void want(struct library_search *search, const struct profile_range *range)
 {
+    const struct profile_file *file = &search->profile->files[range->file];
     for (unsigned i = 0; i < search->count; i++)
-        if (search->wanted[i].index == range->file) {
+        if (search->wanted[i].file == file) {
             struct wanted *known = &search->wanted[i];
             if (search->is_long)
                 known->pages[known->page_count++] = range->first_page;
             return;
         }
-    struct wanted *wanted = &search->wanted[search->count];
-    uint64_t offset = place_of_files(&search->header) + (uint64_t)range->file * sizeof wanted->file;
-    if (range->file >= search->header.file_count ||
-        !read_at(search, offset, &wanted->file, sizeof wanted->file))
-        return;
-    wanted->index = range->file;
-    wanted->pages[0] = range->first_page;
-    wanted->page_count = 1;
-    search->count++;
+    search->wanted[search->count++] =
+        (struct wanted){.file = file, .page_count = 1, .pages = {range->first_page}};
 }
 
 static void list_wanted(struct library_search *search, const struct profile_executable *section)
 {
-    struct profile_range ranges[MOST_RANGES] = {{.page_count = 0}};
-    uint32_t count = section->range_count, first = 0, end = 0; /* those that have been read */
+    const struct profile_range *ranges = search->profile->ranges + section->first_range;
+    uint32_t count = section->range_count;
     uint32_t samples = count < SAMPLES ? count : SAMPLES;
-    search->is_long = count > MOST_RANGES;
-    uint64_t place =
-        place_of_ranges(&search->header) + (uint64_t)section->first_range * sizeof *ranges;
+    search->is_long = count > LONG_RANGES;
     for (uint32_t i = samples; i-- > 0;) {
-        uint32_t at = (uint32_t)((uint64_t)i * count / samples);
-        if (at < first || at >= end) {
-            first = search->is_long ? at : 0;
-            end = search->is_long ? at + 1 : count;
-            if (!read_at(search, place + (uint64_t)first * sizeof *ranges, ranges,
-                         (end - first) * sizeof *ranges))
-                return;
-        }
-        if (ranges[at - first].page_count)
-            want(search, &ranges[at - first]);
+        const struct profile_range *range = &ranges[(uint64_t)i * count / samples];
+        if (range->page_count && range->file < search->profile->header->file_count)
+            want(search, range);
     }
 }
 
@@ -112,29 +74,26 @@ static bool is_resident(int fd, const struct wanted *wanted)
     return true;
 }
 
-/* "" if it is a long one. */
-static void read_path(const struct library_search *search, const struct profile_file *file,
-                      char path[PATH_BYTES])
+/* The recorded path, or "". */
+static const char *path_of(const struct library_search *search, const struct profile_file *file)
 {
-    uint64_t offset = place_of_strings(&search->header) + file->path;
-    long n = sys_pread(search->profile, path, PATH_BYTES, offset);
-    for (long i = 0; i < n; i++)
-        if (!path[i])
-            return;
-    path[0] = '\0';
+    return profile_path_is_valid(search->profile, file->path)
+               ? search->profile->strings + file->path
+               : "";
 }
 
 static bool has_recorded_path(const struct library_search *search, int fd,
                               const struct profile_file *file)
 {
-    static char recorded[PATH_BYTES], path[PATH_BYTES]; /* stacks may be tiny */
-    char link[TEXT_DESCRIPTOR_LINK];
-    long length = sys_readlink(text_descriptor_link(link, fd), path, sizeof path - 1);
+    static char path[PATH_BYTES]; /* stacks may be tiny */
+    char link[sizeof "/proc/self/fd/" + 20];
+    text_append_number(link, sizeof link, text_append(link, sizeof link, 0, "/proc/self/fd/"),
+                       (uint64_t)fd);
+    long length = sys_readlink(link, path, sizeof path - 1);
     if (length <= 0)
         return false;
     path[length] = '\0';
-    read_path(search, file, recorded);
-    return text_equal(path, recorded);
+    return text_equal(path, path_of(search, file));
 }
 
 /* The place of an open file in the list, whatever its name; search->count if it is not on it. */
@@ -145,7 +104,7 @@ static unsigned find_wanted(const struct library_search *search, int fd)
         return search->count;
     unsigned i = 0;
     for (; i < search->count; i++) {
-        const struct profile_file *file = &search->wanted[i].file;
+        const struct profile_file *file = search->wanted[i].file;
         if (profile_file_fits(file, status.size) &&
             (file->mtime_ns == sys_mtime_ns(&status) || has_recorded_path(search, fd, file)))
             break;
@@ -200,13 +159,12 @@ static bool may_hang(struct library_search *search, const char *path)
  * does a path that is not absolute: the mounts do not tell whether it may hang. */
 static enum residency look_at_others(struct library_search *search)
 {
-    static char path[PATH_BYTES];
     enum residency residency = RESIDENT;
     while (search->count && residency == RESIDENT) {
         struct sys_status status = {.size = 0};
         unsigned last = search->count - 1;
-        const struct profile_file *file = &search->wanted[last].file;
-        read_path(search, file, path);
+        const struct profile_file *file = search->wanted[last].file;
+        const char *path = path_of(search, file);
         int fd = *path == '/' && !text_equal(path, LOADER_CACHE) && !may_hang(search, path)
                      ? sys_open_type(path, S_IFREG, &status)
                      : -ENOENT;
@@ -219,18 +177,12 @@ static enum residency look_at_others(struct library_search *search)
     return residency;
 }
 
-enum residency warm_look(int fd, const uint8_t *bytes, size_t size, const char *executable,
-                         uint32_t *range_count)
+enum residency warm_look(const struct profile *profile, const struct profile_executable *section,
+                         const char *executable)
 {
-    const struct profile_executable *section = profile_peek_row(bytes, size, executable);
-    struct library_search search = {
-        .profile = fd,
-        .header = *(const struct profile_header *)(const void *)bytes,
-        .executable = executable,
-    };
-    if (!section)
+    struct library_search search = {.profile = profile, .executable = executable};
+    if (!profile_section_fits(profile, section))
         return RESIDENCY_UNKNOWN;
-    *range_count = section->range_count;
     list_wanted(&search, section);
     if (look_at(&search, executable) == NOT_RESIDENT ||
         objects_visit(look_at_object, &search) == NOT_RESIDENT)

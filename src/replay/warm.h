@@ -7,19 +7,15 @@
 #include "replay/profile.h"
 #include "replay/residency.h"
 
-#include <stddef.h>
-
 /*
- * Whether the files of an executable are in memory, by up to sixteen samples; unknown if that
- * cannot be said within some 100 µs. To start a replay in vain takes longer, most of all while all
- * CPUs are busy. Opens nothing that may hang.
+ * Whether the files of a section's executable are in memory, by up to sixteen samples; unknown if
+ * that cannot be said within some 100 µs. To start a replay in vain takes longer, most of all while
+ * all CPUs are busy. Opens nothing that may hang.
  *
- * `fd` is the profile, and `bytes` its beginning, which profile_peek() has found good; the rest may
- * hold anything, for what is read of it is not checked against the checksum: a damaged profile gets
- * a wrong answer, and nothing worse. *range_count is set to the number of ranges, where it is
- * known.
+ * The profile is one of profile_view(), and need not have been validated: a damaged one gets a
+ * wrong answer, and nothing worse. Not to be called twice at a time.
  */
-enum residency warm_look(int fd, const uint8_t *bytes, size_t size, const char *executable,
-                         uint32_t *range_count);
+enum residency warm_look(const struct profile *profile, const struct profile_executable *section,
+                         const char *executable);
 
 #endif

@@ -13,8 +13,8 @@
 
 #include "base/sys.h"
 #include "base/text.h"
+#include "replay/budget.h"
 #include "replay/residency.h"
-#include "start/telemetry.h"
 
 /* readahead() reads at most the device's read-ahead window or its largest request, whichever is
  * larger, and forgets the rest of the call; the default window is this. */
@@ -162,44 +162,41 @@ unsigned working_set_budget_hits(const struct working_set *set)
     return (bytes ? BUDGET_BYTES : 0u) | (time ? BUDGET_TIME : 0u);
 }
 
-static bool stands_before(const struct profile_file *files, const struct profile_range *a,
+static bool stands_before(const uint32_t *ranks, const struct profile_range *a,
                           const struct profile_range *b)
 {
     if (!a->page_count != !b->page_count)
         return !a->page_count;
-    return a->file != b->file ? files[a->file].rank < files[b->file].rank
-                              : a->first_page < b->first_page;
+    return a->file != b->file ? ranks[a->file] < ranks[b->file] : a->first_page < b->first_page;
 }
 
 /* Shell's sort: in place, no recursion, quick for a window. */
-static void sort_ranges(const struct profile_file *files, struct profile_range *ranges,
-                        size_t count)
+static void sort_ranges(const uint32_t *ranks, struct profile_range *ranges, size_t count)
 {
     for (size_t step = count / 2; step > 0; step /= 2) {
         for (size_t i = step; i < count; i++) {
             struct profile_range range = ranges[i];
             size_t to = i;
-            for (; to >= step && stands_before(files, &range, &ranges[to - step]); to -= step)
+            for (; to >= step && stands_before(ranks, &range, &ranges[to - step]); to -= step)
                 ranges[to] = ranges[to - step];
             ranges[to] = range;
         }
     }
 }
 
-void working_set_sort(struct working_set *set, struct profile_file *files,
-                      struct profile_range *ranges)
+void working_set_sort(struct working_set *set, uint32_t *ranks, struct profile_range *ranges)
 {
     ranges += set->section->first_range;
     uint32_t count = set->section->range_count;
     for (uint32_t first = 0, end; first < count; first = end) {
         uint64_t pages = 0;
         for (end = first; end < count && pages < WINDOW_PAGES; end++) {
-            uint32_t *rank = &files[ranges[end].file].rank;
+            uint32_t *rank = &ranks[ranges[end].file];
             if (*rank <= first) /* of an earlier window, or none */
                 *rank = end + 1;
             pages += ranges[end].page_count ? ranges[end].page_count : 1;
         }
-        sort_ranges(files, ranges + first, end - first);
+        sort_ranges(ranks, ranges + first, end - first);
     }
 }
 

@@ -38,7 +38,7 @@ struct working_set {
     uint32_t runs, slow_runs; /* of one new chunk, that waited */
 };
 
-/* Which budgets are used up: bits of enum telemetry_budget. */
+/* Which budgets are used up: bits of enum budget_hit. */
 unsigned working_set_budget_hits(const struct working_set *set);
 
 /*
@@ -48,14 +48,13 @@ unsigned working_set_budget_hits(const struct working_set *set);
 bool working_set_is_resident(const struct working_set *set);
 
 /*
- * Puts the section's ranges into the order of reading; `files` and `ranges` are those of
- * set->profile. Storage serves neighbours in one request, and a program that waits for a directory
- * or an inode waits behind all the pages that were asked for before: so within a window the
- * look-ups go first, and then the pages file by file. Both begin with the file that is needed
- * first.
+ * Puts the section's ranges into the order of reading; `ranges` are those of set->profile, and
+ * `ranks` as many zeroes as it has files. Storage serves neighbours in one request, and a program
+ * that waits for a directory or an inode waits behind all the pages that were asked for before: so
+ * within a window the look-ups go first, and then the pages file by file. Both begin with the file
+ * that is needed first.
  */
-void working_set_sort(struct working_set *set, struct profile_file *files,
-                      struct profile_range *ranges);
+void working_set_sort(struct working_set *set, uint32_t *ranks, struct profile_range *ranges);
 
 /* Claims the next run and reads it. False if there is none, or a budget is used up. */
 bool working_set_read_run(struct working_set *set);

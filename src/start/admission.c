@@ -49,26 +49,3 @@ struct admission admit(const char *executable, enum role role, enum policy polic
     admission.granted = policy != POLICY_NOTHING && !again && admission.arm == ARM_BOOSTED;
     return admission;
 }
-
-void handover_write(const struct handover *handover, char text[HANDOVER_BYTES])
-{
-    const uint64_t numbers[] = {handover->process_id, handover->started_ns, handover->start,
-                                handover->arm, handover->executable_hash};
-    size_t length = 0;
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-        length = text_append(text, HANDOVER_BYTES, length, i ? ":" : "");
-        length = text_append_number(text, HANDOVER_BYTES, length, numbers[i]);
-    }
-}
-
-bool handover_parse(const char *text, struct handover *out)
-{
-    uint64_t *const numbers[] = {&out->process_id, &out->started_ns, &out->start, &out->arm,
-                                 &out->executable_hash};
-    *out = (struct handover){.process_id = 0};
-    for (size_t i = 0; text && *text && i < sizeof numbers / sizeof *numbers;
-         text += *text == ':', i++)
-        for (; *text >= '0' && *text <= '9'; text++)
-            *numbers[i] = *numbers[i] * 10 + (uint64_t)(*text - '0');
-    return out->process_id != 0 && out->process_id == (uint64_t)sys_getpid();
-}

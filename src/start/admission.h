@@ -5,7 +5,7 @@
 #define CB_ADMISSION_H
 
 #include "coldboost.h"
-#include "start/environment.h"
+#include "start/lambda.h"
 #include "start/telemetry.h"
 
 /*
@@ -31,21 +31,5 @@ struct admission {
 /* For a profile that names the executable. Only in Lambda is a restart told from a first start. */
 struct admission admit(const char *executable, enum role role, enum policy policy,
                        uint32_t holdout);
-
-/*
- * COLDBOOST_STARTED: what coldboost run and coldboost-wrapper hand to the constructor of the
- * program that they become, "PID:NS:START:ARM:HASH": the process, when it began (CLOCK_MONOTONIC),
- * what was decided, and for which executable: a script's shell may become the next program.
- */
-struct handover {
-    uint64_t process_id, started_ns, start, arm, executable_hash;
-};
-
-#define HANDOVER_BYTES 80
-
-void handover_write(const struct handover *handover, char text[HANDOVER_BYTES]);
-
-/* Fills out; numbers that are missing are 0. Returns whether it is meant for this process. */
-bool handover_parse(const char *text, struct handover *out);
 
 #endif

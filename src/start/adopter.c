@@ -40,11 +40,7 @@ static bool proc_is_ours(void)
 static bool is_reaper(const char *path)
 {
     char name[LINK_BYTES];
-    int fd = sys_open(path, O_RDONLY);
-    if (fd < 0)
-        return false;
-    long length = sys_pread(fd, name, sizeof name - 1, 0);
-    sys_close(fd);
+    size_t length = sys_read_text(path, name, sizeof name);
     if (length <= 1)
         return false;
     name[length - 1] = '\0'; /* the newline */

@@ -7,23 +7,9 @@
  */
 #include "start/children.h"
 
-#include "base/sys.h"
 #include "base/text.h"
-#include "replay/profile.h"
 
 #define OBJECT "libcoldboost.so"
-
-static bool has_others(const char *profile, const char *shell)
-{
-    static uint64_t page[PROFILE_PAGE_BYTES / sizeof(uint64_t)]; /* stacks may be tiny */
-    struct sys_status status;
-    int fd = profile ? sys_open_type(profile, S_IFREG, &status) : -ENOENT;
-    if (fd < 0)
-        return false;
-    long n = sys_pread(fd, page, sizeof page, 0);
-    sys_close(fd);
-    return n > 0 && profile_peek_others((const uint8_t *)page, (size_t)n, shell) == 1;
-}
 
 /* The lists, and what stands between their entries as the loaders of glibc and musl have it. */
 static const struct list {
@@ -65,10 +51,8 @@ static bool take_out(const struct list *list, char *value)
     return left;
 }
 
-void children_spare(char **envp, const char *profile, const char *shell)
+void children_spare(char **envp)
 {
-    if (has_others(profile, shell))
-        return;
     char **to = envp;
     for (; *envp; envp++) {
         bool stays = true;

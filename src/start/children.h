@@ -5,11 +5,11 @@
 #define CB_CHILDREN_H
 
 /*
- * For the shell that a function starts with: takes libcoldboost.so out of LD_PRELOAD and LD_AUDIT,
- * so that the programs which the shell starts do not load it, unless the profile (NULL: there is
- * none) names any but the shell itself. Other objects stay, in their order; a variable without any
- * is removed. Changes the block in place: to be called before anybody else has looked at it.
+ * For the shell that a function starts with, if the profile names no program that the shell may
+ * start: takes libcoldboost.so out of LD_PRELOAD and LD_AUDIT, so that they do not load it. Other
+ * objects stay, in their order; a variable without any is removed. Changes the block in place: to
+ * be called before anybody else has looked at it.
  */
-void children_spare(char **envp, const char *profile, const char *shell);
+void children_spare(char **envp);
 
 #endif

@@ -15,9 +15,6 @@
     {name, OPTION_##kind, max, FIELD(field), {__VA_ARGS__}},
 const struct option_row option_table[] = {
 #include "start/options_table.h"
-    /* Not for users: for tests, and from coldboost run to the program that it becomes. */
-    {"_CPU", OPTION_TEXT, 0, FIELD(cpu), {NULL}},
-    {"_STARTED", OPTION_TEXT, 0, FIELD(started), {NULL}},
 };
 #undef OPTION
 const size_t option_count = sizeof option_table / sizeof option_table[0];
@@ -47,13 +44,9 @@ static bool is_one_of(const char *text, const char *words)
 static bool parse_number(const char *text, bool bytes, uint64_t *out)
 {
     static const char *const units[] = {"b", "k kb kib", "m mb mib", "g gb gib"};
-    uint64_t value = 0;
-    const char *at = text;
-    for (; *at >= '0' && *at <= '9'; at++)
-        if (__builtin_mul_overflow(value, 10u, &value) ||
-            __builtin_add_overflow(value, (uint64_t)(*at - '0'), &value))
-            return false;
-    if (at == text)
+    uint64_t value;
+    const char *at = text_number(text, &value);
+    if (!at)
         return false;
     unsigned unit = 0;
     while (*at && bytes && unit < 4 && !is_one_of(at, units[unit]))
@@ -100,25 +93,30 @@ void options_read(char *const *envp, struct options *out)
         const char *name = text_after(*envp, "COLDBOOST");
         if (!name)
             continue;
-        for (size_t i = 0; i < option_count; i++) {
-            const char *value = text_after(name, option_table[i].name);
-            if (value && *value == '=') {
-                if (!set_option(&option_table[i], value + 1, out) && !out->not_understood)
-                    out->not_understood = *envp;
-                break;
-            }
-        }
+        const struct option_row *row = option_table, *end = option_table + option_count;
+        const char *value = NULL;
+        while (row < end && (!(value = text_after(name, row->name)) || *value != '='))
+            row++;
+        if (row < end && !set_option(row, value + 1, out) && !out->not_understood)
+            out->not_understood = *envp;
+        else if (row == end && !out->others)
+            out->others = envp;
     }
+}
+
+const char *options_other(const struct options *options, const char *name)
+{
+    return environment_get(options->others, name);
 }
 
 void options_complain(const struct options *options)
 {
     if (!options->verbose || !options->not_understood)
         return;
-    struct report line = {.length = 0};
-    report_text(&line, "coldboost: ");
-    report_text(&line, options->not_understood);
-    report_text(&line, ": not understood; the default stands\n");
+    struct line line = {.length = 0};
+    line_text(&line, "coldboost: ");
+    line_text(&line, options->not_understood);
+    line_text(&line, ": not understood; the default stands\n");
     sys_write(2, line.text, line.length);
 }
 

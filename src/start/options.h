@@ -4,32 +4,29 @@
 #ifndef CB_OPTIONS_H
 #define CB_OPTIONS_H
 
+#include "replay/budget.h"
+#include "replay/replay.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 enum option_switch { SWITCH_OFF, SWITCH_AUTO, SWITCH_FORCE };
-/* Where a replay runs: beside the program in a process of its own or in a thread of it, or before
- * the program goes on. */
-enum option_mode { MODE_PROCESS, MODE_THREAD, MODE_SYNC };
 
 struct options {
-    uint32_t enabled;      /* enum option_switch */
-    uint32_t mode;         /* enum option_mode */
-    uint32_t crc32;        /* 1: our crc32 may answer for zlib's */
-    uint32_t verbose;      /* 1: one line to stderr */
-    uint32_t workers;      /* replay threads; 0: the default */
-    uint32_t holdout;      /* per cent of starts left unboosted */
-    uint64_t budget_bytes; /* BUDGET_BY_MEMORY if none is set */
-    const char *telemetry; /* NULL: none; "emf"; or a file */
-    const char *profile;   /* NULL: the default places */
-    const char *cpu;       /* feature names that may be used; NULL: all */
-    const char *record;    /* NULL: nothing is recorded; "log"; or a file for the profile */
-    const char *started;   /* what coldboost run has settled for this process: see admission.h */
+    uint32_t enabled;           /* enum option_switch */
+    uint32_t mode;              /* enum replay_mode */
+    uint32_t crc32;             /* 1: our crc32 may answer for zlib's */
+    uint32_t verbose;           /* 1: one line to stderr */
+    uint32_t workers;           /* replay threads; 0: the default */
+    uint32_t holdout;           /* per cent of starts left unboosted */
+    uint64_t budget_bytes;      /* BUDGET_BY_MEMORY if none is set */
+    const char *telemetry;      /* NULL: none; "emf"; or a file */
+    const char *profile;        /* NULL: the default places */
+    const char *record;         /* NULL: nothing is recorded; "log"; or a file for the profile */
     const char *not_understood; /* the first variable that is not; NULL: all are */
+    char *const *others; /* from the first COLDBOOST… variable on that is no option; or NULL */
 };
-
-#define BUDGET_BY_MEMORY UINT64_MAX
 
 enum option_kind { OPTION_CHOICE, OPTION_NUMBER, OPTION_BYTES, OPTION_TEXT };
 
@@ -52,6 +49,10 @@ void options_read(char *const *envp, struct options *out);
 
 /* With COLDBOOST_VERBOSE, says on stderr which value could not be understood. Signal-safe. */
 void options_complain(const struct options *options);
+
+/* The value of a variable COLDBOOST… that is no option, or NULL: of those that only coldboost
+ * itself and tests set. */
+const char *options_other(const struct options *options, const char *name);
 
 /* The value of an environment variable, or NULL. Unlike getenv() it works before libc is ready. */
 const char *environment_get(char *const *envp, const char *name);

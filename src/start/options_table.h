@@ -33,7 +33,7 @@ OPTION("_BUDGET", BYTES, 0, budget_bytes, "half of what memory, the control grou
        "'0': none.",
        NULL)
 
-OPTION("_WORKERS", NUMBER, 16, workers, "8; 16 where storage is slow",
+OPTION("_WORKERS", NUMBER, REPLAY_MOST_WORKERS, workers, "8; 16 where storage is slow",
        "How many threads replay, 1 to 16.", NULL)
 
 OPTION(

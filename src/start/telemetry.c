@@ -10,7 +10,6 @@
 #include "base/line.h"
 #include "base/sys.h"
 #include "base/text.h"
-#include "start/options.h"
 
 #include <poll.h>
 
@@ -74,30 +73,31 @@ static void copy_variable(char *to, char *const *envp, const char *name)
     copy_name(to, NAME_BYTES, value && *value ? value : "unknown");
 }
 
-void telemetry_begin(const struct telemetry_process *process)
+void telemetry_begin(const struct request *request)
 {
-    if (!process->target || __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__)
+    const char *target = request->options.telemetry;
+    if (!target || __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__)
         return;
-    telemetry.emf = text_equal(process->target, "emf");
-    if (telemetry.emf ? process->role != ROLE_RUNTIME : !set_path(process->target))
+    telemetry.emf = text_equal(target, "emf");
+    if (telemetry.emf ? request->role != ROLE_RUNTIME : !set_path(target))
         return;
     telemetry.on = true;
     telemetry.process_id = sys_getpid();
-    telemetry.started_ns = process->started_ns ? process->started_ns : sys_monotonic_ns();
+    telemetry.started_ns = request->started_ns ? request->started_ns : sys_monotonic_ns();
     telemetry.known = (struct telemetry_record){
         .magic = TELEMETRY_MAGIC,
         .version = TELEMETRY_VERSION,
         .size = sizeof telemetry.known,
         .process_id = (uint32_t)telemetry.process_id,
-        .memory_mib = (uint32_t)(environment_memory_bytes(process->envp) >> 20),
-        .role = (uint8_t)process->role,
-        .init_type = (uint8_t)process->init_type,
-        .holdout = (uint8_t)process->holdout,
+        .memory_mib = (uint32_t)(request->granted_bytes >> 20),
+        .role = (uint8_t)request->role,
+        .init_type = (uint8_t)request->init_type,
+        .holdout = (uint8_t)request->options.holdout,
     };
-    set_program(process->executable);
+    set_program(request->find_executable ? request->find_executable() : request->executable);
     if (telemetry.emf) {
-        copy_variable(telemetry.function, process->envp, "AWS_LAMBDA_FUNCTION_NAME");
-        copy_variable(telemetry.function_version, process->envp, "AWS_LAMBDA_FUNCTION_VERSION");
+        copy_variable(telemetry.function, request->envp, "AWS_LAMBDA_FUNCTION_NAME");
+        copy_variable(telemetry.function_version, request->envp, "AWS_LAMBDA_FUNCTION_VERSION");
     }
 }
 
@@ -156,11 +156,11 @@ static void append_record(struct telemetry_record *record)
 }
 
 /* A JSON string; what is no UTF-8 becomes U+FFFD. */
-static void report_json(struct report *line, const char *label, const char *text)
+static void line_json(struct line *line, const char *label, const char *text)
 {
     static const char hex[] = "0123456789abcdef";
-    report_text(line, label);
-    report_text(line, "\"");
+    line_text(line, label);
+    line_text(line, "\"");
     while (*text) {
         unsigned char byte = (unsigned char)*text;
         size_t length = text_utf8_length(text);
@@ -179,10 +179,10 @@ static void report_json(struct report *line, const char *label, const char *text
             for (size_t i = 0; i < length; i++)
                 shown[i] = text[i];
         }
-        report_text(line, shown);
+        line_text(line, shown);
         text += length;
     }
-    report_text(line, "\"");
+    line_text(line, "\"");
 }
 
 /* CloudWatch's Embedded Metric Format: names and units first, the values they refer to behind. */
@@ -203,36 +203,36 @@ static void print_emf(const struct telemetry_record *record)
         {"BudgetHits", "Count", record->budget_hits != 0, record->method != METHOD_NONE},
     };
     const size_t count = sizeof metrics / sizeof *metrics;
-    struct report line = {.length = 0};
-    report_number(&line, "{\"_aws\":{\"Timestamp\":", record->time_ns / 1000000);
-    report_text(&line, ",\"CloudWatchMetrics\":[{\"Namespace\":\"coldboost\","
-                       "\"Dimensions\":[[\"FunctionName\",\"Arm\"]],\"Metrics\":[");
+    struct line line = {.length = 0};
+    line_number(&line, "{\"_aws\":{\"Timestamp\":", record->time_ns / 1000000);
+    line_text(&line, ",\"CloudWatchMetrics\":[{\"Namespace\":\"coldboost\","
+                     "\"Dimensions\":[[\"FunctionName\",\"Arm\"]],\"Metrics\":[");
     for (size_t i = 0; i < count; i++)
         if (metrics[i].known) {
-            report_json(&line, i ? ",{\"Name\":" : "{\"Name\":", metrics[i].name);
-            report_json(&line, ",\"Unit\":", metrics[i].unit);
-            report_text(&line, "}");
+            line_json(&line, i ? ",{\"Name\":" : "{\"Name\":", metrics[i].name);
+            line_json(&line, ",\"Unit\":", metrics[i].unit);
+            line_text(&line, "}");
         }
-    report_text(&line, "]}]}");
-    report_json(&line, ",\"FunctionName\":", telemetry.function);
-    report_json(&line, ",\"FunctionVersion\":", telemetry.function_version);
-    report_json(&line, ",\"Arm\":", telemetry_arm_name(record->arm));
-    report_json(&line, ",\"Start\":", telemetry_start_name(record->start));
-    report_json(&line, ",\"InitType\":", init_type_name(record->init_type));
-    report_json(&line, ",\"Program\":", record->program);
-    report_json(&line, ",\"Plan\":", telemetry_plan_name(record->plan));
-    report_json(&line, ",\"Method\":", telemetry_method_name(record->method));
-    report_json(&line, ",\"State\":", telemetry_state_name(record->state));
-    report_number(&line, ",\"ProfileId\":", record->profile_id);
+    line_text(&line, "]}]}");
+    line_json(&line, ",\"FunctionName\":", telemetry.function);
+    line_json(&line, ",\"FunctionVersion\":", telemetry.function_version);
+    line_json(&line, ",\"Arm\":", telemetry_arm_name(record->arm));
+    line_json(&line, ",\"Start\":", telemetry_start_name(record->start));
+    line_json(&line, ",\"InitType\":", init_type_name(record->init_type));
+    line_json(&line, ",\"Program\":", record->program);
+    line_json(&line, ",\"Plan\":", telemetry_plan_name(record->plan));
+    line_json(&line, ",\"Method\":", telemetry_method_name(record->method));
+    line_json(&line, ",\"State\":", telemetry_state_name(record->state));
+    line_number(&line, ",\"ProfileId\":", record->profile_id);
     for (size_t i = 0; i < count; i++)
         if (metrics[i].known) {
-            report_json(&line, ",", metrics[i].name);
-            report_number(&line, ":", metrics[i].value);
+            line_json(&line, ",", metrics[i].name);
+            line_number(&line, ":", metrics[i].value);
         }
-    report_text(&line, "}\n");
+    line_text(&line, "}\n");
     struct pollfd reader = {.fd = 2, .events = POLLOUT};
     struct timespec now = {0, 0};
-    if (line.length < sizeof line.text && /* or it has been cut */
+    if (line.length + 1 < sizeof line.text && /* or it has been cut */
         sys_poll(&reader, &now) == 1 && (reader.revents & POLLOUT))
         write_quietly(2, line.text, line.length);
 }

@@ -10,7 +10,7 @@
 #define CB_TELEMETRY_H
 
 #include "coldboost.h"
-#include "start/environment.h"
+#include "start/request.h"
 
 #include <assert.h>
 
@@ -30,17 +30,7 @@ enum telemetry_event {
 enum telemetry_method { METHOD_NONE, METHOD_THREAD, METHOD_PROCESS, METHOD_SYNC, METHOD_RUN };
 enum telemetry_plan { PLAN_NONE, PLAN_PROFILE, PLAN_BLIND };
 
-enum telemetry_state {
-    STATE_NONE,        /* nothing was to be replayed */
-    STATE_DONE,        /* all that was asked for */
-    STATE_SKIPPED,     /* the files were in memory */
-    STATE_BUDGET,      /* a budget was used up first: see budget_hits */
-    STATE_UNFINISHED,  /* the program was faster */
-    STATE_BAD_PROFILE, /* it is damaged */
-};
-
 enum telemetry_arm { ARM_BOOSTED = 1, ARM_HOLDOUT = 2 };
-enum telemetry_budget { BUDGET_BYTES = 1, BUDGET_TIME = 2 }; /* bits */
 
 struct telemetry_record {
     uint8_t magic[4];
@@ -66,7 +56,7 @@ struct telemetry_record {
     uint8_t method;
     uint8_t state;
     uint8_t arm;
-    uint8_t budget_hits; /* enum telemetry_budget, added up */
+    uint8_t budget_hits; /* enum budget_hit, added up */
     uint8_t workers;
     uint8_t holdout;  /* per cent */
     char program[21]; /* the executable's name, cut and padded with zeros */
@@ -90,18 +80,9 @@ const char *telemetry_plan_name(unsigned plan);
 const char *telemetry_state_name(unsigned state);
 const char *telemetry_arm_name(unsigned arm);
 
-struct telemetry_process {
-    const char *target; /* COLDBOOST_TELEMETRY: a file, "emf", or NULL */
-    char *const *envp;
-    const char *executable;
-    enum role role;
-    enum init_type init_type;
-    uint32_t holdout;
-    uint64_t started_ns; /* CLOCK_MONOTONIC; 0: now */
-};
-
-/* Copies all it needs: the program may overwrite its environment and change its folder. */
-void telemetry_begin(const struct telemetry_process *process);
+/* Copies all it needs of a filled request: the program may overwrite its environment and change its
+ * folder. */
+void telemetry_begin(const struct request *request);
 bool telemetry_is_on(void);
 bool telemetry_needs_stderr(void);
 

@@ -79,7 +79,8 @@ static void try_bytes(const uint8_t *bytes, size_t size, bool must_reject, bool 
     }
     struct profile profile;
     int error = profile_parse(copy, size, &profile);
-    profile_peek(copy, size, "/usr/bin/program");
+    if (profile_check_header(copy, size) == 0)
+        profile_peek(copy, size, "/usr/bin/program");
     error ? refused++ : accepted++;
     bool known = error == 0 || error == -ENOEXEC || error == -ENOTSUP || error == -EMSGSIZE ||
                  error == -EBADMSG || error == -EINVAL;

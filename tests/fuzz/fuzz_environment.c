@@ -11,7 +11,8 @@
 #include "base/sys.h"
 #include "primitives/cpu.h"
 #include "start/admission.h"
-#include "start/options.h"
+#include "start/become.h"
+#include "start/request.h"
 
 #include <poll.h>
 
@@ -122,8 +123,10 @@ static void *pretended_map(size_t bytes, int sharing)
 #include "base/search_path.c"
 #include "start/become.c"
 #include "start/environment.c"
+#include "start/lambda.c"
 #include "start/options.c"
 #include "start/program.c"
+#include "start/request.c"
 #include "start/telemetry.c"
 
 /* As the kernel lays it out, with nothing behind it. */
@@ -150,12 +153,19 @@ static void check_options(const struct options *options)
 {
     MUST(options->enabled <= SWITCH_FORCE && options->mode <= MODE_SYNC && options->crc32 <= 1);
     MUST(options->verbose <= 1 && options->workers <= 16 && options->holdout <= 100);
+}
+
+/* What only tests and coldboost itself set. */
+static void read_internal(char *const *envp)
+{
     uint32_t set;
-    if (options->cpu)
-        cpu_parse(options->cpu, &set);
     struct handover handover;
-    if (handover_parse(options->started, &handover))
-        MUST(handover.process_id == (uint64_t)sys_getpid());
+    const char *cpu = environment_get(envp, "COLDBOOST_CPU");
+    if (cpu)
+        cpu_parse(cpu, &set);
+    const char *text = environment_get(envp, HANDOVER_VARIABLE);
+    if (handover_parse(text, &handover))
+        MUST((long)strtoull(text, NULL, 10) == sys_getpid());
 }
 
 /* One line of JSON, whatever the function is called. */
@@ -182,17 +192,15 @@ static void check_line(void)
 
 static void write_telemetry(char *const *envp, const struct options *options, enum role role)
 {
-    struct telemetry_process process = {
-        .target = options->telemetry,
-        .envp = envp,
-        .executable = envp[0] ? envp[0] : "",
-        .role = role,
-        .init_type = environment_init_type(envp),
-        .holdout = options->holdout,
-        .started_ns = 1,
-    };
+    static struct request request;
+    request.envp = envp;
+    request.options = *options;
+    request.executable = envp[0] ? envp[0] : "";
+    request.role = role;
+    request.init_type = lambda_init_type(envp);
+    request.started_ns = 1;
     memset(&telemetry, 0, sizeof telemetry);
-    telemetry_begin(&process);
+    telemetry_begin(&request);
     telemetry_include(1, ARM_BOOSTED, COLDBOOST_START_COLD, METHOD_THREAD);
     printed_length = 0;
     telemetry_write_start(&(struct telemetry_replay){.method = METHOD_THREAD});
@@ -204,7 +212,8 @@ static void write_telemetry(char *const *envp, const struct options *options, en
 static void extend(char *const *envp, const struct options *options)
 {
     const char *profile = options->profile ? options->profile : "";
-    const char *id = options->started ? options->started : "";
+    const char *id = environment_get(envp, HANDOVER_VARIABLE);
+    id = id ? id : "";
     char *const *extended = become_environment(envp, profile, "/opt/lib/libcoldboost.so", id);
     const char *preload = environment_get(extended, "LD_PRELOAD");
     MUST(preload && strncmp(preload, "/opt/lib/libcoldboost.so", 24) == 0);
@@ -224,19 +233,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct options options;
     options_read(envp, &options);
     check_options(&options);
-    enum role role = environment_role(envp, options.profile);
-    MUST(role < ROLE_COUNT && environment_init_type(envp) < INIT_COUNT);
-    MUST(lambda_policy(role, environment_init_type(envp)) <= POLICY_ONCE);
-    MUST(environment_memory_bytes(envp) <= (UINT64_C(1) << 34) << 20);
-    char *path = malloc(64);
+    read_internal(envp);
+    enum role role = lambda_role(envp, options.profile);
+    MUST(role < ROLE_COUNT && lambda_init_type(envp) < INIT_COUNT);
+    policy_name(lambda_policy(role, lambda_init_type(envp)));
+    MUST(lambda_memory_bytes(envp) <= (UINT64_C(1) << 34) << 20);
+    char *path = malloc(REQUEST_PATH_BYTES);
     MUST(path);
-    environment_profile(envp, path, 64);
+    find_profile_path(NULL, &options, envp, path);
     free(path);
     prefetch_block(envp);
     write_telemetry(envp, &options, role);
     extend(envp, &options);
     static struct program program;
-    program_search(options.cpu ? options.cpu : "python3", envp, &program);
+    program_search(options.record ? options.record : "python3", envp, &program);
     program_probe(&program);
     MUST(program.interpreter_count <= EXECUTABLE_MAX_INTERPRETERS + 1);
     MUST(strlen(program.path) < PROGRAM_PATH_BYTES && strlen(program.loader) < PROGRAM_PATH_BYTES);

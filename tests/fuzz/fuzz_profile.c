@@ -6,6 +6,7 @@
 
 #include "base/sys.h"
 #include "coldboost.h"
+#include "replay/budget.h"
 #include "replay/profile.h"
 #include "replay/residency.h"
 
@@ -96,8 +97,10 @@ static void replay(const struct profile_executable *section)
     };
     working_set_is_resident(&set);
     uint64_t before = sum_of_ranges(section);
-    working_set_sort(&set, (struct profile_file *)(uintptr_t)profile.files,
-                     (struct profile_range *)(uintptr_t)profile.ranges);
+    uint32_t *ranks = calloc(profile.header->file_count + 1, sizeof *ranks);
+    MUST(ranks);
+    working_set_sort(&set, ranks, (struct profile_range *)(uintptr_t)profile.ranges);
+    free(ranks);
     MUST(sum_of_ranges(section) == before);
     for (bool more = true; more;) {
         bool touched = working_set_touch_chunk(&set);
@@ -112,8 +115,8 @@ static void peek(const uint8_t *data, size_t size, const char *path, bool named)
 {
     struct input input = {data, size};
     uint8_t *bytes = take_copy(&input, size);
-    int answer = profile_peek(bytes, size, path);
-    MUST(!named || answer == 1);
+    if (profile_check_header(bytes, size) == 0)
+        MUST(profile_peek(bytes, size, path) || !named);
     free(bytes);
 }
 

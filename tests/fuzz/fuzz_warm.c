@@ -1,8 +1,8 @@
 /*
- * fuzz_warm.c: whether a start is warm, by a profile of which only the beginning has been looked
- * at, on a machine whose files, objects and mounts are pretended.
+ * fuzz_warm.c: whether a start is warm, by a profile of which only the header has been looked at,
+ * on a machine whose files, objects and mounts are pretended.
  *
- * Input: how much has been looked at (two bytes); what goes wrong (one byte, 0: nothing); the
+ * Input: how much is looked at first (two bytes); what goes wrong (one byte, 0: nothing); the
  * profile.
  */
 #include "fuzz.h"
@@ -14,9 +14,9 @@
 #include "replay/residency.h"
 #include "replay/warm.h"
 
-/* The profile, and the one other file that may be open at a time. */
-enum { PROFILE_FD = 3, FILE_FD = 4 };
-enum { OBJECTS = 24, MOST_OPENS = 40, PATH = 256 };
+/* The one file that may be open at a time. */
+enum { FILE_FD = 4 };
+enum { OBJECTS = 24, MOST_OPENS = 40 };
 
 static const char program[] = "/usr/bin/python3.11";
 
@@ -31,11 +31,11 @@ static struct {
 
     const struct object *visited;
     bool mounts_are_known;
-    char trusted[PATH]; /* on no mount that may hang */
-    bool is_regular;    /* it */
-    char opened[PATH];
+    const char *trusted; /* on no mount that may hang */
+    bool is_regular;     /* it */
+    const char *opened;
     bool is_open;
-    unsigned reads, opens, resident, not_resident;
+    unsigned opens, resident, not_resident;
 } machine;
 
 static bool goes_wrong(uint32_t what, unsigned one_in)
@@ -93,28 +93,6 @@ static const struct profile_file *file_behind(const char *path)
     return file;
 }
 
-static void keep(char to[PATH], const char *path)
-{
-    MUST(strlen(path) < PATH);
-    memcpy(to, path, strlen(path) + 1);
-}
-
-/* All of the buffer is written to, as the kernel might. */
-static long pretended_pread(int fd, void *buffer, size_t bytes, uint64_t offset)
-{
-    memset(buffer, 0xa5, bytes);
-    MUST(fd == PROFILE_FD && offset <= INT64_MAX);
-    machine.reads++;
-    if (goes_wrong((uint32_t)offset, 16))
-        return -EIO;
-    size_t there = offset < machine.size ? machine.size - offset : 0;
-    size_t n = bytes < there ? bytes : there;
-    if (goes_wrong((uint32_t)offset, 8))
-        n /= 2;
-    memcpy(buffer, machine.bytes + (n ? offset : 0), n);
-    return (long)n;
-}
-
 static void pretended_mounts_read(struct mounts *mounts)
 {
     MUST(!machine.mounts_are_known && mounts->used == 0);
@@ -126,7 +104,7 @@ static bool pretended_may_hang(const struct mounts *mounts, const char *path, co
 {
     MUST(machine.mounts_are_known && mounts && of == program);
     bool may_hang = goes_wrong(hash_text(path), 6);
-    keep(machine.trusted, may_hang ? "" : path);
+    machine.trusted = may_hang ? "" : path;
     machine.is_regular = false;
     return may_hang;
 }
@@ -175,7 +153,7 @@ static int pretended_open(const char *path, int flags)
     }
     if (goes_wrong(hash_text(path), 16))
         return -ENOENT;
-    keep(machine.opened, path);
+    machine.opened = path;
     machine.is_open = true;
     return FILE_FD;
 }
@@ -201,7 +179,7 @@ static long pretended_readlink(const char *path, char *buffer, size_t bytes)
     const struct profile_file *file = file_behind(machine.opened);
     uint64_t place = file ? machine.strings + file->path : machine.size;
     const char *name = place < machine.size ? (const char *)machine.bytes + place : machine.opened;
-    size_t length = strnlen(name, place < machine.size ? machine.size - place : PATH);
+    size_t length = strnlen(name, place < machine.size ? machine.size - place : bytes);
     length = length < bytes ? length : bytes;
     memcpy(buffer, name, length);
     return (long)length;
@@ -248,7 +226,6 @@ static int pretended_visit(int (*visit)(const struct object *object, void *conte
     return answer;
 }
 
-#define sys_pread             pretended_pread
 #define sys_stat              pretended_stat
 #define sys_open              pretended_open
 #define sys_open_type         pretended_open_type
@@ -274,20 +251,28 @@ static void put_right(uint8_t *bytes, size_t size)
         executables[0].path_hash = profile_hash(program);
 }
 
-/* The beginning lies alone, so that a read beyond it is seen. */
-static void ask(const uint8_t *beginning, size_t size)
+static void ask(const uint8_t *bytes, size_t size)
 {
-    const uint32_t untouched = 0xa5a5a5a5;
-    uint32_t ranges = untouched;
-    machine.section = profile_peek_row(beginning, size, program);
-    enum residency found = warm_look(PROFILE_FD, beginning, size, program, &ranges);
+    struct profile profile;
+    machine.section = profile_peek_row(bytes, size, program);
+    if (!machine.section || !profile_view(bytes, size, &profile))
+        return;
+    enum residency found = warm_look(&profile, machine.section, program);
     MUST(!machine.is_open && !machine.visited);
-    if (!machine.section)
-        MUST(found == RESIDENCY_UNKNOWN && !machine.reads && !machine.opens);
-    MUST(ranges == (machine.section ? machine.section->range_count : untouched));
     MUST(found == RESIDENCY_UNKNOWN || found == RESIDENT || found == NOT_RESIDENT);
     MUST(machine.not_resident == (found == NOT_RESIDENT)); /* it stops at the first */
     MUST((found == RESIDENT) == (machine.resident && !machine.not_resident));
+}
+
+/* The beginning lies alone, so that a read beyond it is seen. */
+static void peek(const uint8_t *bytes, size_t size, size_t seen)
+{
+    struct input input = {bytes, size};
+    uint8_t *beginning = take_copy(&input, seen);
+    seen = size - input.left;
+    if (profile_check_header(beginning, seen) == 0 && !profile_peek(beginning, seen, program))
+        MUST(!profile_peek_row(bytes, size, program));
+    free(beginning);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -295,6 +280,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct input input = {data, size};
     size_t seen = (size_t)take_number(&input, 2);
     memset(&machine, 0, sizeof machine);
+    machine.trusted = "";
     machine.luck = (uint8_t)take_number(&input, 1);
     machine.size = input.left;
     machine.code = (uintptr_t)look_at;
@@ -302,12 +288,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     machine.bytes = bytes;
     if (machine.size >= sizeof(struct profile_header))
         put_right(bytes, machine.size);
-    input = (struct input){bytes, machine.size};
-    uint8_t *beginning = take_copy(&input, seen);
-    seen = machine.size - input.left;
-    if (profile_peek(beginning, seen, program) == 1)
-        ask(beginning, seen);
-    free(beginning);
+    if (profile_check_header(bytes, machine.size) == 0) {
+        peek(bytes, machine.size, seen);
+        ask(bytes, machine.size);
+    }
     free(bytes);
     return 0;
 }

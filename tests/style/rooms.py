@@ -19,7 +19,7 @@ FLOORS = {
     "src/arch": [],
     "src/base": [],
     "src/primitives": ["src", "src/base"],
-    "src/replay": ["src", "src/base", "src/start"],
+    "src/replay": ["src", "src/base"],
     "src/start": ["src", "src/base", "src/replay"],
     "preload/boost": ["src", "src/base", "src/primitives", "src/replay", "src/start"],
     "preload/trace": ["src/base"],

@@ -4,7 +4,7 @@
 #ifndef CB_FIRST_TOUCH_H
 #define CB_FIRST_TOUCH_H
 
-#include "convert/trace_reader.h"
+#include "convert/recording.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -2,33 +2,14 @@
  * trace_reader.h: from a trace (preload/trace/format.h) to a recording: which pages of which files
  * each executable needed, in the order of their first touch.
  */
-#ifndef CB_TOOLS_TRACE_H
-#define CB_TOOLS_TRACE_H
+#ifndef CB_TRACE_READER_H
+#define CB_TRACE_READER_H
 
-#include "replay/profile.h"
+#include "convert/recording.h"
 #include "trace/format.h"
 
 #include <stddef.h>
 #include <time.h>
-
-struct recorded_file {
-    char *path;
-    struct profile_file identity; /* all but its path */
-};
-
-struct recorded_executable {
-    char *path;
-    struct profile_range *ranges; /* as a profile has them */
-    size_t range_count;
-};
-
-struct recording {
-    struct recorded_file *files; /* by path */
-    size_t file_count;
-    struct recorded_executable *executables;
-    size_t executable_count;
-    uint64_t page_count; /* distinct pages of files, whoever needed them */
-};
 
 struct trace_options {
     uint32_t epoch_us;
@@ -42,11 +23,5 @@ struct trace_options {
  */
 void trace_read(const struct trace_header *trace, const struct trace_options *options,
                 struct recording *out);
-
-/* The index of the file at this path, or NOT_RECORDED. */
-#define NOT_RECORDED UINT32_MAX
-uint32_t recording_find(const struct recording *recording, const char *path);
-
-void recording_free(struct recording *recording);
 
 #endif

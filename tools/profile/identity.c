@@ -106,28 +106,21 @@ bool identify_file(const char *path, uint64_t device, uint64_t inode, const stru
     return belongs;
 }
 
-static bool has_build_id(int fd, const struct profile_file *file)
-{
-    uint8_t build_id[PROFILE_BUILD_ID];
-    ssize_t n = pread(fd, build_id, file->build_id_bytes, file->build_id_offset);
-    return n == (ssize_t)file->build_id_bytes && memcmp(build_id, file->build_id, (size_t)n) == 0;
-}
-
-enum identity identity_now(const char *path, const struct profile_file *file)
+enum file_fate identity_now(const char *path, const struct profile_file *file)
 {
     struct stat status;
-    if (lstat(path, &status) != 0 || !S_ISREG(status.st_mode) ||
-        !profile_file_fits(file, (uint64_t)status.st_size))
-        return IDENTITY_STALE;
-    if (!file->build_id_bytes)
-        return !file->mtime_ns || file->mtime_ns == mtime_ns(&status) ? IDENTITY_SAME
-                                                                      : IDENTITY_CHANGED;
-    int fd = open_recorded(path);
-    if (fd < 0)
-        return IDENTITY_STALE;
-    bool same = has_build_id(fd, file);
-    close(fd);
-    return same ? IDENTITY_SAME : IDENTITY_CHANGED;
+    if (lstat(path, &status) != 0 || !S_ISREG(status.st_mode))
+        return FILE_STALE;
+    struct profile_file now = {.size = (uint64_t)status.st_size, .mtime_ns = mtime_ns(&status)};
+    if (file->build_id_bytes && profile_file_fits(file, now.size)) {
+        int fd = open_recorded(path);
+        if (fd < 0)
+            return FILE_STALE;
+        ssize_t n = pread(fd, now.build_id, file->build_id_bytes, file->build_id_offset);
+        now.build_id_bytes = n > 0 ? (uint32_t)n : 0;
+        close(fd);
+    }
+    return profile_file_fate(file, &now);
 }
 
 struct identity_counts identity_count(const struct profile *profile,
@@ -143,10 +136,10 @@ struct identity_counts identity_count(const struct profile *profile,
         const struct profile_file *file = &profile->files[i];
         if (!wanted[i] || file->kind != PROFILE_FILE_REGULAR)
             continue;
-        enum identity identity = identity_now(profile->strings + file->path, file);
+        enum file_fate fate = identity_now(profile->strings + file->path, file);
         counts.files++;
-        counts.changed += identity == IDENTITY_CHANGED;
-        counts.stale += identity == IDENTITY_STALE;
+        counts.changed += fate == FILE_CHANGED;
+        counts.stale += fate == FILE_STALE;
     }
     free(wanted);
     return counts;

@@ -26,13 +26,8 @@ bool identify_file(const char *path, uint64_t device, uint64_t inode, const stru
  */
 bool identify_path(const char *path, const struct timespec *since, struct profile_file *out);
 
-/* What stands at the path of a recorded regular file now. */
-enum identity {
-    IDENTITY_SAME,
-    IDENTITY_CHANGED, /* another build-id, or another time where there is none: it is read */
-    IDENTITY_STALE,   /* gone, no regular file, or of another size: it is not read */
-};
-enum identity identity_now(const char *path, const struct profile_file *file);
+/* What has become of a recorded regular file, by what stands at its path now. */
+enum file_fate identity_now(const char *path, const struct profile_file *file);
 
 /* Of the regular files that a section needs, or all of a profile. */
 struct identity_counts {

@@ -99,8 +99,9 @@ static int compare_files(const void *a, const void *b)
 /* Would a replay take a file with the one identity for the other? */
 static bool is_same_file(const struct profile_file *a, const struct profile_file *b)
 {
-    return a->kind == PROFILE_FILE_PATH || b->kind == PROFILE_FILE_PATH ||
-           (a->kind == b->kind && profile_file_fits(a, b->size));
+    if (a->kind == PROFILE_FILE_PATH || b->kind == PROFILE_FILE_PATH)
+        return true;
+    return profile_file_fate(a, b) != FILE_STALE;
 }
 
 static void collect_files(struct merge *merge)

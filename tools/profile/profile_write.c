@@ -42,7 +42,6 @@ uint32_t profile_writer_add_file(struct profile_writer *writer, const char *path
 {
     struct profile_file file = *identity;
     file.path = append_string(writer, path);
-    file.rank = 0;
     memset(file.reserved, 0, sizeof file.reserved);
     buffer_append(&writer->files, &file, sizeof file);
     return writer->header.file_count++;

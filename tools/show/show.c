@@ -104,7 +104,7 @@ static void print_file_json(struct json *out, const char *path, const struct pro
 {
     static const char *const kinds[] = {"file", "directory", "path"};
     static const char *const states[] = {
-        [IDENTITY_SAME] = "same", [IDENTITY_CHANGED] = "changed", [IDENTITY_STALE] = "stale"};
+        [FILE_SAME] = "same", [FILE_CHANGED] = "changed", [FILE_STALE] = "stale"};
     json_text(out, "path", path);
     if (file->kind == PROFILE_FILE_REGULAR)
         json_text(out, "state", states[identity_now(path, file)]);

@@ -6,6 +6,7 @@
 #include "base/executable.h"
 #include "base/sys.h"
 #include "base/text.h"
+#include "start/handover.h"
 #include "start/options.h"
 
 /* libcoldboost.so without its symbols, and what devices read ahead at once anyway. */
@@ -56,7 +57,7 @@ static char *set(const char **envp, char *text, const char *name, const char *va
 char *const *become_environment(char *const *envp, const char *profile, const char *object,
                                 const char *id)
 {
-    static const char names[] = "COLDBOOST_PROFILE=LD_PRELOAD=:COLDBOOST_STARTED=";
+    static const char names[] = "COLDBOOST_PROFILE=LD_PRELOAD=:" HANDOVER_VARIABLE "=";
     if (!become_can_name(object))
         object = "";
     const char *others = environment_get(envp, "LD_PRELOAD");
@@ -74,7 +75,7 @@ char *const *become_environment(char *const *envp, const char *profile, const ch
     char *at = (char *)(extended + count + added + 1);
     at = set(extended, at, "COLDBOOST_PROFILE", profile, NULL);
     at = set(extended, at, "LD_PRELOAD", object, others);
-    set(extended, at, "COLDBOOST_STARTED", id, NULL);
+    set(extended, at, HANDOVER_VARIABLE, id, NULL);
     return (char *const *)(uintptr_t)extended;
 }
 

@@ -12,10 +12,9 @@
 #include "cli/installation.h"
 #include "entry.h"
 #include "start/become.h"
-#include "start/early.h"
 #include "start/environment.h"
-#include "start/options.h"
 #include "start/program.h"
+#include "start/start.h"
 
 #include <elf.h>
 
@@ -41,40 +40,39 @@ static char **parse(char **argument, const char **profile)
     return NULL;
 }
 
-static bool find_profile(const char *named, char *const *envp, char profile[PROGRAM_PATH_BYTES])
-{
-    char standard[PROGRAM_PATH_BYTES];
-    const char *variable = environment_get(envp, "COLDBOOST_PROFILE");
-    const char *path = named ? named
-                       : variable && *variable
-                           ? variable
-                           : environment_profile(envp, standard, sizeof standard);
-    return path && program_resolve(path, profile);
-}
-
 /* Becomes the program. Returns if that is for the tool to do, or to say why not. */
 static void run(const char *called, char **arguments, char *const *envp)
 {
     static struct program program;
+    static struct request request;
     static char profile[PROGRAM_PATH_BYTES], object[PROGRAM_PATH_BYTES];
     char found[INSTALLATION_PATH_BYTES];
-    struct options options;
-    const char *named = NULL;
+    const char *named = NULL, *wanted;
     char **command = parse(arguments, &named);
-    options_read(envp, &options);
-    if (!command || options.enabled == SWITCH_OFF)
+    options_read(envp, &request.options);
+    if (!command || request.options.enabled == SWITCH_OFF)
         return;
     if (!program_search(*command, envp, &program))
         return;
     program_probe(&program);
-    if (program.obstacle || !find_profile(named, envp, profile) ||
+    if (program.obstacle ||
+        !(wanted = find_profile_path(named, &request.options, envp, request.path)) ||
+        !program_resolve(wanted, profile) ||
         !installation_find_object(called, "libcoldboost.so", found) ||
         !program_resolve(found, object))
         return;
+    request.envp = envp;
+    request.profile = profile;
+    request.executable = program.executable;
+    request.label = "run";
+    request.ahead = true;
+    request_fill(&request);
     char id[HANDOVER_BYTES] = "";
     become_read_object(object);
-    if (early_start(profile, program.executable, NULL, "run", &options, envp, id) <= 0 &&
-        options.verbose)
+    struct start_result result = start_begin(&request);
+    if (result.is_begun)
+        handover_write(&result.handover, id);
+    else if (request.options.verbose)
         return; /* the tool says why; the program starts all the same */
     char *const *extended = become_environment(envp, profile, object, id);
     if (extended)

@@ -4,7 +4,7 @@
 #include "start/launch.h"
 
 #include "cli/command.h"
-#include "start/environment.h"
+#include "start/request.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -14,11 +14,10 @@
 
 char *look_for_profile(const char *named, const char **path)
 {
-    static char standard[PATH_MAX];
-    const char *variable = getenv("COLDBOOST_PROFILE");
-    *path = named                   ? named
-            : variable && *variable ? variable
-                                    : environment_profile(environ, standard, sizeof standard);
+    static char standard[REQUEST_PATH_BYTES];
+    struct options options;
+    options_read(environ, &options);
+    *path = find_profile_path(named, &options, environ, standard);
     return *path ? realpath(*path, NULL) : NULL;
 }
 

@@ -6,7 +6,7 @@
 
 /*
  * The profile to use, as an absolute path and the caller's to free: the named one,
- * $COLDBOOST_PROFILE, or where environment_profile() finds one. NULL if none of them is set and
+ * or where find_profile_path() finds one. NULL if none of them is set and
  * none is found (*path is NULL), or if there is nothing at *path (errno says why).
  */
 char *look_for_profile(const char *named, const char **path);

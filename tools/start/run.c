@@ -8,9 +8,9 @@
  */
 #include "cli/command.h"
 #include "start/become.h"
-#include "start/early.h"
 #include "start/launch.h"
 #include "start/obstacle.h"
+#include "start/start.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -77,7 +77,7 @@ static int print_run_help(void)
     return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILED;
 }
 
-/* Why the profile could not be used, and what helps, for an error of early_start(). */
+/* Why the profile could not be used, and what helps, for a result of start_begin(). */
 static const char *explain(int error)
 {
     switch (error) {
@@ -98,15 +98,24 @@ static const char *explain(int error)
 static void begin_replay(const struct program *program, const char *profile,
                          const struct options *options)
 {
+    static struct request request;
     char id[HANDOVER_BYTES];
-    int started = early_start(profile, program->executable, NULL, "run", options, environ, id);
-    if (started > 0)
-        setenv("COLDBOOST_STARTED", id, 1);
-    else if (started == 0 && options->verbose)
+    request.envp = environ;
+    request.options = *options;
+    request.profile = profile;
+    request.executable = program->executable;
+    request.label = "run";
+    request.ahead = true;
+    request_fill(&request);
+    struct start_result result = start_begin(&request);
+    if (result.is_begun) {
+        handover_write(&result.handover, id);
+        setenv(HANDOVER_VARIABLE, id, 1);
+    } else if (result.outcome == START_NOT_NAMED && options->verbose)
         warn("%s knows nothing of %s; record it again with this command", profile,
              program->executable);
     else if (options->verbose)
-        warn("%s: %s", profile, explain(-started));
+        warn("%s: %s", profile, explain(-result.error));
 }
 
 static void boost(const struct program *program, const char *named, const struct options *options)

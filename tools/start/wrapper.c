@@ -14,10 +14,9 @@
 #include "cli/installation.h"
 #include "entry.h"
 #include "start/become.h"
-#include "start/early.h"
 #include "start/environment.h"
-#include "start/options.h"
 #include "start/program.h"
+#include "start/start.h"
 
 #include <elf.h>
 
@@ -36,26 +35,29 @@ static void complain(const char *what, const char *about)
 /* The environment that the runtime gets. What fails here fails in silence. */
 static char *const *boost(struct program *program, char **argv, char *const *envp)
 {
-    static char object[INSTALLATION_PATH_BYTES];
-    static char profile_buffer[PROGRAM_PATH_BYTES], id[HANDOVER_BYTES];
+    static char object[INSTALLATION_PATH_BYTES], id[HANDOVER_BYTES];
+    static struct request request;
     const char *called = (const char *)environment_auxiliary(envp, AT_EXECFN);
-    struct options options;
-    options_read(envp, &options);
-    if (options.enabled == SWITCH_OFF)
+    options_read(envp, &request.options);
+    if (request.options.enabled == SWITCH_OFF)
         return envp;
-    if (options.record && installation_find(called, "coldboost/coldboost-record", object))
+    if (request.options.record && installation_find(called, "coldboost/coldboost-record", object))
         sys_execute(object, argv, envp);
     if (installation_find(called, "lib/libcoldboost.so", object))
         become_read_object(object);
     else
         object[0] = '\0';
-    const char *profile = options.profile
-                              ? options.profile
-                              : environment_profile(envp, profile_buffer, sizeof profile_buffer);
-    if (profile) {
+    request.profile = find_profile_path(NULL, &request.options, envp, request.path);
+    if (request.profile)
         program_probe(program);
-        if (!obstacle_is_final(program->obstacle))
-            early_start(profile, program->executable, NULL, NULL, &options, envp, id);
+    if (request.profile && !obstacle_is_final(program->obstacle)) {
+        request.envp = envp;
+        request.executable = program->executable;
+        request.ahead = true;
+        request_fill(&request);
+        struct start_result result = start_begin(&request);
+        if (result.is_begun)
+            handover_write(&result.handover, id);
     }
     char *const *extended = become_environment(envp, "", object, id);
     return extended ? extended : envp;

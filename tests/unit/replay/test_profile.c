@@ -70,11 +70,11 @@ Test(profile, comes_back_as_it_was_written)
     cr_expect_eq(two->range_count, 1);
     cr_expect_eq(profile_find(&profile, "/usr/bin/one")->range_count, 2);
     cr_expect_null(profile_find(&profile, "/usr/bin/three"));
-    cr_expect_eq(profile_peek(bytes, size, "/usr/bin/two"), 1);
-    cr_expect_eq(profile_peek(bytes, size, "/usr/bin/three"), 0);
-    cr_expect_eq(profile_peek_others(bytes, size, "/usr/bin/one"), 1);
-    cr_expect_eq(profile_peek_others(bytes, size, "/usr/bin/two"), 1);
-    cr_expect_eq(profile_peek_others(bytes, 64 + 32, "/usr/bin/one"), 1, "what cannot be seen");
+    cr_expect(profile_peek(bytes, size, "/usr/bin/two"));
+    cr_expect_not(profile_peek(bytes, size, "/usr/bin/three"));
+    cr_expect(profile_peek_others(bytes, size, "/usr/bin/one"));
+    cr_expect(profile_peek_others(bytes, size, "/usr/bin/two"));
+    cr_expect(profile_peek_others(bytes, 64 + 32, "/usr/bin/one"), "what cannot be seen");
     free(bytes);
 }
 
@@ -86,10 +86,10 @@ Test(profile, knows_whether_it_names_others)
     uint8_t *bytes;
     size_t size;
     cr_assert_eq(profile_writer_finish(writer, &bytes, &size), 0);
-    cr_expect_eq(profile_peek_others(bytes, size, "/usr/bin/one"), 0);
-    cr_expect_eq(profile_peek_others(bytes, size, "/usr/bin/two"), 1);
+    cr_expect_not(profile_peek_others(bytes, size, "/usr/bin/one"));
+    cr_expect(profile_peek_others(bytes, size, "/usr/bin/two"));
     bytes[0] ^= 1;
-    cr_expect_eq(profile_peek_others(bytes, size, "/usr/bin/two"), -ENOEXEC);
+    cr_expect_eq(profile_check_header(bytes, size), -ENOEXEC);
     free(bytes);
 }
 
@@ -141,4 +141,30 @@ Test(profile, too_large_is_an_error)
     size_t size;
     cr_expect_eq(profile_writer_finish(writer, &bytes, &size), -EFBIG);
     cr_expect_null(bytes);
+}
+
+Test(profile, tells_what_has_become_of_a_file)
+{
+    const struct profile_file recorded = {.size = 5, .mtime_ns = 7};
+    struct profile_file now = recorded, built = recorded, other = recorded;
+    cr_expect_eq(profile_file_fate(&recorded, &now), FILE_SAME);
+    now.mtime_ns++;
+    cr_expect_eq(profile_file_fate(&recorded, &now), FILE_CHANGED);
+    cr_expect_eq(profile_file_fate(&(struct profile_file){.size = 5}, &now), FILE_SAME,
+                 "no time is known");
+    built.build_id_bytes = now.build_id_bytes = 2;
+    built.build_id[1] = now.build_id[1] = 9;
+    cr_expect_eq(profile_file_fate(&built, &now), FILE_SAME, "its time says nothing");
+    now.build_id[1]++;
+    cr_expect_eq(profile_file_fate(&built, &now), FILE_CHANGED);
+    now.build_id[1]--;
+    now.build_id_bytes = 1;
+    cr_expect_eq(profile_file_fate(&built, &now), FILE_CHANGED, "it could not be read whole");
+    now.size++;
+    cr_expect_eq(profile_file_fate(&built, &now), FILE_STALE);
+    other.kind = PROFILE_FILE_DIRECTORY;
+    cr_expect_eq(profile_file_fate(&recorded, &other), FILE_STALE, "of another kind");
+    now = other;
+    now.size++;
+    cr_expect_eq(profile_file_fate(&other, &now), FILE_SAME, "a folder has any size");
 }

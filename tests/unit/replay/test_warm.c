@@ -18,7 +18,6 @@ static struct {
     struct profile_range ranges[RANGES];
     char strings[FILES * NAME_BYTES];
 } profile;
-static uint32_t ranges_seen;
 
 static char *name_of(uint32_t file)
 {
@@ -27,13 +26,13 @@ static char *name_of(uint32_t file)
 
 static enum residency look(void)
 {
-    FILE *file = tmpfile();
-    cr_assert(file && fwrite(&profile, sizeof profile, 1, file) == 1 && fflush(file) == 0);
-    ranges_seen = 0;
-    enum residency residency = warm_look(fileno(file), (const uint8_t *)&profile, sizeof profile,
-                                         name_of(0), &ranges_seen);
-    fclose(file);
-    return residency;
+    const uint8_t *bytes = (const uint8_t *)&profile;
+    const struct profile_executable *section = profile_peek_row(bytes, sizeof profile, name_of(0));
+    struct profile view;
+    cr_assert(section);
+    profile.header.size = sizeof profile;
+    cr_assert(profile_view(bytes, sizeof profile, &view));
+    return warm_look(&view, section, name_of(0));
 }
 
 static void describe(uint32_t index, const char *path)
@@ -71,8 +70,10 @@ static void set_up(void)
         profile.ranges[FILES + i] =
             (struct profile_range){.file = i, .first_page = 3, .page_count = 1};
     }
-    profile.header =
-        (struct profile_header){.executable_count = 1, .file_count = FILES, .range_count = RANGES};
+    profile.header = (struct profile_header){.executable_count = 1,
+                                             .file_count = FILES,
+                                             .range_count = RANGES,
+                                             .string_bytes = sizeof profile.strings};
     profile.section = (struct profile_executable){.path_hash = profile_hash(name_of(0)),
                                                   .range_count = FILES - 1};
     /* What the look itself runs must be in memory first: valgrind may read, to translate it, and
@@ -128,7 +129,6 @@ static void expect_cold_without(uint32_t file)
 Test(warm, is_resident_if_all_its_files_are)
 {
     expect(RESIDENT, "all in memory");
-    cr_expect_eq(ranges_seen, FILES - 1);
     for (uint32_t i = 0; i < FILES - 1; i++)
         expect_cold_without(i);
 }
@@ -205,7 +205,6 @@ Test(warm, is_told_by_samples)
     for (uint32_t i = 0; i < FILES; i++)
         expect_cold_without(i);
     expect(RESIDENT, "all in memory");
-    cr_expect_eq(ranges_seen, RANGES);
 }
 
 static int find_libc(struct dl_phdr_info *info, size_t size, void *path)

@@ -1,8 +1,8 @@
 #include "replay/working_set.h"
 
 #include "base/sys.h"
+#include "replay/budget.h"
 #include "replay/profile.h"
-#include "start/telemetry.h"
 
 #include <criterion/criterion.h>
 #include <pthread.h>
@@ -301,12 +301,13 @@ Test(working_set, is_sorted_within_windows)
         {.file = 2, .first_page = 0, .page_count = 0, .epoch = 5},
         {.file = 1, .first_page = 0, .page_count = 1, .epoch = 6}, /* first in the first alone */
     };
+    static uint32_t ranks[FILES];
     static const uint32_t order[] = {0, 2, 1, 3, 5, 4, 6};
     section.range_count = 7;
     section.first_range = 1; /* of another executable is the first */
     memcpy(ranges + 1, before, sizeof before);
     ranges[0].epoch = 77;
-    working_set_sort(&set, files, ranges);
+    working_set_sort(&set, ranks, ranges);
     cr_expect_eq(ranges[0].epoch, 77);
     for (size_t i = 0; i < 7; i++)
         cr_expect_eq(ranges[i + 1].epoch, order[i], "%zu", i);

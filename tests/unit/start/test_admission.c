@@ -164,24 +164,3 @@ Test(holdout, takes_its_share_of_10000_starts)
                   shares[i]);
     }
 }
-
-Test(handover, is_for_one_process)
-{
-    struct handover handover;
-    char text[80];
-    snprintf(text, sizeof text, "%ld:123456789012:3:2:18446744073709551615", (long)getpid());
-    cr_assert(handover_parse(text, &handover));
-    cr_assert_eq(handover.started_ns, UINT64_C(123456789012));
-    cr_assert_eq(handover.start, 3);
-    cr_assert_eq(handover.arm, 2);
-    cr_assert_eq(handover.executable_hash, UINT64_MAX);
-    snprintf(text, sizeof text, "%ld", (long)getpid());
-    cr_assert(handover_parse(text, &handover));
-    cr_assert_eq(handover.started_ns, 0);
-    snprintf(text, sizeof text, "%ld:5", (long)getpid() + 1);
-    cr_assert_not(handover_parse(text, &handover));
-    static const char *const wrong[] = {"", "x", "0", ":", "::::::", "0:1:2:3", "-1", "1x:2"};
-    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
-        cr_assert_not(handover_parse(wrong[i], &handover), "%s", wrong[i]);
-    cr_assert_not(handover_parse(NULL, &handover));
-}

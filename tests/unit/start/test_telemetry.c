@@ -1,5 +1,7 @@
 #include "start/telemetry.h"
 
+#include "replay/budget.h"
+
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -32,13 +34,13 @@ TestSuite(telemetry, .init = make_folder, .fini = remove_folder);
 static void begin(const char *target)
 {
     char *const envp[] = {(char[]){"AWS_LAMBDA_FUNCTION_MEMORY_SIZE=512"}, NULL};
-    telemetry_begin(&(struct telemetry_process){
-        .target = target,
+    telemetry_begin(&(struct request){
         .envp = envp,
+        .options = {.telemetry = target, .holdout = 7},
         .executable = "/usr/bin/a-program-with-a-long-name",
         .role = ROLE_SHELL,
         .init_type = INIT_SNAP_START,
-        .holdout = 7,
+        .granted_bytes = UINT64_C(512) << 20,
     });
 }
 
@@ -310,9 +312,10 @@ Test(telemetry, line_survives_a_closed_and_a_full_pipe)
     int saved = dup(2);
     dup2(ends[1], 2);
     char *const envp[] = {NULL};
-    struct telemetry_process process = {
-        .target = "emf", .envp = envp, .executable = "/bin/x", .role = ROLE_RUNTIME};
-    telemetry_begin(&process);
+    telemetry_begin(&(struct request){.envp = envp,
+                                      .options = {.telemetry = "emf"},
+                                      .executable = "/bin/x",
+                                      .role = ROLE_RUNTIME});
     telemetry_write_start(&some); /* must not wait */
     close(ends[0]);
     telemetry_write_start(&some); /* must not kill */

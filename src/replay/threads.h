@@ -1,0 +1,48 @@
+/*
+ * threads.h: the threads of a replay: a leader, in a process of its own or in the program, its
+ * workers, and in that process a watcher that sees the program end.
+ */
+#ifndef CB_THREADS_H
+#define CB_THREADS_H
+
+#include "replay/plan.h"
+
+#include <stddef.h>
+
+/*
+ * At the beginning of a mapping, which also holds the stacks. Zero-initialise, set the fields above
+ * the blank line; the rest is threads.c's. Every function that runs in a thread is given this.
+ */
+struct threads {
+    size_t mapped_bytes;
+    uint8_t *stacks; /* of threads_stack_bytes() */
+    unsigned most_workers;
+    bool in_process;   /* the leader gets a process of its own */
+    bool keeps_stderr; /* all other descriptors are out of the leader's reach */
+    enum replay_state (*lead)(void *threads);
+    bool (*ended)(enum replay_state state); /* as in struct replay_plan */
+    void (*release)(void *threads);         /* by a leader in the program, at its end */
+
+    unsigned started_workers; /* beside the leader */
+    long program_id;          /* the process that must not be outlived */
+    int ids[REPLAY_MOST_WORKERS + 1];
+};
+
+size_t threads_stack_bytes(unsigned most_workers);
+
+/*
+ * Starts lead() in a thread of the caller, which unmaps all when it is done, or in a process that
+ * no wait() of the caller's sees. Returns a negative errno if that cannot be. With a thread,
+ * nothing of `threads` may be used afterwards.
+ */
+long threads_start_leader(struct threads *threads);
+
+/*
+ * For the leader: starts a worker, which ends by sys_exit_thread(); does nothing if there are
+ * most_workers already. threads_join() waits until all have ended.
+ */
+void threads_start_worker(struct threads *threads, void (*run)(void *threads));
+bool threads_may_grow(const struct threads *threads);
+void threads_join(struct threads *threads);
+
+#endif
