@@ -152,7 +152,10 @@ Test(replay, reads_all_before_it_returns)
 }
 
 /* Neither the thread sanitizer nor valgrind bears threads and processes without libc. */
-#if !defined(__SANITIZE_THREAD__)
+#ifndef __has_feature
+#define __has_feature(name) 0
+#endif
+#if CB_HAVE_RAW_THREAD && !defined(__SANITIZE_THREAD__) && !__has_feature(thread_sanitizer)
 static bool is_under_valgrind(void)
 {
     const char *list = getenv("LD_PRELOAD");
