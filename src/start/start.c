@@ -59,11 +59,11 @@ static enum residency look(const struct request *request, const char *executable
                            uint32_t *range_count)
 {
     const struct loaded_profile *loaded = &request->loaded;
-    const struct profile_executable *row =
-        profile_peek_row(loaded->bytes, loaded->size, executable);
     struct profile profile;
     if (request->options.enabled == SWITCH_FORCE)
         return NOT_RESIDENT;
+    const struct profile_executable *row =
+        profile_peek_row(loaded->bytes, loaded->size, executable);
     if (!row || !profile_view(loaded->bytes, loaded->size, &profile))
         return RESIDENCY_UNKNOWN;
     *range_count = row->range_count;
