@@ -6,10 +6,8 @@
 
 #include "cli/command.h"
 
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/auxv.h>
 #include <unistd.h>
 
 static const struct page {
@@ -29,19 +27,6 @@ static const struct page *find_topic(const char *topic)
     return NULL;
 }
 
-/* The file at this path, which is relative to the tool's folder; NULL if there is none. */
-static char *look_beside_tool(const char *path)
-{
-    char self[PATH_MAX];
-    if (!realpath("/proc/self/exe", self) && !realpath((char *)getauxval(AT_EXECFN), self))
-        return NULL;
-    *strrchr(self, '/') = '\0';
-    char *whole = xasprintf("%s/%s", self, path);
-    char *found = realpath(whole, NULL);
-    free(whole);
-    return found;
-}
-
 /* The page's file, which a distribution may have compressed; NULL if there is none. */
 static char *find_page(const char *name, unsigned section)
 {
@@ -52,7 +37,7 @@ static char *find_page(const char *name, unsigned section)
     };
     char *found = NULL;
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-        found = found ? found : look_beside_tool(places[i]);
+        found = found ? found : look_for_component(places[i]);
         free(places[i]);
     }
     return found;
