@@ -166,6 +166,11 @@ class Manual(ManualCase):
             for named in re.findall(r"`((?:src|preload|tools|tests)/[\w./-]*\w)", text):
                 found = glob.glob(f"{ROOT}/{named}*") + glob.glob(f"{os.path.dirname(path)}/{named}*")
                 self.check(found, f"{name}: there is no {named}")
+            # In a house's README, a room's file is named from there.
+            for room, file in re.findall(r"`([\w-]+)/([\w-]+\.\w+)`", text):
+                folder = os.path.join(os.path.dirname(path), room)
+                if os.path.isdir(folder) and "NAME" not in file:
+                    self.check(os.path.exists(f"{folder}/{file}"), f"{name}: there is no {room}/{file}")
         lines = read(f"{ROOT}/README.md").count("\n")
         self.check(lines <= README_LINES, f"README.md has {lines} lines, more than {README_LINES}")
 
