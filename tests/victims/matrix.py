@@ -30,7 +30,7 @@ from victims_bench import MODES, Bench  # noqa: E402
 ARCH, OBJECT, LIBCS = cases.take("ARCH OBJECT LIBCS")
 LIBCS = LIBCS.split()
 
-# What the README says of a start that a guest can change. Where a mode is named here it may differ,
+# What coldboost(1) says of a start that a guest can change. Where a mode is named here it may differ,
 # as it does or not with the timing; in every other mode nothing may.
 SINGLE_THREAD = "the kernel allows it to a process of one thread, and it does not go by libc's name"
 ALL_THREADS = "a filter that kills is put on all threads"

@@ -20,7 +20,7 @@ def show(rows):
             print(f"{theme}:")
         theme_before = theme
         print(name.ljust(width), *(verdicts.get(column, "-").ljust(len(column)) for column in columns), sep="  ")
-    for wanted, title in (("known", "known to differ, as the README says"), ("skip", "skipped")):
+    for wanted, title in (("known", "known to differ, as coldboost(1) says"), ("skip", "skipped")):
         for why in sorted({f"{name}: {why}" for _, name, _, verdict, why in rows if verdict == wanted}):
             print(f"{title}: {why}")
     count = {verdict: sum(row[3] == verdict for row in rows) for verdict in ("ok", "DIFFERS", "known", "skip")}
