@@ -1,6 +1,6 @@
 /*
- * wrap_ready.c: notices when a Lambda runtime asks for its first invocation, which ends its
- * start. Looks at the first bytes of what is sent; keeps and changes nothing.
+ * wrap_ready.c: notices what ends a start: a Lambda runtime asks for its first invocation, or a
+ * program listens on a socket. Looks at the first bytes of what is sent; keeps and changes nothing.
  */
 #include "base/sys.h"
 #include "recorder/lifetime.h"
@@ -64,3 +64,17 @@ SEND_CALL(writev, (int fd, const struct iovec *vector, int count), (fd, vector, 
 SEND_CALL(sendmsg, (int fd, const struct msghdr *message, int flags), (fd, message, flags),
           look_at_vector(message->msg_iov, message->msg_iovlen, (size_t)n))
 // clang-format on
+
+RECORD_API int listen(int fd, int backlog)
+{
+    RECORD_NEXT(listen);
+    int result = next ? next(fd, backlog) : (int)record_result(-ENOSYS);
+    struct trace_header *trace = record_trace();
+    if (result == 0 && record_takes_part() && trace->until_listen && !trace->ready &&
+        !trace->finished) {
+        record_end();
+        trace->ready = 1;
+        trace->finished = 1;
+    }
+    return result;
+}

@@ -40,6 +40,7 @@ struct trace_header {
     _Atomic uint32_t pid_count; /* processes that attached; the last TRACE_PIDS are in pids */
     _Atomic uint32_t ready;     /* a process asked for its first Lambda invocation */
     uint32_t until_ready;       /* the tool waits for that */
+    uint32_t until_listen;      /* and for that: a process listens on a socket */
     _Atomic uint32_t written;   /* the tool has written the profile; that process waits for it */
     uint32_t until_exit;        /* nobody stops watching before the programs end */
     uint32_t readahead_is_off;  /* then mappings need no MADV_RANDOM */

@@ -26,6 +26,9 @@
 #ifndef SYS_close_range
 #define SYS_close_range 436
 #endif
+#ifndef SYS_openat2
+#define SYS_openat2 437
+#endif
 #ifndef CLOSE_RANGE_UNSHARE
 #define CLOSE_RANGE_UNSHARE 2u
 #endif
@@ -40,11 +43,15 @@ struct sys_io_vector {
  * musl 1.2.3 has none, and a C library may not declare it to those who do not ask.
  */
 struct sys_status {
-    uint8_t before_mode[28];
+    uint8_t before_uid[20];
+    uint32_t uid, gid;
     uint16_t mode;
     uint8_t before_size[10];
     uint64_t size;
-    uint8_t before_mtime[64];
+    uint8_t before_ctime[48];
+    int64_t ctime_seconds;
+    uint32_t ctime_nanoseconds;
+    uint8_t before_mtime[4];
     int64_t mtime_seconds;
     uint32_t mtime_nanoseconds;
     uint8_t after_mtime[132];
@@ -73,7 +80,8 @@ static inline int sys_close(int fd)
 static inline int sys_stat(int fd, const char *path, struct sys_status *out)
 {
     int flags = AT_SYMLINK_NOFOLLOW | (*path ? 0 : AT_EMPTY_PATH);
-    unsigned mask = 0x1 | 0x2 | 0x40 | 0x200; /* STATX_TYPE, _MODE, _MTIME, _SIZE */
+    unsigned mask =
+        0x1 | 0x2 | 0x8 | 0x40 | 0x80 | 0x200; /* STATX_TYPE, _MODE, _UID, _MTIME, _CTIME, _SIZE */
     return (int)cb_syscall6(SYS_statx, fd, (long)path, flags, mask, (long)out, 0);
 }
 
@@ -81,6 +89,20 @@ static inline int sys_stat(int fd, const char *path, struct sys_status *out)
 static inline int64_t sys_mtime_ns(const struct sys_status *status)
 {
     return (int64_t)((uint64_t)status->mtime_seconds * 1000000000u + status->mtime_nanoseconds);
+}
+
+/* The same of the last change of the file or of what is known about it. */
+static inline int64_t sys_change_ns(const struct sys_status *status)
+{
+    return (int64_t)((uint64_t)status->ctime_seconds * 1000000000u + status->ctime_nanoseconds);
+}
+
+/* As sys_open(), but no symbolic link is followed on the way (Linux 5.6). */
+static inline int sys_open_without_links(const char *path, int flags)
+{
+    const uint64_t how[3] = {(uint64_t)(flags | O_CLOEXEC), 0, 4 /* RESOLVE_NO_SYMLINKS */};
+    long fd = cb_syscall6(SYS_openat2, AT_FDCWD, (long)path, (long)how, sizeof how, 0, 0);
+    return fd == -ENOSYS ? sys_open(path, flags) : (int)fd;
 }
 
 /* Opens a regular file or directory, whatever stands at the path now; -errno if it is neither. */

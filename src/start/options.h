@@ -23,6 +23,7 @@ struct options {
     uint64_t budget_bytes;      /* BUDGET_BY_MEMORY if none is set */
     const char *telemetry;      /* NULL: none; "emf"; or a file */
     const char *profile;        /* NULL: the default places */
+    const char *store;          /* NULL: the default, if there is one */
     const char *record;         /* NULL: nothing is recorded; "log"; or a file for the profile */
     const char *not_understood; /* the first variable that is not; NULL: all are */
     char *const *others; /* from the first COLDBOOST… variable on that is no option; or NULL */

@@ -21,6 +21,13 @@ OPTION("_PROFILE", TEXT, 0, profile,
        "'$LAMBDA_TASK_ROOT/coldboost.cbp', then '/opt/coldboost/profile.cbp'",
        "The profile to replay.", NULL)
 
+OPTION("_STORE", TEXT, 0, store,
+       "with 'coldboost run' '$XDG_CACHE_HOME/coldboost' or '~/.cache/coldboost', for root "
+       "'/var/cache/coldboost'; otherwise none",
+       "The folder of profiles that 'coldboost run' keeps, one for each start, and that everything "
+       "else only reads. 'off': none.",
+       NULL)
+
 OPTION(
     "_MODE", CHOICE, 0, mode, "'process'",
     "Where the replay runs. 'process': in a process of its own if somebody will reap it, "
@@ -59,5 +66,5 @@ OPTION("_VERBOSE", CHOICE, 0, verbose, "0",
 OPTION(
     "_RECORD", TEXT, 0, record, "none",
     "'coldboost-wrapper' records the start instead of boosting it, into this file; 'log': as lines "
-    "of text on standard error.",
+    "of text on standard error. 'never': 'coldboost run' records nothing.",
     NULL)

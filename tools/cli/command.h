@@ -20,6 +20,9 @@ enum {
 };
 
 /* A sub-command: argv[0] is its own name. Returns the exit code. */
+int command_forget(int argc, char **argv);
+int command_link(int argc, char **argv);
+int command_unlink(int argc, char **argv);
 int command_bench(int argc, char **argv);
 int command_inspect(int argc, char **argv);
 int command_merge(int argc, char **argv);
@@ -27,6 +30,7 @@ int command_record(int argc, char **argv);
 int command_report(int argc, char **argv);
 int command_run(int argc, char **argv);
 int command_show(int argc, char **argv);
+int command_status(int argc, char **argv);
 
 /* "coldboost: …" to stderr, with a newline. fail() exits with the given code. */
 void warn(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -27,6 +27,10 @@ static const struct command {
     const char *summary;
 } commands[] = {
     {"run", command_run, "start a command boosted"},
+    {"status", command_status, "list the profiles that 'run' keeps"},
+    {"forget", command_forget, "drop profiles that 'run' keeps"},
+    {"link", command_link, "let a name or a service start through 'run'"},
+    {"unlink", command_unlink, "undo that"},
     {"record", command_record, "record what a command reads into a profile"},
     {"show", command_show, "print what is in a profile"},
     {"merge", command_merge, "unite profiles of several runs into one"},
@@ -51,8 +55,7 @@ static void print_usage(FILE *stream)
         "about AWS Lambda; others are security, wrapper, profile, telemetry and libcoldboost.\n"
         "\n"
         "Example:\n"
-        "  coldboost record -o app.cbp -- python3 app.py\n"
-        "  coldboost run -p app.cbp -- python3 app.py\n",
+        "  coldboost run -- python3 app.py    the first starts are recorded, later ones boosted\n",
         stream);
 }
 

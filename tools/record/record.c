@@ -167,6 +167,7 @@ int command_record(int argc, char **argv)
 
     block_signals(&session);
     session_create_trace(&session);
+    session.since = session_next_tick();
     if (session.walker)
         snprintf(session.trace->stacks, TRACE_PATH, "%s", session.walker[0]);
     session.trace->until_ready = session.options.until_ready;

@@ -126,6 +126,26 @@ static const char **own_files(const struct session *session, const char *resolve
     return files;
 }
 
+static void read_recording(const struct session *session, const char *output,
+                           struct recording *recording)
+{
+    const char **leave = own_files(session, output);
+    struct trace_options options = {SAMPLER_EPOCH_US, session->since, leave};
+    trace_read(session->trace, &options, recording);
+    free(leave);
+}
+
+void session_make_profile(struct session *session, uint8_t **bytes, size_t *size)
+{
+    struct recording recording;
+    session->trace->finished = 1;
+    read_recording(session, NULL, &recording);
+    if (!session->trace->pid_count || !recording.executable_count ||
+        make_profile(session, &recording, bytes, size) != 0)
+        *bytes = NULL;
+    recording_free(&recording);
+}
+
 void session_write_profile(struct session *session)
 {
     if (session->written)
@@ -134,16 +154,13 @@ void session_write_profile(struct session *session)
     session->trace->finished = 1;
     readahead_restore();
     char *output = session->options.output ? realpath(session->options.output, NULL) : NULL;
-    const char **leave = own_files(session, output);
-    struct trace_options options = {SAMPLER_EPOCH_US, session->since, leave};
     struct recording recording;
-    trace_read(session->trace, &options, &recording);
+    read_recording(session, output, &recording);
     if (session->trace->lost)
         warn("the trace is full: %u records are missing, and the profile is of what came before",
              session->trace->lost);
     session->failed = !write_recording(session, &recording);
     session->trace->written = 1;
     recording_free(&recording);
-    free(leave);
     free(output);
 }

@@ -19,14 +19,19 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+void session_set_environment(const struct session *session)
+{
+    preload_object(session->object);
+    if (setenv(TRACE_VARIABLE, session->trace_path, 1) != 0)
+        fail(EXIT_FAILED, "cannot set the environment: %s", strerror(errno));
+}
+
 /* In the child: gets ready to be recorded. Returns 0, or a negative errno if it cannot be. */
 static int prepare(const struct session *session)
 {
     if (session->from_outside)
         return watched_begin(session->trace);
-    preload_object(session->object);
-    if (setenv(TRACE_VARIABLE, session->trace_path, 1) != 0)
-        fail(EXIT_FAILED, "cannot set the environment: %s", strerror(errno));
+    session_set_environment(session);
     return 0;
 }
 

@@ -47,7 +47,7 @@ static int create_memory(const char *name)
  * fine one says now before the recording starts: what was changed just before would otherwise count
  * as changed meanwhile, and be left out.
  */
-static struct timespec next_tick(void)
+struct timespec session_next_tick(void)
 {
     enum { MOST_LOOKS = 200 };
     struct timespec before, now;
@@ -119,5 +119,4 @@ void session_create_trace(struct session *session)
     session->trace = trace_map(session->trace_path);
     if (!session->trace)
         fail_to_map(session->trace_path);
-    session->since = next_tick();
 }

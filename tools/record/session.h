@@ -55,6 +55,12 @@ struct session {
 /* Makes and maps the trace; exits with a message if that fails. */
 void session_create_trace(struct session *session);
 
+/* From when on what is written counts as written during the recording: waits for a clock tick. */
+struct timespec session_next_tick(void);
+
+/* LD_PRELOAD and the trace's variable, for the program that this process becomes. */
+void session_set_environment(const struct session *session);
+
 /*
  * Starts the program; exits with a message if that fails. Then watches it until it ends, and
  * returns its wait status. Calls session_write_profile() where the recording is to stop before
@@ -62,6 +68,10 @@ void session_create_trace(struct session *session);
  */
 void session_start_program(struct session *session);
 int session_watch_program(struct session *session);
+
+/* Stops recording and makes the profile of it: *bytes is the caller's to free, NULL if nothing was
+ * recorded. For a session without options. */
+void session_make_profile(struct session *session, uint8_t **bytes, size_t *size);
 
 /* Stops recording and writes the profile; says what is in it, or sets `failed`. Once is enough. */
 void session_write_profile(struct session *session);

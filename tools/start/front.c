@@ -15,6 +15,7 @@
 #include "start/environment.h"
 #include "start/program.h"
 #include "start/start.h"
+#include "start/store.h"
 
 #include <elf.h>
 
@@ -40,6 +41,24 @@ static char **parse(char **argument, const char **profile)
     return NULL;
 }
 
+/* The profile that this start has in the store, or NULL: the tool records one, where it may. */
+static const char *find_in_store(const struct program *program, char **command,
+                                 const struct request *request)
+{
+    static struct store_entry entry;
+    char buffer[STORE_PATH_BYTES], script[PROGRAM_PATH_BYTES];
+    const char *folder = store_folder(request->envp, request->options.store, true, buffer);
+    if (!folder || !program_resolve(program->path, script))
+        return NULL;
+    text_append(entry.folder, sizeof entry.folder, 0, folder);
+    store_name(program->executable, text_equal(script, program->executable) ? NULL : script,
+               command + 1, &entry);
+    if (store_look(&entry) != STORE_REPLAY)
+        return NULL;
+    store_add_replay(&entry);
+    return entry.profile;
+}
+
 /* Becomes the program. Returns if that is for the tool to do, or to say why not. */
 static void run(const char *called, char **arguments, char *const *envp)
 {
@@ -55,13 +74,15 @@ static void run(const char *called, char **arguments, char *const *envp)
     if (!program_search(*command, envp, &program))
         return;
     program_probe(&program);
-    if (program.obstacle ||
-        !(wanted = find_profile_path(named, &request.options, envp, request.path)) ||
-        !program_resolve(wanted, profile) ||
-        !installation_find_object(called, "libcoldboost.so", found) ||
+    request.envp = envp;
+    if (program.obstacle || !installation_find_object(called, "libcoldboost.so", found) ||
         !program_resolve(found, object))
         return;
-    request.envp = envp;
+    wanted = find_profile_path(named, &request.options, envp, request.path);
+    if (!wanted)
+        wanted = find_in_store(&program, command, &request);
+    if (!wanted || !program_resolve(wanted, profile))
+        return;
     request.profile = profile;
     request.executable = program.executable;
     request.label = "run";

@@ -7,10 +7,13 @@
  * but libc, no child to wait for beyond the one that hands the replay to init.
  */
 #include "cli/command.h"
+#include "start/adopter.h"
 #include "start/become.h"
 #include "start/launch.h"
 #include "start/obstacle.h"
 #include "start/start.h"
+#include "start/store.h"
+#include "store/keep.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -20,7 +23,7 @@
 #include <unistd.h>
 
 static const char help[] =
-    "Usage: coldboost run [-p PROFILE] [--] COMMAND [ARGUMENT]…\n"
+    "Usage: coldboost run [OPTION]… [--] COMMAND [ARGUMENT]…\n"
     "\n"
     "Starts COMMAND with libcoldboost.so preloaded, and begins to read its recorded working\n"
     "set before it is even loaded. The process becomes COMMAND: same process id, exit status,\n"
@@ -28,10 +31,15 @@ static const char help[] =
     "32-bit, or the profile cannot be read), it starts all the same, and nothing is said unless\n"
     "COLDBOOST_VERBOSE=1.\n"
     "\n"
+    "Without a profile it keeps its own: a start that it has not seen is recorded while it runs,\n"
+    "at most until the program listens on a socket or 10 seconds have passed. The second start\n"
+    "settles it, later ones are boosted, and when files change a start is recorded again.\n"
+    "\n"
     "  -p, --profile=PROFILE  a file made by 'coldboost record'; otherwise $COLDBOOST_PROFILE,\n"
-    "                         $LAMBDA_TASK_ROOT/coldboost.cbp, /opt/coldboost/profile.cbp;\n"
-    "                         with none of them only the objects that the loader maps are\n"
-    "                         looked at\n"
+    "                         $LAMBDA_TASK_ROOT/coldboost.cbp, /opt/coldboost/profile.cbp, or\n"
+    "                         what the store has for this start\n"
+    "      --record           record this start, whatever the store has\n"
+    "      --no-record        record nothing\n"
     "  -h, --help             print this and exit\n"
     "\n"
     "Exit status: that of COMMAND; 127 if it is not found, 126 if it cannot be executed,\n"
@@ -118,11 +126,72 @@ static void begin_replay(const struct program *program, const char *profile,
         warn("%s: %s", profile, explain(-result.error));
 }
 
-static void boost(const struct program *program, const char *named, const struct options *options)
+/* ---- the store --------------------------------------------------------------------------------
+ */
+
+/* Whether a start is to be recorded: as the command line and COLDBOOST_RECORD say. */
+enum wish { RECORD_IF_DUE, RECORD_NOW, RECORD_NEVER };
+
+/* The process that watches must not stay a zombie of somebody's. */
+static bool may_record(const struct program *program, enum wish wish)
+{
+    return wish != RECORD_NEVER && !program->obstacle && adopter_reaps();
+}
+
+/* The start's name in the store; false if there is none. */
+static bool name_start(const struct program *program, char **command, const struct options *options,
+                       struct store_entry *entry)
+{
+    char buffer[STORE_PATH_BYTES], path[PROGRAM_PATH_BYTES];
+    const char *folder = store_folder(environ, options->store, true, buffer);
+    if (!folder || strlen(folder) >= sizeof entry->folder)
+        return false;
+    memcpy(entry->folder, folder, strlen(folder) + 1);
+    bool is_script = program_resolve(program->path, path) && strcmp(path, program->executable) != 0;
+    store_name(program->executable, is_script ? path : NULL, command + 1, entry);
+    return true;
+}
+
+/* The store's profile for this start, or NULL: perhaps because this start is recorded. */
+static const char *consult_store(const struct program *program, char **command,
+                                 const struct options *options, enum wish wish, bool *recorded)
+{
+    static struct store_entry entry;
+    if (!name_start(program, command, options, &entry))
+        return NULL;
+    enum store_answer answer = store_look(&entry);
+    bool due =
+        wish == RECORD_NOW || (answer == STORE_RECORD && (!*entry.profile || keep_is_due(&entry)));
+    if (due && entry.writable && may_record(program, wish))
+        *recorded = keep_record(program, &entry, command);
+    if (*recorded || !*entry.profile)
+        return NULL;
+    store_add_replay(&entry);
+    return entry.profile;
+}
+
+/* For the constructor: that nothing is left for it to do. */
+static void mark_recorded(const struct program *program)
+{
+    char id[HANDOVER_BYTES];
+    struct handover handover = {
+        .start = COLDBOOST_START_COLD,
+        .arm = ARM_BOOSTED,
+        .executable_hash = profile_hash(program->executable),
+    };
+    handover_write(&handover, id);
+    setenv(HANDOVER_VARIABLE, id, 1);
+}
+
+static void boost(const struct program *program, const char *named, char **command,
+                  const struct options *options, enum wish wish)
 {
     char *object = look_for_component("libcoldboost.so");
     const char *wanted;
-    char *profile = look_for_profile(named, &wanted);
+    const char *profile = look_for_profile(named, &wanted);
+    bool recorded = false;
+    if (!wanted && object)
+        profile = consult_store(program, command, options, wish, &recorded);
     if (profile)
         setenv("COLDBOOST_PROFILE", profile, 1);
     else if (wanted && options->verbose)
@@ -135,7 +204,9 @@ static void boost(const struct program *program, const char *named, const struct
         preload_object(object);
     else
         options_complain(options);
-    if (profile)
+    if (recorded)
+        mark_recorded(program);
+    else if (profile)
         begin_replay(program, profile, options);
 }
 
@@ -143,26 +214,34 @@ int command_run(int argc, char **argv)
 {
     static const struct option long_options[] = {
         {"profile", required_argument, NULL, 'p'},
+        {"record", no_argument, NULL, 'r'},
+        {"no-record", no_argument, NULL, 'n'},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
     const char *named = NULL;
+    enum wish wish = RECORD_IF_DUE;
     for (int c; (c = getopt_long(argc, argv, "+p:h", long_options, NULL)) != -1;) {
         if (c == 'h')
             return print_run_help();
-        if (c != 'p')
+        if (c == 'p')
+            named = optarg;
+        else if (c == 'r' || c == 'n')
+            wish = c == 'r' ? RECORD_NOW : RECORD_NEVER;
+        else
             fail_usage_hint("run");
-        named = optarg;
     }
     if (optind == argc)
         fail_usage("run", "no command given");
 
     struct options options;
     options_read(environ, &options);
+    if (options.record && strcmp(options.record, "never") == 0)
+        wish = RECORD_NEVER;
     struct program program;
     find_program(argv[optind], &program);
     if (options.enabled != SWITCH_OFF)
-        boost(&program, named, &options);
+        boost(&program, named, argv + optind, &options, wish);
     int error = (int)-become_program(program.path, argv + optind, environ);
     fail(error == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_EXECUTE, "%s: %s", program.path,
          strerror(error));

@@ -1,0 +1,119 @@
+/*
+ * beside.c: the watcher that records a start from beside it. The program is neither its child nor
+ * its parent: it is seen through /proc, and its end through a pidfd.
+ */
+#include "record/beside.h"
+
+#include "cli/command.h"
+#include "record/session.h"
+#include "start/become.h"
+#include "watch/sampler.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Nothing of the caller's is kept open, or in use, but the pipe. */
+static void detach(int pipe_end)
+{
+    setsid();
+    if (chdir("/") != 0)
+        _exit(EXIT_FAILED);
+    close_range(3, (unsigned)pipe_end - 1, 0);
+    close_range((unsigned)pipe_end + 1, ~0u, 0);
+    int null = open("/dev/null", O_RDWR);
+    for (int fd = 0; fd <= STDERR_FILENO; fd++)
+        if (null >= 0 && null != fd)
+            dup2(null, fd);
+        else if (null < 0)
+            close(fd);
+    static const int ends[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGPIPE, SIGXFSZ};
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        signal(ends[i], SIG_IGN);
+    prctl(PR_SET_NAME, "coldboost");
+}
+
+/* Waits until the program ends, at most this long. Returns whether it has ended. */
+static bool await_end(int program, pid_t id, uint64_t ns)
+{
+    struct timespec pause = {(time_t)(ns / 1000000000), (long)(ns % 1000000000)};
+    struct pollfd end = {.fd = program, .events = POLLIN};
+    if (program >= 0)
+        return ppoll(&end, 1, &pause, NULL) == 1;
+    nanosleep(&pause, NULL);
+    return kill(id, 0) != 0 && errno == ESRCH;
+}
+
+/* Returns how long the program has run; 0 if it still does. */
+static uint64_t watch(struct session *session, uint64_t most_ns)
+{
+    struct sampler *sampler = sampler_new(session->trace, session->trace_mapping, session->child);
+    int program = (int)syscall(SYS_pidfd_open, session->child, 0);
+    bool ended = false;
+    while (!ended && !session->trace->ready && trace_now(session->trace) < most_ns) {
+        uint64_t before = trace_now(session->trace);
+        sampler_look(sampler);
+        uint64_t pause = sampler_pause_ns(trace_now(session->trace) - before);
+        ended = await_end(program, session->child, pause);
+    }
+    if (!ended)
+        sampler_look(sampler);
+    sampler_free(sampler);
+    return ended ? trace_now(session->trace) : 0;
+}
+
+/* The watcher: ends with it. */
+static _Noreturn void stand_beside(struct session *session, int pipe_end, uint64_t most_ns,
+                                   const struct beside_keeper *keeper)
+{
+    uint8_t *bytes;
+    size_t size;
+    detach(pipe_end);
+    if (!keeper->admit(keeper->context))
+        _exit(EXIT_FAILED);
+    session_create_trace(session);
+    session->trace->until_ready = true;
+    session->trace->until_listen = true;
+    if (write_all(pipe_end, session->trace_path, sizeof session->trace_path) != 0)
+        _exit(EXIT_FAILED);
+    close(pipe_end);
+    session->since = session_next_tick();
+    uint64_t elapsed_ns = watch(session, most_ns);
+    session_make_profile(session, &bytes, &size);
+    keeper->keep(keeper->context, bytes, size, &session->since, elapsed_ns);
+    session->trace->written = 1;
+    _exit(EXIT_SUCCESS);
+}
+
+bool record_beside(const struct program *program, uint64_t most_ns,
+                   const struct beside_keeper *keeper)
+{
+    static struct session session;
+    int ends[2];
+    session.program = *program;
+    session.child = getpid();
+    session.object = look_for_component(RECORD_OBJECT);
+    if (!session.object || !become_can_name(session.object) || pipe2(ends, O_CLOEXEC) != 0)
+        return false;
+    pid_t first = fork();
+    if (first == 0) {
+        if (fork() == 0)
+            stand_beside(&session, ends[1], most_ns, keeper);
+        _exit(EXIT_SUCCESS);
+    }
+    close(ends[1]);
+    while (first > 0 && waitpid(first, NULL, 0) < 0 && errno == EINTR) {
+    }
+    bool begun = first > 0 && read(ends[0], session.trace_path, sizeof session.trace_path) ==
+                                  (ssize_t)sizeof session.trace_path;
+    close(ends[0]);
+    if (begun)
+        session_set_environment(&session);
+    return begun;
+}

@@ -1,0 +1,34 @@
+/*
+ * beside.h: records a start from beside it: the process that was started becomes the program.
+ */
+#ifndef CB_BESIDE_H
+#define CB_BESIDE_H
+
+#include "start/program.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+/* What becomes of the recording; all of it happens in the watcher. */
+struct beside_keeper {
+    bool (*admit)(void *context); /* whether this start is to be recorded: asked first */
+    /* The profile; NULL: the program never loaded the recorder. elapsed_ns: how long the program
+     * ran, 0 if it has been let go before its end. */
+    void (*keep)(void *context, const uint8_t *bytes, size_t size, const struct timespec *since,
+                 uint64_t elapsed_ns);
+    void *context;
+};
+
+/*
+ * Starts a watcher, which is no child of this process, and sets LD_PRELOAD and the trace for the
+ * program that this process is about to execute. The watcher records until the program ends,
+ * listens on a socket, asks Lambda for its first invocation, or `most_ns` have passed; then it lets
+ * go of it. Returns whether the program is going to be recorded; where not, nothing has changed.
+ * Silent.
+ */
+bool record_beside(const struct program *program, uint64_t most_ns,
+                   const struct beside_keeper *keeper);
+
+#endif

@@ -1,0 +1,303 @@
+/*
+ * keep.c: what a recording becomes in a store.
+ *
+ * Two recordings settle a profile: the first is made with readahead in the way, and often on a warm
+ * cache. A program whose argument never repeats (a compiler, an image converter) would be recorded
+ * for ever: so when FEW starts of an executable have been recorded and none of them came again,
+ * their profiles become one, of what at least half of them need. From then on it serves every start
+ * that has no profile of its own, and only one that comes again is recorded for itself.
+ */
+#include "store/keep.h"
+
+#include "cli/command.h"
+#include "profile/identity.h"
+#include "profile/merge.h"
+#include "record/beside.h"
+#include "store/store_files.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    FEW = 4,
+    HALF = 50,    /* per cent */
+    CHANGED = 20, /* a twentieth of the bytes */
+};
+#define MOST_BYTES (64u << 20)
+#define MOST_NS    10000000000u
+
+/* A recording that the watcher is going to keep. */
+struct keeping {
+    struct store_entry *entry;
+    char *const *command;
+    int folder;
+};
+
+static uint64_t in_ns(const struct timespec *time)
+{
+    return (uint64_t)time->tv_sec * 1000000000u + (uint64_t)time->tv_nsec;
+}
+
+/* ---- the state --------------------------------------------------------------------------------
+ */
+
+static void describe(char *text, size_t room, char *const *command)
+{
+    size_t at = 0;
+    for (; *command && at + 1 < room; command++)
+        at += (size_t)snprintf(text + at, room - at, "%s%s", at ? " " : "", *command);
+}
+
+/* Pages that a profile reads of each of its files; the caller's to free. */
+static uint64_t *count_pages(const struct profile *profile)
+{
+    uint64_t *pages = xmalloc((profile->header->file_count + 1) * sizeof *pages);
+    memset(pages, 0, (profile->header->file_count + 1) * sizeof *pages);
+    for (uint32_t i = 0; i < profile->header->range_count; i++)
+        pages[profile->ranges[i].file] += profile->ranges[i].page_count;
+    return pages;
+}
+
+static void choose_watched(struct store_state *state, const struct profile *profile)
+{
+    uint64_t *pages = count_pages(profile);
+    memset(state->watched, 0, sizeof state->watched);
+    for (size_t i = 0; i < STORE_WATCHED; i++) {
+        uint32_t most = 0;
+        for (uint32_t k = 1; k < profile->header->file_count; k++)
+            if (pages[k] > pages[most])
+                most = k;
+        if (!profile->header->file_count || !pages[most])
+            break;
+        const char *path = profile->strings + profile->files[most].path;
+        if (strlen(path) < sizeof state->watched[i])
+            memcpy(state->watched[i], path, strlen(path) + 1);
+        else
+            i--;
+        pages[most] = 0;
+    }
+    free(pages);
+}
+
+/* ---- profiles ---------------------------------------------------------------------------------
+ */
+
+static bool add_source(struct merge_sources *sources, uint8_t *bytes, size_t size)
+{
+    struct merge_source source = {.bytes = bytes};
+    if (!bytes || profile_parse(bytes, size, &source.profile) != 0) {
+        free(bytes);
+        return false;
+    }
+    source.name = xstrdup("store");
+    sources->all = xrealloc(sources->all, (sources->count + 1) * sizeof *sources->all);
+    sources->all[sources->count++] = source;
+    return true;
+}
+
+static bool add_file(struct merge_sources *sources, int folder, const char *name)
+{
+    size_t size = 0;
+    uint8_t *bytes = store_files_read(folder, name, ".cbp", PROFILE_MAX_BYTES, &size);
+    return add_source(sources, bytes, size);
+}
+
+/* Unites the sources, and frees them. NULL if that is impossible. */
+static uint8_t *unite(struct merge_sources *sources, size_t *size)
+{
+    struct merge_totals totals;
+    uint8_t *bytes = NULL;
+    if (!sources->count ||
+        merge_profiles(sources->all, sources->count, HALF, &bytes, size, &totals) != 0)
+        bytes = NULL;
+    for (size_t i = 0; i < sources->count; i++) {
+        free(sources->all[i].bytes);
+        free(sources->all[i].name);
+    }
+    free(sources->all);
+    return bytes;
+}
+
+/* Replaces the state; the events behind it stay. */
+static bool put_state(int folder, const char *name, const struct store_state *state)
+{
+    size_t size;
+    uint8_t *log = store_files_read(folder, name, ".log", 2 * STORE_LOG_BYTES, &size);
+    if (!log || size < sizeof *state) {
+        free(log);
+        return store_files_write(folder, name, ".log", state, sizeof *state);
+    }
+    memcpy(log, state, sizeof *state);
+    bool written = store_files_write(folder, name, ".log", log, size);
+    free(log);
+    return written;
+}
+
+/* Writes a profile and what is known of it. */
+static bool put(int folder, const char *name, struct store_state *state, const uint8_t *bytes,
+                size_t size)
+{
+    struct profile profile;
+    if (profile_parse(bytes, size, &profile) != 0)
+        return false;
+    choose_watched(state, &profile);
+    if (store_files_write(folder, name, ".cbp", bytes, size) && put_state(folder, name, state))
+        return true;
+    store_files_remove(folder, name); /* one without the other is of no use */
+    return false;
+}
+
+/* One profile for all starts of the executable, if FEW were recorded that never came again. */
+static void generalise(const struct keeping *keeping, const struct store_state *state)
+{
+    const struct store_entry *entry = keeping->entry;
+    size_t count, size = 0, singles = 0;
+    struct store_item *items = store_files_list(keeping->folder, &count);
+    bool *single = xmalloc((count + 1) * sizeof *single);
+    for (size_t i = 0; i < count; i++) {
+        const struct store_item *item = &items[i];
+        single[i] = item->state.executable_hash == state->executable_hash &&
+                    item->state.recordings == 1 && !(item->state.flags & STORE_GENERAL) &&
+                    !item->events[STORE_BOOSTED] && strcmp(item->name, entry->general) != 0;
+        singles += single[i];
+    }
+    struct merge_sources sources = {NULL, 0};
+    for (size_t i = 0; i < count && singles >= FEW; i++)
+        if (single[i])
+            add_file(&sources, keeping->folder, items[i].name);
+    uint8_t *bytes = sources.count >= FEW ? unite(&sources, &size) : NULL;
+    struct store_state general = *state;
+    general.flags = STORE_GENERAL;
+    general.recordings = (uint32_t)singles;
+    general.start_hash = 0;
+    snprintf(general.start, sizeof general.start, "%.*s …", (int)strcspn(state->start, " "),
+             state->start);
+    if (bytes && put(keeping->folder, entry->general, &general, bytes, size))
+        for (size_t i = 0; i < count; i++)
+            if (single[i])
+                store_files_remove(keeping->folder, items[i].name);
+    free(bytes);
+    free(single);
+    store_items_free(items, count);
+}
+
+/* The least recently used go, until the rest fits. */
+static void prune(int folder)
+{
+    size_t count;
+    struct store_item *items = store_files_list(folder, &count);
+    uint64_t total = 0;
+    for (size_t i = 0; i < count; i++)
+        total += items[i].profile_bytes + sizeof items[i].state;
+    while (total > MOST_BYTES) {
+        struct store_item *oldest = NULL;
+        for (size_t i = 0; i < count; i++)
+            if (items[i].used_ns && (!oldest || items[i].used_ns < oldest->used_ns))
+                oldest = &items[i];
+        if (!oldest)
+            break;
+        store_files_remove(folder, oldest->name);
+        total -= oldest->profile_bytes + sizeof oldest->state;
+        oldest->used_ns = 0;
+    }
+    store_items_free(items, count);
+}
+
+/* ---- the watcher's side -----------------------------------------------------------------------
+ */
+
+static bool admit(void *context)
+{
+    struct keeping *keeping = context;
+    keeping->folder = store_files_open(keeping->entry->folder, true);
+    return keeping->folder >= 0 && store_files_lock(keeping->folder, keeping->entry->start_hash);
+}
+
+static void keep(void *context, const uint8_t *bytes, size_t size, const struct timespec *since,
+                 uint64_t elapsed_ns)
+{
+    struct keeping *keeping = context;
+    struct store_entry *entry = keeping->entry;
+    struct store_state *state = &entry->state;
+    memcpy(state->magic, STORE_MAGIC, sizeof state->magic);
+    state->start_hash = entry->start_hash;
+    state->checked_ns = in_ns(since);
+    describe(state->start, sizeof state->start, keeping->command);
+    if (!bytes) {
+        state->flags = STORE_UNFIT;
+        put_state(keeping->folder, entry->name, state);
+        return;
+    }
+    struct merge_sources sources = {NULL, 0};
+    uint8_t *copy = xmalloc(size);
+    memcpy(copy, bytes, size);
+    bool again = add_file(&sources, keeping->folder, entry->name);
+    add_source(&sources, copy, size);
+    uint8_t *united = unite(&sources, &size);
+    state->flags = again ? 0 : STORE_ONCE;
+    state->recordings = again ? state->recordings + 1 : 1;
+    state->recorded_ns = in_ns(since);
+    if (united && put(keeping->folder, entry->name, state, united, size)) {
+        entry->is_general = false;
+        store_add(entry, STORE_RECORDED, elapsed_ns);
+        if (!again && store_files_lock(keeping->folder, ~state->executable_hash))
+            generalise(keeping, state);
+        prune(keeping->folder);
+    }
+    free(united);
+}
+
+bool keep_record(const struct program *program, struct store_entry *entry, char *const *command)
+{
+    struct keeping keeping = {.entry = entry, .command = command, .folder = -1};
+    struct beside_keeper keeper = {.admit = admit, .keep = keep, .context = &keeping};
+    if (entry->is_general) { /* this start is going to have a profile of its own */
+        entry->state.flags = 0;
+        entry->state.recordings = 0;
+    }
+    return record_beside(program, MOST_NS, &keeper);
+}
+
+/* ---- whether it is to be made again -----------------------------------------------------------
+ */
+
+bool keep_has_changed(const struct profile *profile)
+{
+    uint64_t *pages = count_pages(profile), all = 0, changed = 0;
+    for (uint32_t i = 0; i < profile->header->file_count; i++) {
+        all += pages[i];
+        if (pages[i] && identity_now(profile->strings + profile->files[i].path,
+                                     &profile->files[i]) != FILE_SAME)
+            changed += pages[i];
+    }
+    free(pages);
+    return changed * CHANGED > all;
+}
+
+bool keep_is_due(const struct store_entry *entry)
+{
+    struct profile profile;
+    struct timespec now;
+    size_t size;
+    clock_gettime(CLOCK_REALTIME, &now);
+    const char *name = entry->is_general ? entry->general : entry->name;
+    if ((entry->state.flags & STORE_ONCE) ||
+        in_ns(&now) > entry->state.checked_ns + (uint64_t)STORE_MAX_AGE_S * 1000000000u)
+        return true;
+    int folder = store_files_open(entry->folder, false);
+    uint8_t *bytes =
+        folder < 0 ? NULL : store_files_read(folder, name, ".cbp", PROFILE_MAX_BYTES, &size);
+    bool due = !bytes || profile_parse(bytes, size, &profile) != 0 || keep_has_changed(&profile);
+    free(bytes);
+    if (!due && store_files_lock(folder, entry->start_hash)) {
+        struct store_state state = entry->state;
+        state.checked_ns = in_ns(&now);
+        put_state(folder, name, &state);
+    }
+    if (folder >= 0)
+        close(folder);
+    return due;
+}

@@ -1,0 +1,30 @@
+/*
+ * keep.h: a start of coldboost run whose profile is to be made, or made again.
+ */
+#ifndef CB_KEEP_H
+#define CB_KEEP_H
+
+#include "replay/profile.h"
+#include "start/program.h"
+#include "start/store.h"
+
+#include <stdbool.h>
+
+/*
+ * Has this process recorded into the store when it becomes the program; the store is made if it is
+ * missing. Returns whether it is going to be: not if another start of the same is being recorded,
+ * or the store cannot be written. Silent.
+ */
+bool keep_record(const struct program *program, struct store_entry *entry, char *const *command);
+
+/*
+ * For a start whose profile is due: whether it really is, because it was recorded only once, is
+ * old, or the files that more than a twentieth of its bytes are read from have changed. Where not,
+ * the store is told that all has been looked at.
+ */
+bool keep_is_due(const struct store_entry *entry);
+
+/* Whether the files that more than a twentieth of a profile's bytes are read from have changed. */
+bool keep_has_changed(const struct profile *profile);
+
+#endif

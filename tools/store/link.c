@@ -1,0 +1,311 @@
+/*
+ * link.c: coldboost link and coldboost unlink: names, and systemd's services, that start boosted.
+ *
+ * A link to this program whose name is another's starts the next program of that name in PATH
+ * through the store (front.c). A drop-in does the same for a service: its own ExecStart, with
+ * "coldboost run" in front.
+ */
+#include "cli/command.h"
+#include "cli/output.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char link_help[] =
+    "Usage: coldboost link [--dir DIR] NAME…\n"
+    "       coldboost link --systemd [--dir DIR] UNIT…\n"
+    "\n"
+    "Makes a link to coldboost for each NAME, such as node or python3. Whoever starts NAME then\n"
+    "starts the next program of that name in PATH as 'coldboost run' does, with the same "
+    "arguments.\n"
+    "DIR must stand in PATH before the program's own folder.\n"
+    "\n"
+    "With --systemd it writes a drop-in for each service, by which the unit's own commands start\n"
+    "through coldboost, with a cache folder of the unit as the store. Then: systemctl "
+    "daemon-reload.\n"
+    "\n"
+    "  -d, --dir=DIR   where to; otherwise ~/.local/bin, root's /usr/local/bin, and for units\n"
+    "                  /etc/systemd/system\n"
+    "  -s, --systemd   services instead of names\n"
+    "  -h, --help      print this and exit\n";
+
+static const char unlink_help[] = "Usage: coldboost unlink [--dir DIR] NAME…\n"
+                                  "       coldboost unlink --systemd [--dir DIR] UNIT…\n"
+                                  "\n"
+                                  "Removes what 'coldboost link' has made, and nothing else.\n"
+                                  "\n"
+                                  "  -d, --dir=DIR   as for 'coldboost link'\n"
+                                  "  -s, --systemd   services instead of names\n"
+                                  "  -h, --help      print this and exit\n";
+
+#define DROP_IN "coldboost.conf"
+
+struct link_options {
+    const char *folder;
+    bool systemd;
+    char **names;
+};
+
+static char *default_folder(bool systemd)
+{
+    const char *home = getenv("HOME");
+    if (systemd)
+        return xstrdup("/etc/systemd/system");
+    if (geteuid() == 0)
+        return xstrdup("/usr/local/bin");
+    if (!home || *home != '/')
+        fail(EXIT_FAILED, "HOME names no folder; say where the links are to be: --dir DIR");
+    return xasprintf("%s/.local/bin", home);
+}
+
+static struct link_options parse(int argc, char **argv, const char *help)
+{
+    static const struct option long_options[] = {
+        {"dir", required_argument, NULL, 'd'},
+        {"systemd", no_argument, NULL, 's'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    const char *command = strchr(argv[0], ' ') + 1;
+    struct link_options options = {.folder = NULL};
+    for (int c; (c = getopt_long(argc, argv, "d:sh", long_options, NULL)) != -1;) {
+        if (c == 'h')
+            print_help(help);
+        else if (c == 'd')
+            options.folder = optarg;
+        else if (c == 's')
+            options.systemd = true;
+        else
+            fail_usage_hint(command);
+    }
+    options.names = argv + optind;
+    if (optind == argc)
+        fail_usage(command, "no name given");
+    for (char **name = options.names; *name; name++)
+        if (strchr(*name, '/') || !**name || **name == '.')
+            fail_usage(command, "%s: a name is needed, not a path", *name);
+    if (!options.folder)
+        options.folder = default_folder(options.systemd);
+    return options;
+}
+
+/* ---- links ------------------------------------------------------------------------------------
+ */
+
+static char *own_path(void)
+{
+    char *front = look_for_component("coldboost");
+    if (!front)
+        fail(EXIT_FAILED, "coldboost is not installed beside this program");
+    return front;
+}
+
+/* Whether there is a link of ours; one that leads elsewhere is somebody's. */
+static bool is_own_link(const char *path, const char *own)
+{
+    char target[PATH_MAX];
+    ssize_t length = readlink(path, target, sizeof target - 1);
+    target[length > 0 ? length : 0] = '\0';
+    return strcmp(target, own) == 0;
+}
+
+/* What the name starts once the link is there: the program must come later in PATH. */
+static void warn_of_order(const char *folder, const char *name)
+{
+    const char *path = getenv("PATH");
+    bool ours_came = false;
+    for (const char *at = path ? path : ""; *at;) {
+        size_t length = strcspn(at, ":");
+        char *program = xasprintf("%.*s/%s", (int)length, at, name);
+        bool ours = strlen(folder) == length && strncmp(at, folder, length) == 0;
+        bool found = !ours && access(program, X_OK) == 0;
+        ours_came = ours_came || ours;
+        if (found && !ours_came)
+            warn("%s stands before %s in PATH, or that is not in it: %s does not start by the link",
+                 program, folder, name);
+        free(program);
+        if (found)
+            return;
+        at += length + (at[length] == ':');
+    }
+    warn("there is no other %s in PATH: the link starts nothing yet", name);
+}
+
+static bool make_link(const char *folder, const char *name)
+{
+    char *own = own_path(), *path = xasprintf("%s/%s", folder, name);
+    bool made = is_own_link(path, own) || symlink(own, path) == 0;
+    if (!made)
+        warn("%s: %s", path,
+             errno == EEXIST ? "there is a file of that name; choose another folder"
+                             : strerror(errno));
+    else
+        warn_of_order(folder, name);
+    free(own);
+    free(path);
+    return made;
+}
+
+static bool remove_link(const char *folder, const char *name)
+{
+    char *own = own_path(), *path = xasprintf("%s/%s", folder, name);
+    bool is_own = is_own_link(path, own);
+    bool removed = is_own && unlink(path) == 0;
+    if (!removed)
+        warn("%s: %s", path, is_own ? strerror(errno) : "no link that 'coldboost link' has made");
+    free(own);
+    free(path);
+    return removed;
+}
+
+/* ---- services ---------------------------------------------------------------------------------
+ */
+
+static FILE *open_unit(const char *unit, char path[PATH_MAX])
+{
+    static const char *const folders[] = {"/etc/systemd/system", "/run/systemd/system",
+                                          "/usr/local/lib/systemd/system",
+                                          "/usr/lib/systemd/system", "/lib/systemd/system"};
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+        snprintf(path, PATH_MAX, "%s/%s", folders[i], unit);
+        FILE *file = fopen(path, "re");
+        if (file)
+            return file;
+    }
+    return NULL;
+}
+
+/* Appends a line of the unit's, with what it is continued by; false at the end. */
+static bool read_line(FILE *file, char **line, size_t *room)
+{
+    ssize_t length = getline(line, room, file);
+    if (length <= 0)
+        return false;
+    char *more = NULL;
+    size_t more_room = 0;
+    while (length >= 2 && strcmp(*line + length - 2, "\\\n") == 0) {
+        ssize_t n = getline(&more, &more_room, file);
+        if (n <= 0)
+            break;
+        *line = xrealloc(*line, (size_t)(length + n + 1));
+        *room = (size_t)(length + n + 1);
+        memcpy(*line + length, more, (size_t)n + 1);
+        length += n;
+    }
+    free(more);
+    return true;
+}
+
+/*
+ * The command with coldboost in front. What systemd takes from the first characters (@, -, :, +, !)
+ * stays in front; with @ the second word is the program's own name, which coldboost cannot give.
+ */
+static char *boosted_command(const char *command, const char *own, const char *unit)
+{
+    command += strspn(command, " \t");
+    size_t prefix = strspn(command, "@-:+!|");
+    if (memchr(command, '@', prefix)) {
+        warn("%s: a command that names its own argv[0] (@) stays as it is", unit);
+        return xasprintf("%s", command);
+    }
+    return xasprintf("%.*s%s run -- %s", (int)prefix, command, own, command + prefix);
+}
+
+/* The drop-in's text for a unit; NULL after a message. */
+static char *compose(const char *unit, const char *own)
+{
+    char path[PATH_MAX], *line = NULL, *text;
+    size_t room = 0, commands = 0;
+    FILE *file = open_unit(unit, path);
+    if (!file) {
+        warn("%s: there is no such unit in systemd's folders", unit);
+        return NULL;
+    }
+    char *name = xasprintf("coldboost-%.*s", (int)strcspn(unit, "."), unit);
+    for (char *at = name; *at; at++)
+        if (*at == '@' || *at == '\\')
+            *at = '-';
+    text = xasprintf(
+        "# Made by 'coldboost link --systemd %s'; 'coldboost unlink --systemd' removes it.\n"
+        "[Service]\nCacheDirectory=%s\nEnvironment=COLDBOOST_STORE=%%C/%s\nExecStart=\n",
+        unit, name, name);
+    while (read_line(file, &line, &room)) {
+        const char *key = line + strspn(line, " \t");
+        if (strncmp(key, "ExecStart", 9) != 0 || key[9 + strspn(key + 9, " \t")] != '=')
+            continue;
+        const char *value = strchr(key, '=') + 1;
+        value += strspn(value, " \t");
+        if (*value == '\n' || !*value)
+            continue;
+        char *command = boosted_command(value, own, unit);
+        char *longer = xasprintf("%sExecStart=%s", text, command);
+        free(command);
+        free(text);
+        text = longer;
+        commands++;
+    }
+    fclose(file);
+    free(line);
+    free(name);
+    if (commands)
+        return text;
+    warn("%s: it has no ExecStart; a service is needed", path);
+    free(text);
+    return NULL;
+}
+
+static char *drop_in(const char *folder, const char *unit)
+{
+    return xasprintf("%s/%s.d/%s", folder, unit, DROP_IN);
+}
+
+static bool link_unit(const char *folder, const char *unit)
+{
+    char *own = own_path(), *text = compose(unit, own), *path = drop_in(folder, unit);
+    bool made = text && output_write(path, text, strlen(text));
+    if (made)
+        printf("%s\n", path);
+    free(own);
+    free(text);
+    free(path);
+    return made;
+}
+
+static bool unlink_unit(const char *folder, const char *unit)
+{
+    char *path = drop_in(folder, unit);
+    bool removed = unlink(path) == 0;
+    if (!removed)
+        warn("%s: %s", path, strerror(errno));
+    *strrchr(path, '/') = '\0';
+    if (removed)
+        rmdir(path); /* unless there are others */
+    free(path);
+    return removed;
+}
+
+static int each(const struct link_options *options, bool (*do_it)(const char *, const char *))
+{
+    bool all = true;
+    for (char **name = options->names; *name; name++)
+        all = do_it(options->folder, *name) && all;
+    return all ? EXIT_SUCCESS : EXIT_FAILED;
+}
+
+int command_link(int argc, char **argv)
+{
+    struct link_options options = parse(argc, argv, link_help);
+    return each(&options, options.systemd ? link_unit : make_link);
+}
+
+int command_unlink(int argc, char **argv)
+{
+    struct link_options options = parse(argc, argv, unlink_help);
+    return each(&options, options.systemd ? unlink_unit : remove_link);
+}

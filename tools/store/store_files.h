@@ -1,0 +1,45 @@
+/*
+ * store_files.h: a store's files, for the tools that write them.
+ *
+ * Every file is replaced as a whole. Who writes for a start holds its lock, a byte of the file
+ * "lock", which ends with the process.
+ */
+#ifndef CB_STORE_FILES_H
+#define CB_STORE_FILES_H
+
+#include "start/store.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* An open store, or -errno. Makes the folder, and those above it, if `make`. */
+int store_files_open(const char *folder, bool make);
+
+/* Takes the lock of a start until the process ends; false if somebody has it. */
+bool store_files_lock(int folder, uint64_t start_hash);
+
+/* Replaces NAME.SUFFIX; false if that is impossible: nothing is left behind then. */
+bool store_files_write(int folder, const char *name, const char *suffix, const void *bytes,
+                       size_t size);
+
+/* The bytes of NAME.SUFFIX, aligned and the caller's to free; NULL if there is none. */
+uint8_t *store_files_read(int folder, const char *name, const char *suffix, size_t most,
+                          size_t *size);
+
+/* Removes the profile and the log of a start. */
+void store_files_remove(int folder, const char *name);
+
+/* What is known of each start: for every NAME.log that is one. */
+struct store_item {
+    char *name;
+    struct store_state state;
+    uint64_t profile_bytes; /* 0: there is no profile */
+    uint64_t used_ns;       /* CLOCK_REALTIME */
+    uint32_t events[STORE_SEEN + 1];
+    uint64_t least_ns[STORE_SEEN + 1]; /* the shortest start that an event tells of; 0: none does */
+};
+struct store_item *store_files_list(int folder, size_t *count);
+void store_items_free(struct store_item *items, size_t count);
+
+#endif
