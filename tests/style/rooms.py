@@ -134,6 +134,21 @@ def unlisted_folders(folders, readmes):
             yield f"{top}/README.md: {folder}/ is {'no folder' if folder in rows else 'not listed'}"
 
 
+def misplaced(readmes):
+    """Rooms that include one which stands beside or above them in the picture of their house."""
+    for top in ("src", "tools"):
+        picture = re.search(r"(?s)## The floors.*?```\n(.*?)```", readmes[top])[1].split("\n")
+        # A line is names, then blanks, then what they are.
+        lines = {name if "/" in name else f"{top}/{name}": number
+                 for number, line in enumerate(picture) for name in re.split(r" {4,}", line.strip())[0].split()}
+        for room, targets in FLOORS.items():
+            if room.startswith(f"{top}/") and room not in lines:
+                yield f"{top}/README.md: {room} is not in the picture"
+            for target in targets if room.startswith(f"{top}/") else []:
+                if target != "src" and lines.get(room, 0) >= lines.get(target, -1):
+                    yield f"{top}/README.md: {room} includes {target}, which does not stand below it"
+
+
 def folders_and_readmes(root):
     folders, readmes = {}, {}
     for top in ROOTS:
@@ -153,7 +168,7 @@ def main():
             texts[path] = source.read()
     folders, readmes = folders_and_readmes(root)
     faults = [*upward_includes(texts), *circles(texts), *twins(texts), *heaps(texts),
-              *unlisted_folders(folders, readmes)]
+              *unlisted_folders(folders, readmes), *misplaced(readmes)]
     if not list(unlisted_folders({**folders, "tools": folders["tools"] | {"attic"}}, readmes)):
         faults.append("a folder that no README lists is not noticed")
     print("\n".join(faults))
