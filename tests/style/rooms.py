@@ -27,7 +27,7 @@ FLOORS = {
     "tools/cli": ["src/base"],
     "tools/elf": [],
     "tools/profile": ["src", "src/base", "src/replay", "tools/cli", "tools/elf"],
-    "tools/start": ["src/base", "src/start", "tools/cli", "tools/store"],
+    "tools/start": ["src/base", "src/start", "tools/cli"],
     "tools/convert": ["src", "src/replay", "preload/trace", "tools/cli", "tools/elf", "tools/profile"],
     "tools/watch": ["preload/trace", "tools/cli"],
     "tools/record": ["preload/trace", "tools/cli", "tools/profile", "tools/start", "tools/convert",
@@ -40,6 +40,7 @@ FLOORS = {
                       "tools/start"],
     "tools/bench": ["src/replay", "tools/cli", "tools/profile", "tools/start", "tools/measure", "tools/plot",
                     "tools/inspect"],
+    "tools/run": ["src/start", "tools/cli", "tools/start", "tools/store"],
     "tools/layer": ["tools/cli", "tools/profile"],
 }
 # A folder of many files is a heap.
