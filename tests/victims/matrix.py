@@ -91,7 +91,7 @@ class Victims(cases.Case):
         if not cases.chosen:
             with open("matrix.tsv", "w", encoding="utf-8") as table:
                 table.writelines("\t".join(row) + "\n" for row in cls.rows)
-        matrix_table.show(cls.rows)
+        matrix_table.show(cls.rows, reasons=["known"])  # each case has said why it was skipped
 
     @contextlib.contextmanager
     def bench(self, libc):

@@ -6,8 +6,8 @@ Usage: matrix_table.py FILE...      prints as one what several runs of matrix.py
 import sys
 
 
-def show(rows):
-    """The matrix: a line for each victim, a column for each architecture and libc."""
+def show(rows, reasons=("known", "skip")):
+    """The matrix: a line for each victim, a column for each architecture and libc; then why, for these verdicts."""
     columns = sorted({row[2] for row in rows})
     cells = {}
     for theme, name, column, verdict, _ in rows:
@@ -20,9 +20,10 @@ def show(rows):
             print(f"{theme}:")
         theme_before = theme
         print(name.ljust(width), *(verdicts.get(column, "-").ljust(len(column)) for column in columns), sep="  ")
-    for wanted, title in (("known", "known to differ, as coldboost(1) says"), ("skip", "skipped")):
+    titles = {"known": "known to differ, as the README says", "skip": "skipped"}
+    for wanted in reasons:
         for why in sorted({f"{name}: {why}" for _, name, _, verdict, why in rows if verdict == wanted}):
-            print(f"{title}: {why}")
+            print(f"{titles[wanted]}: {why}")
     count = {verdict: sum(row[3] == verdict for row in rows) for verdict in ("ok", "DIFFERS", "known", "skip")}
     print(f"{len(cells)} victims, {len(columns)} columns: {count['ok']} as without us, {count['DIFFERS']} differ, "
           f"{count['known']} known to, {count['skip']} skipped")
