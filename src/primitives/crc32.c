@@ -3,6 +3,8 @@
  *
  * The method is in crc.h, the variants are in src/arch/.../crc32.h.
  */
+#include "primitives/loops.h"
+
 #include "coldboost.h"
 #include "primitives/cpu.h"
 #include "primitives/crc.h"

@@ -4,6 +4,8 @@
  *
  * The method is in crc.h, the variants are in src/arch/.../crc32c.h.
  */
+#include "primitives/loops.h"
+
 #include "coldboost.h"
 #include "primitives/cpu.h"
 #include "primitives/crc.h"

@@ -11,6 +11,8 @@
  *
  * Must never call memcpy, or be compiled into a call of it: in the preloaded object that is itself.
  */
+#include "primitives/loops.h"
+
 #include "coldboost.h"
 #include "primitives/cpu.h"
 

@@ -4,8 +4,10 @@
  *   kernels [--json] [--plot FILE.svg] [--rounds N] [--peers FOLDER] [--group NAME]
  *   kernels --calls crc32|crc32c|memcpy BYTES COUNT    only makes the calls: for count-instructions
  *
- * --peers: shared libraries in FOLDER, newer than those that this was built with, take their place;
- * `kernel-table` builds them. --group: only the groups whose name begins so.
+ * --peers: shared libraries in FOLDER, newer than those that this was built with, take their place,
+ * and libcoldboost.so that of what is linked in: a call from afar costs more. `before.so` may be
+ * another build of libcoldboost.so. `kernel-table` makes such a folder. --group: only the groups
+ * whose name begins so.
  *
  * Every library is measured in every round, one after the other, on one CPU; a ratio is the median
  * of the ratios within a round, so that a neighbour who comes or goes changes both sides of it.

@@ -1,11 +1,11 @@
 /*
  * x86_64/crc32.h: CRC-32 by carry-less multiplication.
  *
- *   1 to 3 bytes    the tables of crc32.c
+ *   1 to 3 bytes    the tables of the portable code
  *   4 to 15         one register, its bytes at the end, and the final reduction
  *   16 to 127       four blocks of 16 into one, then the rest block by block
- *   128 and more    128 bytes a step into four registers of 32 (or eight of 16), those into one;
- *                   with AVX-512 256 or 512 bytes into registers of 64
+ *   128 and more    128 bytes a step into four registers of 32 (or eight of 16), those into one
+ *   64 and more     with AVX-512 by registers of 64, see crc_fold_512.h
  *   4,096 and more  without AVX-512 three tenths of the input skip the multiplier, see below
  *
  * The chain from one call's result to the next call's is kept short: where it can, the register
@@ -62,7 +62,7 @@ CRC_INLINE size_t crc32_index(uint32_t crc, uint8_t byte)
 CRC_INLINE uint32_t crc32_tiny(uint32_t crc, const uint8_t *p, size_t n)
 {
     const uint32_t(*bytes)[256] = crc32_tables.bytes;
-    if (n < 2)
+    if (__builtin_expect(n < 2, true))
         return n ? bytes[0][crc32_index(crc, p[0])] ^ (crc >> 8 | 0xff000000) : crc;
     if (n == 2)
         return bytes[1][crc32_index(crc, p[0])] ^ bytes[0][crc32_index(crc >> 8, p[1])] ^
@@ -71,11 +71,9 @@ CRC_INLINE uint32_t crc32_tiny(uint32_t crc, const uint8_t *p, size_t n)
            bytes[0][crc32_index(crc >> 16, p[2])] ^ (crc >> 24 | 0xffffff00);
 }
 
-/* n < 16. The message at the end of a block; zeros before it change nothing. */
-CRC_INLINE CRC_SSE uint32_t crc32_short(uint32_t crc, const uint8_t *p, size_t n)
+/* 4 <= n < 16. The message at the end of a block; zeros before it change nothing. */
+CRC_INLINE CRC_SSE uint32_t crc32_one_block(uint32_t crc, const uint8_t *p, size_t n)
 {
-    if (n < 4)
-        return crc32_tiny(crc, p, n);
     const uint64_t start = ~crc;
     if (n < 8) {
         uint64_t bytes = *(const coldboost_u32 *)p | (uint64_t) * (const coldboost_u32 *)(p + n - 4)
@@ -87,6 +85,12 @@ CRC_INLINE CRC_SSE uint32_t crc32_short(uint32_t crc, const uint8_t *p, size_t n
     uint64_t last = *(const coldboost_u64 *)(p + n - 8) ^ start >> more;
     /* In two steps: a shift by 64 is none. */
     return crc32_final(_mm_set_epi64x((int64_t)last, (int64_t)(first << (56 - more) << 8)));
+}
+
+/* n < 16. */
+CRC_INLINE CRC_SSE uint32_t crc32_short(uint32_t crc, const uint8_t *p, size_t n)
+{
+    return n < 4 ? crc32_tiny(crc, p, n) : crc32_one_block(crc, p, n);
 }
 
 /* 16 <= n < 128. */
@@ -256,13 +260,18 @@ CRC_AVX512 __attribute__((noinline)) static uint32_t crc32_long_512(uint32_t crc
 CRC_AVX512 __attribute__((aligned(64))) static uint32_t crc32_x86_avx512(uint32_t crc,
                                                                          const uint8_t *p, size_t n)
 {
-    if (n < 16)
-        return crc32_short(crc, p, n);
-    if (n < 64)
+    /*
+     * A jump taken is a good part of what a few bytes take: the longer ones have it. Each call is
+     * compiled for its range: up to 31 bytes no more than the odd ones are left to ask about.
+     */
+    if (__builtin_expect_with_probability(n >= 64, false, 0.6))
+        return n <= DIRECT_MOST ? crc32_final(fold_medium(crc, p, n, &crc32_factors))
+                                : crc32_long_512(crc, p, n);
+    if (__builtin_expect_with_probability(n >= 32, false, 0.6))
         return crc32_medium(crc, p, n);
-    if (n <= DIRECT_MOST)
-        return crc32_final(fold_medium(crc, p, n, &crc32_factors));
-    return crc32_long_512(crc, p, n);
+    if (__builtin_expect_with_probability(n >= 16, false, 0.6))
+        return crc32_medium(crc, p, n);
+    return crc32_short(crc, p, n);
 }
 
 static crc_function *crc32_choose(uint32_t features)

@@ -7,8 +7,9 @@
  *   up to 63 bytes   one stream
  *   64 and more      three streams
  *   256 and more     with VPCLMULQDQ folded as in crc32.h, since that has no serial part
- *   3,968 and more   with VPCLMULQDQ three streams beside the folding: other execution units. Not
- *                    with AVX-512, where they would add a tenth and cost that again to join
+ *   3,968 and more   with VPCLMULQDQ three streams beside the folding: other execution units
+ *
+ * With AVX-512 64 bytes and more are folded (crc_fold_512.h), beside four streams from 3,072 on.
  */
 #ifndef CB_ARCH_CRC32C_H
 #define CB_ARCH_CRC32C_H
@@ -229,56 +230,67 @@ CRC_INLINE CRC_AVX512 __m128i crc32c_moved_512(uint64_t crc, const uint32_t *fac
     return _mm_clmulepi64_si128(_mm_cvtsi64_si128((int64_t)crc), _mm_loadu_si32(factor), 0x00);
 }
 
+/*
+ * Four streams of `bytes` bytes from p on, and what is folded behind them but its first 256 bytes,
+ * which are in the registers. Returns what the streams add to the last 64 bytes.
+ */
+CRC_INLINE CRC_AVX512 __m128i crc32c_period_512(__m512i a[4], const uint8_t *p, size_t bytes,
+                                                uint64_t s0, const uint32_t *factors)
+{
+    const __m512i by_256 = same_factors(crc32c_factors.by_256);
+    const uint8_t *folded = p + 4 * bytes, *end = p + bytes;
+    uint64_t s1 = 0, s2 = 0, s3 = 0;
+    for (;;) {
+        s0 = crc32c_8(s0, p);
+        s1 = crc32c_8(s1, p + bytes);
+        s2 = crc32c_8(s2, p + 2 * bytes);
+        s3 = crc32c_8(s3, p + 3 * bytes);
+        s0 = crc32c_8(s0, p + 8);
+        s1 = crc32c_8(s1, p + bytes + 8);
+        s2 = crc32c_8(s2, p + 2 * bytes + 8);
+        s3 = crc32c_8(s3, p + 3 * bytes + 8);
+        p += 16;
+        folded += 256;
+        if (p == end)
+            break;
+        fold_256_bytes(a, folded, by_256);
+    }
+    __m128i first =
+        _mm_xor_si128(crc32c_moved_512(s0, factors + 3), crc32c_moved_512(s1, factors + 2));
+    __m128i last = _mm_xor_si128(crc32c_moved_512(s2, factors + 1), crc32c_moved_512(s3, factors));
+    return _mm_xor_si128(first, last);
+}
+
 /* n >= CRC32C_FUSE_FROM. */
 CRC_AVX512 __attribute__((noinline)) static uint32_t crc32c_fused_512(uint32_t crc,
                                                                       const uint8_t *p, size_t n)
 {
-    const size_t most = CRC32C_STEP_BYTES * CRC32C_MOST_STEPS, periods = (n + most - 1) / most;
-    const size_t steps = n / CRC32C_STEP_BYTES / periods;
-    const size_t odd = (n - periods * steps * CRC32C_STEP_BYTES) % 64;
-    const uint32_t *factors = crc32c_streams_512[steps];
-    const __m512i by_256 = same_factors(crc32c_factors.by_256);
-    const __m512i by_gap = same_factors(crc32c_gap_512[steps > 25 ? steps - 25 : 0]);
-    const uint8_t *end = p + n;
+    const size_t most = CRC32C_STEP_BYTES * CRC32C_MOST_STEPS;
+    size_t periods = 1, steps = n / CRC32C_STEP_BYTES;
+    if (steps > CRC32C_MOST_STEPS) { /* a division that everything waits for */
+        periods = (n + most - 1) / most;
+        steps /= periods;
+    }
     const size_t bytes = 16 * steps;
-    uint64_t s0 = odd ? crc32c_serial(~crc, p, odd) : 0;
-    __m128i sum = odd ? _mm_setzero_si128() : crc32c_moved_512(~crc, factors + 4);
-    p += odd;
-    const uint8_t *folded = p + 4 * bytes;
+    const size_t odd = (n - periods * steps * CRC32C_STEP_BYTES) % 64;
+    uint64_t first = odd ? ~crc32c_x86_sse42(crc, p, odd) : 0;
+    const uint32_t *factors = crc32c_streams_512[steps];
+    const uint8_t *end = p + n, *folded = p + odd + 4 * bytes;
     __m512i a[4] = {load_64(folded), load_64(folded + 64), load_64(folded + 128),
                     load_64(folded + 192)};
-    for (size_t period = 0;;) {
-        uint64_t s1 = 0, s2 = 0, s3 = 0;
-        const uint8_t *s_end = p + bytes;
-        for (;;) {
-            s0 = crc32c_8(s0, p);
-            s1 = crc32c_8(s1, p + bytes);
-            s2 = crc32c_8(s2, p + 2 * bytes);
-            s3 = crc32c_8(s3, p + 3 * bytes);
-            s0 = crc32c_8(s0, p + 8);
-            s1 = crc32c_8(s1, p + bytes + 8);
-            s2 = crc32c_8(s2, p + 2 * bytes + 8);
-            s3 = crc32c_8(s3, p + 3 * bytes + 8);
-            p += 16;
-            folded += 256;
-            if (p == s_end)
-                break;
-            fold_256_bytes(a, folded, by_256);
-        }
-        sum = _mm_xor_si128(sum, _mm_xor_si128(crc32c_moved_512(s0, factors + 3),
-                                               crc32c_moved_512(s1, factors + 2)));
-        sum = _mm_xor_si128(
-            sum, _mm_xor_si128(crc32c_moved_512(s2, factors + 1), crc32c_moved_512(s3, factors)));
+    __m128i sum = odd ? _mm_setzero_si128() : crc32c_moved_512(~crc, factors + 4);
+    for (p += odd;;) {
+        sum = _mm_xor_si128(sum, crc32c_period_512(a, p, bytes, first, factors));
         a[3] = _mm512_xor_si512(a[3], _mm512_zextsi128_si512(sum));
-        p = folded;
-        if (++period == periods)
-            break;
-        folded += 4 * bytes;
-        fold_256_bytes(a, folded, by_gap);
+        p += CRC32C_STEP_BYTES * steps;
+        if (!--periods)
+            return crc32c_final(fold_whole(a, p, end, &crc32c_factors));
+        /* More than one period: of at least half of the most steps each. */
+        const uint64_t *gap = crc32c_gap_512[steps - CRC32C_MOST_STEPS / 2];
+        fold_256_bytes(a, p + 4 * bytes, same_factors(gap));
         sum = _mm_setzero_si128();
-        s0 = 0;
+        first = 0;
     }
-    return crc32c_final(fold_whole(a, p, end, &crc32c_factors));
 }
 
 /* Apart, so that short messages do not save the registers that this needs. */
@@ -296,11 +308,10 @@ CRC_AVX512 __attribute__((aligned(64))) static uint32_t crc32c_x86_avx512(uint32
 {
     if (n < 64)
         return ~crc32c_serial(~crc, p, n);
+    /* As if nothing came before it; the register joins behind the last step. */
     if (n < sizeof crc32c_on / sizeof *crc32c_on)
-        return crc32c_final(fold_alone(p, n, &crc32c_factors)) ^
+        return crc32c_final(fold_direct(load_64(p), p, n, &crc32c_factors)) ^
                crc32c_join(crc32c_moved(~crc, &crc32c_on[n]));
-    if (n <= DIRECT_MOST)
-        return crc32c_final(fold_medium(crc, p, n, &crc32c_factors));
     return n < CRC32C_FUSE_FROM ? crc32c_long_512(crc, p, n) : crc32c_fused_512(crc, p, n);
 }
 

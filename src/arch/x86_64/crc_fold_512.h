@@ -80,13 +80,15 @@ CRC_INLINE CRC_AVX512 __m512i add_registers(__m512i sum, const uint8_t *p, size_
 
 #define DIRECT_MOST 1024
 
-/* 64 <= n <= DIRECT_MOST. The message alone, as if nothing came before it. */
-CRC_INLINE CRC_AVX512 __m128i fold_alone(const uint8_t *p, size_t n, const struct crc_factors *f)
+/* 64 <= n <= DIRECT_MOST. The odd bytes are taken from `head`, which is the first 64 bytes. */
+CRC_INLINE CRC_AVX512 __m128i fold_direct(__m512i head, const uint8_t *p, size_t n,
+                                          const struct crc_factors *f)
 {
     const size_t odd = n % 64, whole = n / 64;
     __m512i sum = add_registers(_mm512_setzero_si512(), p + odd, whole, f);
+    /* Last, since the head may wait for the call before. */
     if (odd)
-        sum = move_register(move_to_end(load_64(p), odd), f->to_last + 60 - 4 * whole, sum);
+        sum = move_register(move_to_end(head, odd), f->to_last + 60 - 4 * whole, sum);
     return fold_lanes(sum);
 }
 
@@ -106,18 +108,6 @@ CRC_INLINE CRC_AVX512 __m128i fold_and_inject(uint32_t crc, const uint8_t *p, si
     sum = move_register(head, f->to_last + 64 - 4 * whole, sum);
     sum = add_registers(sum, p + odd + 64, whole - 1, f);
     return _mm_xor_si128(fold_lanes(sum), start);
-}
-
-/* 64 <= n <= DIRECT_MOST, n % 64 >= 4. The caller's register is in the odd bytes. */
-CRC_INLINE CRC_AVX512 __m128i fold_odd(uint32_t crc, const uint8_t *p, size_t n,
-                                       const struct crc_factors *f)
-{
-    const size_t odd = n % 64, whole = n / 64;
-    __m512i head = _mm512_xor_si512(load_64(p), in_first_bytes(~crc));
-    __m512i sum = add_registers(_mm512_setzero_si512(), p + odd, whole, f);
-    /* Last: what waits for the call before. */
-    sum = move_register(move_to_end(head, odd), f->to_last + 60 - 4 * whole, sum);
-    return fold_lanes(sum);
 }
 
 /* 256 more bytes behind four registers. */
@@ -161,30 +151,38 @@ CRC_INLINE CRC_AVX512 const uint8_t *fold_and_prefetch(__m512i a[4], const uint8
     return p;
 }
 
-/* n > DIRECT_MOST. */
+/* n >= 320. */
 CRC_INLINE CRC_AVX512 __m128i fold_long(uint32_t crc, const uint8_t *p, size_t n,
                                         const struct crc_factors *f)
 {
     const size_t odd = n % 64;
     const uint8_t *end = p + n;
-    const __m512i head = _mm512_xor_si512(load_64(p), in_first_bytes(~crc));
+    const bool late = !odd && can_inject(n / 64, f);
+    __m512i head = _mm512_xor_si512(load_64(p), in_first_bytes(UINT32_MAX));
+    if (!late)
+        head = _mm512_xor_si512(head, in_first_bytes(crc));
     p += odd;
-    __m512i a[4] = {load_64(p), load_64(p + 64), load_64(p + 128), load_64(p + 192)};
-    if (odd < 4)
-        a[0] = _mm512_xor_si512(a[0], in_first_bytes(~crc >> 8 * odd));
+    __m512i a[4] = {odd ? load_64(p) : head, load_64(p + 64), load_64(p + 128), load_64(p + 192)};
     if (odd)
         a[3] = fold_64(move_to_end(head, odd), same_factors(f->by_256), a[3]);
+    if (odd && odd < 4)
+        a[0] = _mm512_xor_si512(a[0], in_first_bytes(~crc >> 8 * odd));
     p += 256;
     if (n >= PREFETCH_FROM)
         p = fold_and_prefetch(a, p, end, same_factors(f->by_256));
-    return fold_whole(a, p, end, f);
+    __m128i block = fold_whole(a, p, end, f);
+    if (late)
+        block = _mm_xor_si128(block, fold_inject(_mm_cvtsi32_si128((int)crc), n / 64, f));
+    return block;
 }
 
 /* 64 <= n <= DIRECT_MOST. */
 CRC_INLINE CRC_AVX512 __m128i fold_medium(uint32_t crc, const uint8_t *p, size_t n,
                                           const struct crc_factors *f)
 {
-    return n % 64 < 4 ? fold_and_inject(crc, p, n, f) : fold_odd(crc, p, n, f);
+    if (__builtin_expect_with_probability(n % 64 < 4, true, 0.6))
+        return fold_and_inject(crc, p, n, f);
+    return fold_direct(_mm512_xor_si512(load_64(p), in_first_bytes(~crc)), p, n, f);
 }
 
 #endif

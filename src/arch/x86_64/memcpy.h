@@ -1,11 +1,12 @@
 /*
- * x86_64/memcpy.h: fast_memcpy() itself, and copies by registers of 32 bytes.
+ * x86_64/memcpy.h: fast_memcpy() itself, and copies by registers of 32 and of 64 bytes.
  *
  *   16 to 64 bytes    four moves of 16 bytes, without a branch between these sizes
- *   65 to 128         with AVX2 or AVX-512 four registers, of which the last overlap
- *   129 to 256        eight registers, likewise
- *   more              128 bytes a step, stored at aligned addresses; the first 32 bytes make up for
- *                     the misalignment, and the last 128 are copied wherever they lie
+ *   65 to 128         with AVX2 four registers of 32, of which the last overlap
+ *   129 to 256        eight registers, or with AVX-512 four of 64, likewise
+ *   257 to 512        with AVX-512 eight registers of 64
+ *   more              four registers a step, stored at aligned addresses; the first bytes make up
+ *                     for the misalignment, and the last step is copied wherever it lies
  *   4,096 and more    rep movsb where that is fast: it does not read what it overwrites
  */
 #ifndef CB_ARCH_MEMCPY_H
@@ -19,16 +20,17 @@
 
 typedef void *memcpy_function(void *restrict dst, const void *restrict src, size_t n);
 
-/* fast_memcpy() copies up to `above` bytes, 64 or with AVX2 more, and has `copy` do more. */
+/* fast_memcpy() copies up to 64 bytes or with AVX2 some more itself, and has `copy` do the rest. */
 struct memcpy_kernel {
     memcpy_function *copy;
-    size_t above;
+    size_t above;    /* `copy` for n - 16 above this */
     size_t rep_from; /* SIZE_MAX where rep movsb is slow */
 };
 
 static memcpy_function memcpy_first_call;
 
-__attribute__((used)) static struct memcpy_kernel memcpy_kernel = {memcpy_first_call, 64, SIZE_MAX};
+__attribute__((used)) static struct memcpy_kernel memcpy_kernel = {memcpy_first_call, 64 - 16,
+                                                                   SIZE_MAX};
 static_assert(offsetof(struct memcpy_kernel, copy) == 0 &&
                   offsetof(struct memcpy_kernel, above) == 8 &&
                   offsetof(struct memcpy_kernel, rep_from) == 16,
@@ -92,8 +94,9 @@ MEMCPY_AVX2 static void *memcpy_x86_avx2(void *restrict dst, const void *restric
 }
 
 /*
- * With AVX-512 registers of 64 bytes: zmm16 to zmm31, which need no vzeroupper; a compiler does not
- * keep to them. From Ice Lake and Zen 4 on, which have VBMI too, they lower no clock rate. n > 64.
+ * By registers of 64 bytes, for n > 64. In assembly, since zmm16 to zmm31 need no vzeroupper and a
+ * compiler does not keep to them. Only where there is VBMI, too: from Ice Lake and Zen 4 on moves
+ * of such registers do not lower the clock rate.
  */
 memcpy_function memcpy_x86_avx512;
 
@@ -120,7 +123,7 @@ __asm__(
     "   vmovdqu64   %zmm17, -64(%rdi, %rdx)\n"
     "   ret\n"
 
-    "   .p2align    6\n"
+    "   .p2align    4\n"
     "1: cmp         16 + memcpy_kernel(%rip), %rdx\n"
     "   vmovdqu64   (%rsi), %zmm16\n"
     "   jae         6f\n"
@@ -183,10 +186,10 @@ static struct memcpy_kernel memcpy_choose(uint32_t features)
 {
     const size_t rep_from = features & CPU_FSRM ? REP_FROM : SIZE_MAX;
     if (features & CPU_AVX512 && features & CPU_AVX512VBMI)
-        return (struct memcpy_kernel){memcpy_x86_avx512, 128, rep_from};
+        return (struct memcpy_kernel){memcpy_x86_avx512, 128 - 16, rep_from};
     if (features & CPU_AVX2)
-        return (struct memcpy_kernel){memcpy_x86_avx2, 256, rep_from};
-    return (struct memcpy_kernel){memcpy_portable, 64, rep_from};
+        return (struct memcpy_kernel){memcpy_x86_avx2, 256 - 16, rep_from};
+    return (struct memcpy_kernel){memcpy_portable, 64 - 16, rep_from};
 }
 
 /*
@@ -213,100 +216,108 @@ static void *memcpy_first_call(void *restrict dst, const void *restrict src, siz
  * since 2 m is at most r. With sizes that nobody predicts this saves more than half of the wrong
  * guesses.
  */
-__asm__(".pushsection .text\n"
-        ".p2align 6\n"
-        ".globl fast_memcpy\n"
-        ".type fast_memcpy, @function\n"
-        "fast_memcpy:\n"
-        "\tendbr64\n"
-        "\tmov %rdi, %rax\n"
-        "\tsub $16, %rdx\n"
-        "\tjb .Lmemcpy_15\n"
-        "\tcmp $48, %rdx\n"
-        "\tja .Lmemcpy_more\n"
-        "\timul $89, %edx, %ecx\n"
-        "\tshr $8, %ecx\n"
-        "\tmovups (%rsi), %xmm0\n"
-        "\tmovups (%rsi, %rcx), %xmm1\n"
-        "\tmovups (%rsi, %rcx, 2), %xmm2\n"
-        "\tmovups (%rsi, %rdx), %xmm3\n"
-        "\tmovups %xmm0, (%rdi)\n"
-        "\tmovups %xmm1, (%rdi, %rcx)\n"
-        "\tmovups %xmm2, (%rdi, %rcx, 2)\n"
-        "\tmovups %xmm3, (%rdi, %rdx)\n"
-        "\tret\n"
+/* clang-format off */
+__asm__(
+    ".pushsection .text\n"
+    "   .p2align    6\n"
+    "   .globl      fast_memcpy\n"
+    "   .type       fast_memcpy, @function\n"
+    "fast_memcpy:\n"
+    "   endbr64\n"
+    "   mov         %rdi, %rax\n"
+    "   sub         $16, %rdx\n"
+    "   jb          .Lmemcpy_15\n"
+    "   cmp         $48, %rdx\n"
+    "   ja          .Lmemcpy_more\n"
+    "   imul        $89, %edx, %ecx\n"
+    "   shr         $8, %ecx\n"
+    "   movups      (%rsi), %xmm0\n"
+    "   movups      (%rsi, %rcx), %xmm1\n"
+    "   movups      (%rsi, %rcx, 2), %xmm2\n"
+    "   movups      (%rsi, %rdx), %xmm3\n"
+    "   movups      %xmm0, (%rdi)\n"
+    "   movups      %xmm1, (%rdi, %rcx)\n"
+    "   movups      %xmm2, (%rdi, %rcx, 2)\n"
+    "   movups      %xmm3, (%rdi, %rdx)\n"
+    "   ret\n"
 
-        /* n - 16 is still in rdx, negative. All but 4 to 7 bytes is in one line of code. */
-        "\t.p2align 6\n"
-        ".Lmemcpy_15:\n"
-        "\tcmp $2 - 16, %edx\n"
-        "\tjl .Lmemcpy_1\n"
-        "\tcmp $4 - 16, %edx\n"
-        "\tjl .Lmemcpy_3\n"
-        "\tcmp $8 - 16, %edx\n"
-        "\tjl .Lmemcpy_7\n"
-        "\tmov (%rsi), %rcx\n"
-        "\tmov 16 - 8(%rsi, %rdx), %rsi\n"
-        "\tmov %rcx, (%rdi)\n"
-        "\tmov %rsi, 16 - 8(%rdi, %rdx)\n"
-        "\tret\n"
-        "\t.p2align 6\n"
-        ".Lmemcpy_7:\n"
-        "\tmov (%rsi), %ecx\n"
-        "\tmov 16 - 4(%rsi, %rdx), %esi\n"
-        "\tmov %ecx, (%rdi)\n"
-        "\tmov %esi, 16 - 4(%rdi, %rdx)\n"
-        "\tret\n"
-        "\t.p2align 5\n"
-        ".Lmemcpy_3:\n"
-        "\tmovzwl (%rsi), %ecx\n"
-        "\tmovzwl 16 - 2(%rsi, %rdx), %esi\n"
-        "\tmov %cx, (%rdi)\n"
-        "\tmov %si, 16 - 2(%rdi, %rdx)\n"
-        "\tret\n"
-        ".Lmemcpy_1:\n"
-        "\tcmp $1 - 16, %edx\n"
-        "\tjl 1f\n"
-        "\tmovzbl (%rsi), %ecx\n"
-        "\tmov %cl, (%rdi)\n"
-        "1:\tret\n"
+    /*
+     * n - 16 is still in rdx, negative. Two taken jumps into one line of code cost a cycle more
+     * than into two, on Sapphire Rapids.
+     */
+    "   .p2align    6\n"
+    ".Lmemcpy_15:\n"
+    "   cmp         $2 - 16, %edx\n"
+    "   jl          .Lmemcpy_1\n"
+    "   cmp         $4 - 16, %edx\n"
+    "   jl          .Lmemcpy_3\n"
+    "   cmp         $8 - 16, %edx\n"
+    "   jl          .Lmemcpy_7\n"
+    "   mov         (%rsi), %rcx\n"
+    "   mov         16 - 8(%rsi, %rdx), %rsi\n"
+    "   mov         %rcx, (%rdi)\n"
+    "   mov         %rsi, 16 - 8(%rdi, %rdx)\n"
+    "   ret\n"
+    "   .p2align    6\n"
+    ".Lmemcpy_7:\n"
+    "   mov         (%rsi), %ecx\n"
+    "   mov         16 - 4(%rsi, %rdx), %esi\n"
+    "   mov         %ecx, (%rdi)\n"
+    "   mov         %esi, 16 - 4(%rdi, %rdx)\n"
+    "   ret\n"
+    "   .p2align    5\n"
+    ".Lmemcpy_3:\n"
+    "   movzwl      (%rsi), %ecx\n"
+    "   movzwl      16 - 2(%rsi, %rdx), %esi\n"
+    "   mov         %cx, (%rdi)\n"
+    "   mov         %si, 16 - 2(%rdi, %rdx)\n"
+    "   ret\n"
+    ".Lmemcpy_1:\n"
+    "   cmp         $1 - 16, %edx\n"
+    "   jl          1f\n"
+    "   movzbl      (%rsi), %ecx\n"
+    "   mov         %cl, (%rdi)\n"
+    "1: ret\n"
 
-        "\t.p2align 6\n"
-        ".Lmemcpy_more:\n"
-        "\tadd $16, %rdx\n"
-        "\tcmp 8 + memcpy_kernel(%rip), %rdx\n"
-        "\tja 3f\n"
-        "\tcmp $128, %rdx\n"
-        "\tvmovdqu (%rsi), %ymm0\n"
-        "\tvmovdqu 32(%rsi), %ymm1\n"
-        "\tja 2f\n"
-        "\tvmovdqu -64(%rsi, %rdx), %ymm2\n"
-        "\tvmovdqu -32(%rsi, %rdx), %ymm3\n"
-        "\tvmovdqu %ymm0, (%rdi)\n"
-        "\tvmovdqu %ymm1, 32(%rdi)\n"
-        "\tvmovdqu %ymm2, -64(%rdi, %rdx)\n"
-        "\tvmovdqu %ymm3, -32(%rdi, %rdx)\n"
-        "\tvzeroupper\n"
-        "\tret\n"
-        "\t.p2align 4\n"
-        "2:\tvmovdqu 64(%rsi), %ymm2\n"
-        "\tvmovdqu 96(%rsi), %ymm3\n"
-        "\tvmovdqu -128(%rsi, %rdx), %ymm4\n"
-        "\tvmovdqu -96(%rsi, %rdx), %ymm5\n"
-        "\tvmovdqu -64(%rsi, %rdx), %ymm6\n"
-        "\tvmovdqu -32(%rsi, %rdx), %ymm7\n"
-        "\tvmovdqu %ymm0, (%rdi)\n"
-        "\tvmovdqu %ymm1, 32(%rdi)\n"
-        "\tvmovdqu %ymm2, 64(%rdi)\n"
-        "\tvmovdqu %ymm3, 96(%rdi)\n"
-        "\tvmovdqu %ymm4, -128(%rdi, %rdx)\n"
-        "\tvmovdqu %ymm5, -96(%rdi, %rdx)\n"
-        "\tvmovdqu %ymm6, -64(%rdi, %rdx)\n"
-        "\tvmovdqu %ymm7, -32(%rdi, %rdx)\n"
-        "\tvzeroupper\n"
-        "\tret\n"
-        "3:\tjmp *memcpy_kernel(%rip)\n"
-        ".size fast_memcpy, . - fast_memcpy\n"
-        ".popsection");
+    /* As far as 128 bytes one line of code, and the jump out of it into another. */
+    "   .p2align    6\n"
+    ".Lmemcpy_more:\n"
+    "   cmp         8 + memcpy_kernel(%rip), %rdx\n"
+    "   ja          3f\n"
+    "   cmp         $128 - 16, %rdx\n"
+    "   vmovdqu     (%rsi), %ymm0\n"
+    "   vmovdqu     32(%rsi), %ymm1\n"
+    "   ja          2f\n"
+    "   vmovdqu     16 - 64(%rsi, %rdx), %ymm2\n"
+    "   vmovdqu     16 - 32(%rsi, %rdx), %ymm3\n"
+    "   vmovdqu     %ymm0, (%rdi)\n"
+    "   vmovdqu     %ymm1, 32(%rdi)\n"
+    "   vmovdqu     %ymm2, 16 - 64(%rdi, %rdx)\n"
+    "   vmovdqu     %ymm3, 16 - 32(%rdi, %rdx)\n"
+    "   vzeroupper\n"
+    "   ret\n"
+    "   .p2align    6\n"
+    "3: add         $16, %rdx\n"
+    "   jmp         *memcpy_kernel(%rip)\n"
+    "   .p2align    4\n"
+    "2: vmovdqu     64(%rsi), %ymm2\n"
+    "   vmovdqu     96(%rsi), %ymm3\n"
+    "   vmovdqu     16 - 128(%rsi, %rdx), %ymm4\n"
+    "   vmovdqu     16 - 96(%rsi, %rdx), %ymm5\n"
+    "   vmovdqu     16 - 64(%rsi, %rdx), %ymm6\n"
+    "   vmovdqu     16 - 32(%rsi, %rdx), %ymm7\n"
+    "   vmovdqu     %ymm0, (%rdi)\n"
+    "   vmovdqu     %ymm1, 32(%rdi)\n"
+    "   vmovdqu     %ymm2, 64(%rdi)\n"
+    "   vmovdqu     %ymm3, 96(%rdi)\n"
+    "   vmovdqu     %ymm4, 16 - 128(%rdi, %rdx)\n"
+    "   vmovdqu     %ymm5, 16 - 96(%rdi, %rdx)\n"
+    "   vmovdqu     %ymm6, 16 - 64(%rdi, %rdx)\n"
+    "   vmovdqu     %ymm7, 16 - 32(%rdi, %rdx)\n"
+    "   vzeroupper\n"
+    "   ret\n"
+    "   .size       fast_memcpy, . - fast_memcpy\n"
+    ".popsection");
+/* clang-format on */
 
 #endif
