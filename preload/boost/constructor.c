@@ -14,6 +14,7 @@
 
 #include "base/line.h"
 #include "base/sys.h"
+#include "boost/again.h"
 #include "boost/audit.h"
 #include "boost/zlib.h"
 #include "primitives/cpu.h"
@@ -132,6 +133,8 @@ __attribute__((constructor)) static void construct(int argc, char **argv, char *
             report_plan(0, "started", blind, 0);
         return;
     }
+    if (request.store == STORE_RECORD)
+        again_to_record(&request);
     uint64_t from_ns = options->verbose ? sys_monotonic_ns() : 0;
     struct start_result result = start_begin(&request);
     if (result.outcome == START_REPLAYED)

@@ -104,6 +104,16 @@ unsigned long environment_auxiliary(char *const *envp, unsigned long type)
     return 0;
 }
 
+char *const *environment_arguments(char *const *envp)
+{
+    enum { MOST_ARGUMENTS = 1 << 20 };
+    char *const *end = envp - 1; /* the NULL behind them; their number stands in front of them */
+    for (intptr_t count = 1; count < MOST_ARGUMENTS; count++)
+        if ((intptr_t)end[-count - 1] == count)
+            return end - count;
+    return NULL;
+}
+
 const char *environment_own_executable(void)
 {
     static char executable[PATH_BYTES];
@@ -118,4 +128,32 @@ const char *environment_called_executable(char *const *envp)
 {
     const char *path = (const char *)environment_auxiliary(envp, AT_EXECFN);
     return path && *path == '/' ? path : "/proc/self/exe";
+}
+
+bool environment_parent_has(const char *variable)
+{
+    char path[40];
+    size_t length = text_append(path, sizeof path, 0, "/proc/");
+    length = text_append_number(path, sizeof path, length, (uint64_t)sys_getppid());
+    text_append(path, sizeof path, length, "/environ");
+    int fd = sys_open(path, O_RDONLY);
+    if (fd < 0)
+        return false;
+    char buffer[2048] = {0};
+    uint64_t offset = 0;
+    size_t matched = 0; /* characters of this entry that agree; or no_match */
+    const size_t length_of_all = text_length(variable), no_match = length_of_all + 1;
+    bool found = false;
+    for (long n; !found && (n = sys_pread(fd, buffer, sizeof buffer, offset)) > 0;) {
+        for (long i = 0; i < n && !found; i++) {
+            if (!buffer[i])
+                matched = 0;
+            else if (matched != no_match)
+                matched = buffer[i] == variable[matched] ? matched + 1 : no_match;
+            found = matched == length_of_all;
+        }
+        offset += (uint64_t)n;
+    }
+    sys_close(fd);
+    return found;
 }

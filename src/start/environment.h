@@ -13,6 +13,18 @@
 unsigned long environment_auxiliary(char *const *envp, unsigned long type);
 
 /*
+ * Whether the process that started this one was given the variable, "NAME=". Its block is read as
+ * it was at its exec; false if it cannot be.
+ */
+bool environment_parent_has(const char *variable);
+
+/*
+ * The program's arguments, which stand in front of the block that the kernel made: for no other.
+ * NULL if there is none, not even its name.
+ */
+char *const *environment_arguments(char *const *envp);
+
+/*
  * The path of this program, as /proc/self/exe names it; "" if there is no /proc. It takes 15 µs,
  * once.
  */

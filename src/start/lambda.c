@@ -50,44 +50,14 @@ static bool is_shell(const char *executable)
     return false;
 }
 
-/* Whether the process that started us was given the same variable: then it is one of the function's
- * own, and not Lambda's. Its block is read as it was at its exec; if it cannot be, we are first. */
-static bool parent_is_in_lambda(void)
-{
-    char path[40];
-    size_t length = text_append(path, sizeof path, 0, "/proc/");
-    length = text_append_number(path, sizeof path, length, (uint64_t)sys_getppid());
-    text_append(path, sizeof path, length, "/environ");
-    int fd = sys_open(path, O_RDONLY);
-    if (fd < 0)
-        return false;
-    static const char wanted[] = "AWS_LAMBDA_RUNTIME_API=";
-    char buffer[2048] = {0};
-    uint64_t offset = 0;
-    size_t matched = 0; /* characters of this variable that agree; or no_match */
-    const size_t no_match = sizeof wanted;
-    bool found = false;
-    for (long n; !found && (n = sys_pread(fd, buffer, sizeof buffer, offset)) > 0;) {
-        for (long i = 0; i < n && !found; i++) {
-            if (!buffer[i])
-                matched = 0;
-            else if (matched != no_match)
-                matched = buffer[i] == wanted[matched] ? matched + 1 : no_match;
-            found = matched == sizeof wanted - 1;
-        }
-        offset += (uint64_t)n;
-    }
-    sys_close(fd);
-    return found;
-}
-
 enum role lambda_role(char *const *envp, const char *executable)
 {
     if (!environment_get(envp, "AWS_LAMBDA_RUNTIME_API"))
         return ROLE_OTHER;
     if (!environment_get(envp, "LAMBDA_TASK_ROOT"))
         return ROLE_EXTENSION;
-    if (parent_is_in_lambda())
+    /* Then it is one of the function's own processes, and not Lambda's. */
+    if (environment_parent_has("AWS_LAMBDA_RUNTIME_API="))
         return ROLE_CHILD;
     return is_shell(executable ? executable : environment_own_executable()) ? ROLE_SHELL
                                                                             : ROLE_RUNTIME;

@@ -75,6 +75,24 @@ static void plan_replay(struct request *request)
     request->started_ns = request->ahead ? sys_monotonic_ns() : 0;
 }
 
+void request_look_into_store(struct request *request, const char *executable, const char *script,
+                             char *const *arguments, bool by_default)
+{
+    struct store_entry *entry = &request->entry;
+    char buffer[STORE_PATH_BYTES];
+    const char *folder = store_folder(request->envp, request->options.store, by_default, buffer);
+    request->store = STORE_NOTHING;
+    if (!folder || !*executable)
+        return;
+    text_append(entry->folder, sizeof entry->folder, 0, folder);
+    store_name(executable, script, arguments, entry);
+    request->store = store_look(entry);
+    if (request->store != STORE_REPLAY)
+        return;
+    request->profile = entry->profile;
+    store_add_replay(entry);
+}
+
 void request_fill(struct request *request)
 {
     char *const *envp = request->envp;
@@ -92,4 +110,11 @@ void request_fill(struct request *request)
     /* What has been begun needs no profile, but a shell's children are looked for in it. */
     if (!request->profile && (!request->is_begun || request->role == ROLE_SHELL))
         request->profile = find_profile_path(NULL, &request->options, envp, request->path);
+    if (!request->profile && !request->is_begun && request->options.store &&
+        request->find_executable) {
+        char *const *arguments = environment_arguments(envp);
+        if (arguments)
+            request_look_into_store(request, request->find_executable(), NULL, arguments + 1,
+                                    false);
+    }
 }

@@ -9,6 +9,7 @@
 #include "start/handover.h"
 #include "start/lambda.h"
 #include "start/options.h"
+#include "start/store.h"
 
 #define REQUEST_PATH_BYTES 4096
 
@@ -37,6 +38,8 @@ struct request {
     struct handover begun;
     uint64_t started_ns; /* CLOCK_MONOTONIC; 0: now */
     struct loaded_profile loaded;
+    enum store_answer store; /* where no profile has been named or found elsewhere */
+    struct store_entry entry;
     char path[REQUEST_PATH_BYTES]; /* of the profile, if it was looked for */
 };
 
@@ -50,5 +53,12 @@ void request_fill(struct request *request);
  */
 const char *find_profile_path(const char *named, const struct options *options, char *const *envp,
                               char buffer[REQUEST_PATH_BYTES]);
+
+/*
+ * Looks for the start in the store, which is COLDBOOST_STORE or, by_default, the user's; fills out
+ * `store` and `entry`, and the profile where it is to be replayed. Texts as for store_name().
+ */
+void request_look_into_store(struct request *request, const char *executable, const char *script,
+                             char *const *arguments, bool by_default);
 
 #endif

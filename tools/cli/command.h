@@ -20,6 +20,7 @@ enum {
 };
 
 /* A sub-command: argv[0] is its own name. Returns the exit code. */
+int command_again(int argc, char **argv);
 int command_forget(int argc, char **argv);
 int command_link(int argc, char **argv);
 int command_unlink(int argc, char **argv);

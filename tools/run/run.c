@@ -7,6 +7,7 @@
  * but libc, no child to wait for beyond the one that hands the replay to init.
  */
 #include "cli/command.h"
+#include "run/recorded.h"
 #include "start/adopter.h"
 #include "start/become.h"
 #include "start/launch.h"
@@ -170,19 +171,6 @@ static const char *consult_store(const struct program *program, char **command,
     return entry.profile;
 }
 
-/* For the constructor: that nothing is left for it to do. */
-static void mark_recorded(const struct program *program)
-{
-    char id[HANDOVER_BYTES];
-    struct handover handover = {
-        .start = COLDBOOST_START_COLD,
-        .arm = ARM_BOOSTED,
-        .executable_hash = profile_hash(program->executable),
-    };
-    handover_write(&handover, id);
-    setenv(HANDOVER_VARIABLE, id, 1);
-}
-
 static void boost(const struct program *program, const char *named, char **command,
                   const struct options *options, enum wish wish)
 {
@@ -205,7 +193,7 @@ static void boost(const struct program *program, const char *named, char **comma
     else
         options_complain(options);
     if (recorded)
-        mark_recorded(program);
+        recorded_mark(program);
     else if (profile)
         begin_replay(program, profile, options);
 }

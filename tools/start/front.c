@@ -15,7 +15,6 @@
 #include "start/environment.h"
 #include "start/program.h"
 #include "start/start.h"
-#include "start/store.h"
 
 #include <elf.h>
 
@@ -41,30 +40,12 @@ static char **parse(char **argument, const char **profile)
     return NULL;
 }
 
-/* The profile that this start has in the store, or NULL: the tool records one, where it may. */
-static const char *find_in_store(const struct program *program, char **command,
-                                 const struct request *request)
-{
-    static struct store_entry entry;
-    char buffer[STORE_PATH_BYTES], script[PROGRAM_PATH_BYTES];
-    const char *folder = store_folder(request->envp, request->options.store, true, buffer);
-    if (!folder || !program_resolve(program->path, script))
-        return NULL;
-    text_append(entry.folder, sizeof entry.folder, 0, folder);
-    store_name(program->executable, text_equal(script, program->executable) ? NULL : script,
-               command + 1, &entry);
-    if (store_look(&entry) != STORE_REPLAY)
-        return NULL;
-    store_add_replay(&entry);
-    return entry.profile;
-}
-
 /* Becomes the program. Returns if that is for the tool to do, or to say why not. */
 static void run(const char *called, char **arguments, char *const *envp)
 {
     static struct program program;
     static struct request request;
-    static char profile[PROGRAM_PATH_BYTES], object[PROGRAM_PATH_BYTES];
+    static char profile[PROGRAM_PATH_BYTES], object[PROGRAM_PATH_BYTES], script[PROGRAM_PATH_BYTES];
     char found[INSTALLATION_PATH_BYTES];
     const char *named = NULL, *wanted;
     char **command = parse(arguments, &named);
@@ -79,11 +60,15 @@ static void run(const char *called, char **arguments, char *const *envp)
         !program_resolve(found, object))
         return;
     wanted = find_profile_path(named, &request.options, envp, request.path);
-    if (!wanted)
-        wanted = find_in_store(&program, command, &request);
-    if (!wanted || !program_resolve(wanted, profile))
+    if (wanted && !program_resolve(wanted, profile))
         return;
-    request.profile = profile;
+    request.profile = wanted ? profile : NULL;
+    if (!wanted && program_resolve(program.path, script))
+        request_look_into_store(&request, program.executable,
+                                text_equal(script, program.executable) ? NULL : script, command + 1,
+                                true);
+    if (!request.profile)
+        return;
     request.executable = program.executable;
     request.label = "run";
     request.ahead = true;
@@ -95,7 +80,7 @@ static void run(const char *called, char **arguments, char *const *envp)
         handover_write(&result.handover, id);
     else if (request.options.verbose)
         return; /* the tool says why; the program starts all the same */
-    char *const *extended = become_environment(envp, profile, object, id);
+    char *const *extended = become_environment(envp, request.profile, object, id);
     if (extended)
         become_program(program.path, command, extended);
 }

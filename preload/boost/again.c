@@ -1,0 +1,114 @@
+/*
+ * again.c: LD_PRELOAD and COLDBOOST_STORE alone, and the first cold start records itself.
+ *
+ * To be recorded, a program needs the recorder in front of it and a watcher beside it, and both
+ * come from coldboost-tool. So this process becomes that, and that becomes the program again
+ * (tools/run/again.c). The second constructor finds a handover, and so there is no third.
+ */
+#include "boost/again.h"
+
+#include "base/objects.h"
+#include "base/sys.h"
+#include "base/text.h"
+#include "replay/blind.h"
+#include "replay/profile.h"
+#include "start/adopter.h"
+#include "start/environment.h"
+
+#define PATH_BYTES 4096
+#define OBJECT     "libcoldboost.so"
+
+/* Copies the folder that we were loaded from, with its slash. */
+static int find_folder(const struct object *object, void *context)
+{
+    char *folder = context;
+    size_t length = text_length(object->path), name = sizeof OBJECT - 1;
+    if (length <= name || length >= PATH_BYTES || !text_equal(object->path + length - name, OBJECT))
+        return 0;
+    text_append(folder, PATH_BYTES, 0, object->path);
+    folder[length - name] = '\0';
+    return *folder == '/';
+}
+
+/* The tool in its places: where an installation and where a build tree has it. */
+static bool find_tool(char path[PATH_BYTES])
+{
+    static const char *const places[] = {"../../bin/", "../bin/", "", "../tools/", "../../../bin/"};
+    char folder[PATH_BYTES] = "";
+    struct sys_status status;
+    if (objects_visit(find_folder, folder) == 0)
+        return false;
+    size_t end = text_append(path, PATH_BYTES, 0, folder);
+    text_append(path, PATH_BYTES, end, "libcoldboost-record.so");
+    if (sys_stat(AT_FDCWD, path, &status) != 0)
+        return false;
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        size_t at = text_append(path, PATH_BYTES, end, places[i]);
+        text_append(path, PATH_BYTES, at, "coldboost-tool");
+        if (sys_may_execute(path))
+            return true;
+    }
+    return false;
+}
+
+/* A debugger, or strace, would see another exec than it expects. */
+static bool is_traced(void)
+{
+    char text[1024];
+    static const char nobody[] = "TracerPid:\t0\n";
+    return sys_read_text("/proc/self/status", text, sizeof text) <= 0 ||
+           !text_contains(text, nobody);
+}
+
+static bool may_record(const struct request *request)
+{
+    const char *wish = request->options.record;
+    return request->entry.writable && !(wish && text_equal(wish, "never")) &&
+           request->role == ROLE_OTHER && !environment_get(request->envp, "COLDBOOST_TRACE") &&
+           /* What the first process of a tree needs is recorded together with its children. */
+           !environment_parent_has("COLDBOOST_STORE=") && adopter_reaps() && !is_traced();
+}
+
+/* Whether exec and the loader have waited for storage; much readahead hides that from
+ * blind_is_warm(). */
+static bool is_cold(const struct request *request)
+{
+    struct rusage usage;
+    sys_usage(RUSAGE_SELF, &usage);
+    return usage.ru_inblock || usage.ru_majflt || !blind_is_warm(request->executable);
+}
+
+void again_to_record(const struct request *request)
+{
+    static char tool[PATH_BYTES];
+    char *const *arguments = environment_arguments(request->envp);
+    size_t count = 0;
+    if (!arguments || !is_cold(request) || !may_record(request) || !find_tool(tool))
+        return;
+    while (arguments[count])
+        count++;
+    size_t variables = 0;
+    while (request->envp[variables])
+        variables++;
+    const size_t bytes =
+        (count + 4 + variables + 2) * sizeof(char *) + sizeof HANDOVER_VARIABLE + HANDOVER_BYTES;
+    char **command = sys_map(bytes, MAP_PRIVATE);
+    if (!command)
+        return;
+    /* The tool is preloaded too, but no start of its own. */
+    char **variable = command + count + 4;
+    char *text = (char *)(variable + variables + 2);
+    for (size_t i = 0; i < variables; i++)
+        variable[i] = request->envp[i];
+    variable[variables] = text;
+    size_t end = text_append(text, bytes, 0, HANDOVER_VARIABLE "=");
+    const struct handover handover = {.executable_hash = profile_hash(tool)};
+    handover_write(&handover, text + end);
+    command[0] = tool;
+    command[1] = (char *)(uintptr_t) "again";
+    command[2] = (char *)(uintptr_t)request->find_executable();
+    for (size_t i = 0; i < count; i++)
+        command[3 + i] = arguments[i];
+    sys_execute(tool, command, variable);
+    sys_unmap(command, bytes);
+}

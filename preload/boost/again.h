@@ -1,0 +1,16 @@
+/*
+ * again.h: has a start recorded which the store knows nothing of.
+ */
+#ifndef CB_AGAIN_H
+#define CB_AGAIN_H
+
+#include "start/request.h"
+
+/*
+ * Executes the program again, once, through coldboost-tool, where that is installed and may record:
+ * same process, arguments and environment. At the time of the constructor nothing of the program
+ * has run. Returns if it is not to be, with everything as it was.
+ */
+void again_to_record(const struct request *request);
+
+#endif

@@ -1,0 +1,118 @@
+"""Stores that cannot be used: the program runs as without us, in silence.
+
+Usage: conditions.py COLDBOOST OBJECT [CASE…]
+"""
+
+import os
+import resource
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "support"))
+import cases  # noqa: E402
+from store_case import NOBODY, PERL, StoreCase, as_nobody  # noqa: E402
+
+
+class BadConditions(StoreCase):
+    """The program runs as without us, in silence."""
+
+    def plainly(self, name, **more):
+        for _ in range(2):
+            outcome = self.coldboost("run", "--", PERL, self.script, **more)
+            self.equal((outcome.status, outcome.stdout, outcome.stderr), (0, b"4194304\n", b""), name)
+        time.sleep(0.3)
+
+    def test_no_home(self):
+        self.environment.pop("COLDBOOST_STORE")
+        self.environment.pop("HOME")
+        self.plainly("nobody without a home", preexec_fn=as_nobody)
+
+    def test_a_home_that_is_read_only(self):
+        self.environment.pop("COLDBOOST_STORE")
+        self.plainly("nobody in root's home", preexec_fn=as_nobody)
+        self.equal(os.path.exists(f"{self.folder}/.cache"), False, "a folder was made")
+
+    def test_a_home_of_ones_own(self):
+        self.environment.pop("COLDBOOST_STORE")
+        os.chown(self.folder, NOBODY, NOBODY)
+        self.plainly("nobody", preexec_fn=as_nobody)
+        store = f"{self.folder}/.cache/coldboost"
+        self.equal(os.stat(store).st_mode & 0o777, 0o700, "mode of the store")
+        self.equal({os.stat(f"{store}/{name}").st_mode & 0o777 for name in os.listdir(store)}, {0o600}, "of files")
+
+    def test_a_store_that_is_a_file(self):
+        self.write("store", "")
+        self.plainly("a file")
+
+    def test_a_store_that_is_a_link(self):
+        os.mkdir(f"{self.folder}/elsewhere", 0o700)
+        os.symlink("elsewhere", self.store)
+        self.plainly("a link")
+        self.equal(os.listdir(f"{self.folder}/elsewhere"), [], "behind the link")
+
+    def test_a_store_that_others_may_write(self):
+        os.mkdir(self.store)
+        os.chmod(self.store, 0o777)
+        self.plainly("mode 777")
+        self.equal(os.listdir(self.store), [], "files")
+
+    def test_a_store_of_somebody_else(self):
+        os.mkdir(self.store)
+        os.chown(self.store, NOBODY, NOBODY)
+        self.plainly("nobody's, for root")
+        self.equal(os.listdir(self.store), [], "files")
+
+    def test_files_that_are_links(self):
+        self.settled()
+        for name in os.listdir(self.store):
+            os.rename(f"{self.store}/{name}", f"{self.folder}/{name}")
+            os.symlink(f"{self.folder}/{name}", f"{self.store}/{name}")
+        self.plainly("links")
+
+    def test_files_of_anything(self):
+        self.settled()
+        for content in (b"", b"x", b"CBSTORE1" + b"\xff" * 3000, os.urandom(4096)):
+            for name in os.listdir(self.store):
+                with open(f"{self.store}/{name}", "wb") as out:
+                    out.write(content)
+            self.plainly("damaged files")
+
+    def test_a_full_disk(self):
+        os.mkdir(self.store, 0o700)
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8k,mode=700", "none", self.store], check=False)
+        if mounted.returncode:
+            self.skipTest("nothing can be mounted here")
+        self.addCleanup(subprocess.run, ["umount", "-l", self.store], check=True)
+        self.plainly("a full disk")
+        for name in os.listdir(self.store):
+            self.check(not name.endswith((".cbp", ".new")), f"left behind: {name}")
+
+    def test_limits(self):
+        for name, limit, value in (("fsize", resource.RLIMIT_FSIZE, 0), ("nproc", resource.RLIMIT_NPROC, 1),
+                                   ("nofile", resource.RLIMIT_NOFILE, 6), ("data", resource.RLIMIT_DATA, 16 << 20)):
+            os.chown(self.folder, NOBODY, NOBODY)
+
+            def limited(limit=limit, value=value):
+                as_nobody()
+                resource.setrlimit(limit, (value, value))
+
+            self.plainly(name, preexec_fn=limited)
+
+    def test_a_program_that_leaves(self):
+        script = self.write("leaves.pl", """use POSIX; exit if fork; POSIX::setsid(); exit if fork; sleep 1;""")
+        self.equal(self.start(PERL, script).status, 0, "a daemon")
+        self.settle(1)
+
+    def test_a_program_that_execs(self):
+        script = self.write("execs.pl", f"""exec '{PERL}', "$ENV{{FOLDER}}/reads.pl";""")
+        self.equal(self.start(PERL, script).stdout, b"4194304\n", "what it becomes")
+        self.settle(1)
+
+    def test_what_cannot_be_started(self):
+        self.equal(self.start("nothing-of-that-name").status, 127, "not found")
+        self.equal(self.start(self.script).status, 126, "not executable")
+
+
+cases.main()

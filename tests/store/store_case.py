@@ -1,0 +1,79 @@
+"""A store in a folder of its own, and a program that reads a file: what the tests of the store share.
+"""
+
+import json
+import os
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "support"))
+from cases import Case, take  # noqa: E402
+from coldboost_support import plain_environment, run  # noqa: E402
+
+COLDBOOST, OBJECT = map(os.path.abspath, take("COLDBOOST OBJECT"))
+PERL = os.path.realpath("/usr/bin/perl")
+PAGE = 4096
+PATIENCE_S = 30
+NOBODY = 65534
+
+# Reads a file as large as perl itself, so that a change of it is one of more than a twentieth.
+READS = """open(my $f, '<', "$ENV{FOLDER}/data") or die; local $/; my $t = <$f>; print length($t), "\\n";"""
+LOOKS = """use POSIX; print join(' ', $$, getppid(), POSIX::getpgrp(), getpwuid($<), wait()), "\\n";"""
+
+
+def as_nobody():
+    os.setgroups([])
+    os.setgid(NOBODY)
+    os.setuid(NOBODY)
+
+
+class StoreCase(Case):
+    def setUp(self):
+        self.folder = self.new_folder(dir="/var/tmp")
+        os.chmod(self.folder, 0o755)
+        self.store = f"{self.folder}/store"
+        self.environment = {
+            **plain_environment(self.folder), "COLDBOOST_STORE": self.store, "FOLDER": self.folder}
+        self.script = self.write("reads.pl", READS)
+        self.data = self.write("data", "x" * (4 << 20))
+
+    def write(self, name, text):
+        with open(f"{self.folder}/{name}", "w", encoding="utf-8") as out:
+            out.write(text)
+        return f"{self.folder}/{name}"
+
+    def coldboost(self, *arguments, **more):
+        how = {"cwd": self.folder, **more}
+        environment = {**self.environment, **how.pop("environment", {})}
+        return run([COLDBOOST, *arguments], environment, **how)
+
+    def plain(self, command, **environment):
+        return run(command, {**self.environment, **environment}, cwd=self.folder)
+
+    def status(self):
+        return json.loads(self.coldboost("status", "--json").stdout)["starts"]
+
+    def settle(self, recordings, count=1):
+        """Waits for the watcher, which ends some time behind the program."""
+        for _ in range(PATIENCE_S * 20):
+            starts = self.status()
+            if len(starts) == count and sum(start["recorded"] for start in starts) == recordings:
+                return starts
+            time.sleep(0.05)
+        self.fail(f"the store never came to {recordings} recordings of {count} starts: {self.status()}")
+
+    def start(self, *command, **environment):
+        return self.coldboost("run", "--", *(command or [PERL, self.script]), environment=environment)
+
+    def settled(self):
+        """A start that has been recorded twice."""
+        for recordings in (1, 2):
+            self.equal(self.start().stdout, b"4194304\n", "output of a recorded start")
+            self.settle(recordings)
+
+    def is_boosted(self, outcome):
+        return b"role=run" in outcome.stderr and b"plan=profile" in outcome.stderr
+
+    def boosted(self, **environment):
+        return self.is_boosted(self.start(COLDBOOST="force", COLDBOOST_VERBOSE="1", **environment))

@@ -1,0 +1,87 @@
+"""LD_PRELOAD and COLDBOOST_STORE alone: the first cold start is recorded, later ones are boosted.
+
+Usage: variables.py COLDBOOST OBJECT [CASE…]
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "support"))
+import cases  # noqa: E402
+from store_case import LOOKS, OBJECT, PATIENCE_S, READS, StoreCase  # noqa: E402
+
+
+class Variables(StoreCase):
+    def setUp(self):
+        super().setUp()
+        self.perl = shutil.copy("/usr/bin/perl", f"{self.folder}/perl")
+        os.sync()
+
+    def evict(self):
+        file = os.open(self.perl, os.O_RDONLY)
+        os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+        os.close(file)
+
+    def preloaded(self, *arguments, cold=True, **environment):
+        if cold:
+            self.evict()
+        return self.plain([self.perl, *arguments], LD_PRELOAD=OBJECT, **environment)
+
+    def test_two_cold_starts_settle(self):
+        for recordings in (1, 2):
+            self.equal(self.preloaded(self.script).stdout, b"4194304\n", "output")
+            self.settle(recordings)
+        outcome = self.preloaded(self.script, COLDBOOST="force", COLDBOOST_VERBOSE="1")
+        self.check(b"plan=profile" in outcome.stderr, f"the third start: {outcome.stderr}")
+        self.equal(self.settle(2)[0]["replayed"], 1, "starts that were replayed")
+
+    def test_a_warm_start_is_not_recorded(self):
+        self.plain([self.perl, self.script])
+        self.preloaded(self.script, cold=False)
+        time.sleep(0.5)
+        self.equal(self.status(), [], "what is kept")
+
+    def test_the_process_stays(self):
+        script = self.write("looks.pl", LOOKS + """print "$0 @ARGV\\n";""")
+        self.evict()
+        process = subprocess.Popen(
+            ["another name", script, "a", "b"], executable=self.perl, stdout=subprocess.PIPE, cwd=self.folder,
+            env={**self.environment, "LD_PRELOAD": OBJECT}, start_new_session=True)
+        lines = process.communicate(timeout=PATIENCE_S)[0].splitlines()
+        self.equal(lines[0].split()[:2], [b"%d" % process.pid, b"%d" % os.getpid()], "ids")
+        self.equal(lines[0].split()[-1], b"-1", "a child to wait for")
+        self.equal(lines[1], script.encode() + b" a b", "name and arguments")
+        self.settle(1)
+
+    def test_children_are_recorded_with_their_parent(self):
+        script = self.write("parent.pl", f"""system('{self.perl}', '-e', 'print 1'); {READS}""")
+        self.equal(self.preloaded(script).stdout, b"14194304\n", "output")
+        self.settle(1)
+
+    def test_never(self):
+        self.preloaded(self.script, COLDBOOST_RECORD="never")
+        time.sleep(0.5)
+        self.equal(self.status(), [], "what is kept")
+
+    def test_a_read_only_store_is_read(self):
+        for recordings in (1, 2):
+            self.preloaded(self.script)
+            self.settle(recordings)
+        before = self.listing()
+        for name in os.listdir(self.store):
+            os.chmod(f"{self.store}/{name}", 0o444)
+        subprocess.run(["mount", "--bind", "-o", "ro", self.store, self.store], check=True)
+        self.addCleanup(subprocess.run, ["umount", "-l", self.store], check=True)
+        outcome = self.preloaded(self.script, COLDBOOST="force", COLDBOOST_VERBOSE="1")
+        self.check(b"plan=profile" in outcome.stderr, f"from a read-only store: {outcome.stderr}")
+        self.equal(self.listing(), before, "files")
+
+    def listing(self):
+        return {name: os.stat(f"{self.store}/{name}").st_size for name in os.listdir(self.store)}
+
+
+cases.main()

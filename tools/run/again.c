@@ -1,0 +1,46 @@
+/*
+ * again.c: coldboost again EXECUTABLE ARGV0 [ARGUMENT]…: what a preloaded program becomes that is
+ * to be recorded (preload/boost/again.c). Not for users. Whatever goes wrong, it becomes the
+ * program.
+ */
+#include "cli/command.h"
+#include "run/recorded.h"
+#include "start/obstacle.h"
+#include "start/options.h"
+#include "start/store.h"
+#include "store/keep.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void record(const struct program *program, char **command)
+{
+    static struct store_entry entry;
+    struct options options;
+    char buffer[STORE_PATH_BYTES];
+    options_read(environ, &options);
+    const char *folder = store_folder(environ, options.store, false, buffer);
+    if (!folder || strlen(folder) >= sizeof entry.folder)
+        return;
+    memcpy(entry.folder, folder, strlen(folder) + 1);
+    store_name(program->executable, NULL, command + 1, &entry);
+    if (store_look(&entry) == STORE_RECORD && entry.writable &&
+        (!*entry.profile || keep_is_due(&entry)))
+        keep_record(program, &entry, command);
+}
+
+int command_again(int argc, char **argv)
+{
+    if (argc < 3)
+        fail_usage("again", "it is not for users");
+    struct program program;
+    char **command = argv + 2;
+    find_program(argv[1], &program);
+    recorded_mark(&program); /* recorded or not, it is not to come here again */
+    record(&program, command);
+    execv(argv[1], command);
+    fail(errno == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_EXECUTE, "%s: %s", argv[1],
+         strerror(errno));
+}
