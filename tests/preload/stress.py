@@ -98,8 +98,6 @@ class Stress(cases.Case):
 
     def prepare(self):
         self.folder = self.new_folder(dir="/var/tmp")
-        if not own_namespaces():
-            print("others may leave something in /tmp meanwhile: namespaces take root")
         self.object, self.empty = shutil.copy(OBJECT, self.folder), shutil.copy(EMPTY, self.folder)
         self.environment = plain_environment("/")
         self.commands = {}
@@ -211,6 +209,8 @@ class Stress(cases.Case):
 
     def test_starts(self):
         self.prepare()
+        if not own_namespaces():
+            print("others may leave something in /tmp meanwhile: namespaces take root")
         os.chdir("/")
         LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         before = leftovers()
