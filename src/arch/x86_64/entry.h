@@ -5,18 +5,21 @@
 #define CB_ARCH_ENTRY_H
 
 /* Calls void run(long *stack): the argument count, the arguments, NULL, the environment, NULL. */
+/* clang-format off */
 #define CB_ENTRY(run)                                                                              \
     _Noreturn void run(long *stack);                                                               \
-    __asm__(".text\n"                                                                              \
-            ".globl _start\n"                                                                      \
-            ".type _start, @function\n"                                                            \
-            "_start:\n\t"                                                                          \
-            "endbr64\n\t"                                                                          \
-            "xor %ebp, %ebp\n\t"                                                                   \
-            "mov %rsp, %rdi\n\t"                                                                   \
-            "and $-16, %rsp\n\t"                                                                   \
-            "call " #run "\n\t"                                                                    \
-            "hlt\n"                                                                                \
-            ".size _start, . - _start\n");
+    __asm__(                                                                                       \
+        "    .text\n"                                                                              \
+        "    .globl      _start\n"                                                                 \
+        "    .type       _start, @function\n"                                                      \
+        "_start:\n"                                                                                \
+        "    endbr64\n"                                                                            \
+        "    xor         %ebp, %ebp\n"                                                             \
+        "    mov         %rsp, %rdi\n"                                                             \
+        "    and         $-16, %rsp\n"                                                             \
+        "    call        " #run "\n"                                                               \
+        "    hlt\n"                                                                                \
+        "    .size       _start, . - _start\n");
+/* clang-format on */
 
 #endif
