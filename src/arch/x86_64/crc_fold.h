@@ -104,7 +104,7 @@ CRC_INLINE CRC_SSE __m128i fold_inject(__m128i crc, size_t k, const struct crc_f
 
 CRC_INLINE bool can_inject(size_t k, const struct crc_factors *f)
 {
-    return k < sizeof f->inject / sizeof *f->inject;
+    return __builtin_expect(k < sizeof f->inject / sizeof *f->inject, true);
 }
 
 /* 128 more bytes a step behind the four registers; leaves n < 128. */
