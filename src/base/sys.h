@@ -138,10 +138,17 @@ static inline int sys_fstat(int fd, struct stat *status)
 }
 #endif
 
-/* Whether executing the file gives capabilities to whoever does. */
+/* What executing the file gives to whoever does, as the kernel's struct vfs_cap_data; or an error.
+ */
+static inline long sys_read_capabilities(int fd, void *out, size_t bytes)
+{
+    return cb_syscall6(SYS_fgetxattr, fd, (long)"security.capability", (long)out, (long)bytes, 0,
+                       0);
+}
+
 static inline bool sys_has_capabilities(int fd)
 {
-    return cb_syscall6(SYS_fgetxattr, fd, (long)"security.capability", 0, 0, 0, 0) > 0;
+    return sys_read_capabilities(fd, NULL, 0) > 0;
 }
 
 static inline long sys_read(int fd, void *buffer, size_t bytes)
@@ -303,6 +310,17 @@ static inline long sys_getppid(void)
 static inline long sys_geteuid(void)
 {
     return cb_syscall6(SYS_geteuid, 0, 0, 0, 0, 0, 0);
+}
+
+/* The real ones: what a set-uid or set-gid program changes is compared with them. */
+static inline uid_t sys_getuid(void)
+{
+    return (uid_t)cb_syscall6(SYS_getuid, 0, 0, 0, 0, 0, 0);
+}
+
+static inline gid_t sys_getgid(void)
+{
+    return (gid_t)cb_syscall6(SYS_getgid, 0, 0, 0, 0, 0, 0);
 }
 
 /* Signal 0 only asks whether there is such a process. */

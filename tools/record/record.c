@@ -7,8 +7,6 @@
 #include "record/readahead.h"
 #include "record/session.h"
 #include "record/walker.h"
-#include "start/become.h"
-#include "start/launch.h"
 #include "start/obstacle.h"
 #include "trace/image.h"
 

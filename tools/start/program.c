@@ -39,10 +39,8 @@ bool program_search(const char *command, char *const *envp, struct program *out)
 /* The path of an open file; false if it is a pipe, out of our reach, or /proc is not mounted. */
 static bool name_open_file(int fd, char path[PROGRAM_PATH_BYTES])
 {
-    char link[sizeof "/proc/self/fd/" + 20];
-    text_append_number(link, sizeof link, text_append(link, sizeof link, 0, "/proc/self/fd/"),
-                       (uint64_t)fd);
-    long length = sys_readlink(link, path, PROGRAM_PATH_BYTES - 1);
+    char link[TEXT_DESCRIPTOR_LINK];
+    long length = sys_readlink(text_descriptor_link(link, fd), path, PROGRAM_PATH_BYTES - 1);
     path[length > 0 ? length : 0] = '\0';
     return *path == '/';
 }
@@ -121,8 +119,7 @@ static bool is_loader(int fd, const struct executable_segments *segments)
 static bool read_capabilities(int fd, uint64_t *permitted)
 {
     uint8_t bytes[24];
-    long n = cb_syscall6(SYS_fgetxattr, fd, (long)"security.capability", (long)bytes, sizeof bytes,
-                         0, 0);
+    long n = sys_read_capabilities(fd, bytes, sizeof bytes);
     *permitted = 0;
     for (unsigned i = 0; n >= 20 && i < 4; i++)
         *permitted |= (uint64_t)bytes[4 + i] << i * 8 | (uint64_t)bytes[12 + i] << (32 + i * 8);
@@ -140,11 +137,10 @@ static enum obstacle find_privileges(int fd, struct program *program)
     program->set_gid = status.st_mode & S_ISGID;
     program->owner = status.st_uid;
     program->group = status.st_gid;
-    long user = cb_syscall6(SYS_getuid, 0, 0, 0, 0, 0, 0);
-    if ((program->set_uid && status.st_uid != (uid_t)user) ||
-        (program->set_gid && status.st_gid != (gid_t)cb_syscall6(SYS_getgid, 0, 0, 0, 0, 0, 0)))
+    if ((program->set_uid && status.st_uid != sys_getuid()) ||
+        (program->set_gid && status.st_gid != sys_getgid()))
         return OBSTACLE_SET_ID;
-    return has_capabilities && user != 0 ? OBSTACLE_CAPABILITIES : OBSTACLE_NONE;
+    return has_capabilities && sys_getuid() != 0 ? OBSTACLE_CAPABILITIES : OBSTACLE_NONE;
 }
 
 static enum obstacle look_at_elf(int fd, const struct executable *file, struct program *program)
