@@ -1,6 +1,7 @@
 """A store in a folder of its own, and a program that reads a file: what the tests of the store share.
 """
 
+import fcntl
 import json
 import os
 import sys
@@ -33,10 +34,17 @@ class StoreCase(Case):
         self.folder = self.new_folder(dir="/var/tmp")
         os.chmod(self.folder, 0o755)
         self.store = f"{self.folder}/store"
+        self.addCleanup(self.await_watchers)
         self.environment = {
             **plain_environment(self.folder), "COLDBOOST_STORE": self.store, "FOLDER": self.folder}
         self.script = self.write("reads.pl", READS)
         self.data = self.write("data", "x" * (4 << 20))
+
+    def await_watchers(self):
+        """Each holds a lock as long as it may write."""
+        if os.path.isfile(f"{self.store}/lock"):
+            with open(f"{self.store}/lock", "a", encoding="utf-8") as lock:
+                fcntl.lockf(lock, fcntl.LOCK_EX)
 
     def write(self, name, text):
         with open(f"{self.folder}/{name}", "w", encoding="utf-8") as out:

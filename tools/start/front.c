@@ -7,6 +7,7 @@
  * does not find, a program or a profile with anything unusual about it: the tool gets the same
  * arguments, environment and descriptors, and it alone decides and says what is wrong.
  */
+#include "base/search_path.h"
 #include "base/sys.h"
 #include "base/text.h"
 #include "cli/installation.h"
@@ -41,18 +42,18 @@ static char **parse(char **argument, const char **profile)
 }
 
 /* Becomes the program. Returns if that is for the tool to do, or to say why not. */
-static void run(const char *called, char **arguments, char *const *envp)
+static void run(const char *called, const char *path, char **arguments, char *const *envp)
 {
     static struct program program;
     static struct request request;
     static char profile[PROGRAM_PATH_BYTES], object[PROGRAM_PATH_BYTES], script[PROGRAM_PATH_BYTES];
     char found[INSTALLATION_PATH_BYTES];
     const char *named = NULL, *wanted;
-    char **command = parse(arguments, &named);
+    char **command = path ? arguments : parse(arguments, &named);
     options_read(envp, &request.options);
     if (!command || request.options.enabled == SWITCH_OFF)
         return;
-    if (!program_search(*command, envp, &program))
+    if (!program_search(path ? path : *command, envp, &program))
         return;
     program_probe(&program);
     request.envp = envp;
@@ -85,12 +86,70 @@ static void run(const char *called, char **arguments, char *const *envp)
         become_program(program.path, command, extended);
 }
 
-static _Noreturn void become_tool(const char *called, char **argv, char *const *envp)
+/* Returns if there is none; path is where it should be, or "". */
+static void execute_tool(const char *called, char path[INSTALLATION_PATH_BYTES], char **argv,
+                         char *const *envp)
 {
-    char path[INSTALLATION_PATH_BYTES], line[INSTALLATION_PATH_BYTES + 128];
     installation_find(called, "coldboost-tool", path);
     if (*path) /* what we may not look at, the kernel may start */
         sys_execute(path, argv, envp);
+}
+
+/* ---- by another name: coldboost link ----------------------------------------------------------
+ */
+
+static const char *last_part(const char *path)
+{
+    const char *name = path;
+    for (const char *at = path; *at; at++)
+        if (*at == '/')
+            name = at + 1;
+    return name;
+}
+
+/* No link to coldboost: two installations would start each other without end. */
+static bool is_another(const char *path)
+{
+    char resolved[PROGRAM_PATH_BYTES];
+    return is_executable_file(path) && program_resolve(path, resolved) &&
+           !text_equal(last_part(resolved), "coldboost");
+}
+
+/* Becomes the next program of that name in PATH, through the store. */
+static _Noreturn void run_next(const char *called, const char *name, char **argv, char *const *envp)
+{
+    static char path[PROGRAM_PATH_BYTES], tool[INSTALLATION_PATH_BYTES];
+    const char *folders = environment_get(envp, "PATH");
+    if (!search_path(folders ? folders : "/usr/local/bin:/usr/bin:/bin", name, is_another, path,
+                     sizeof path)) {
+        static const char line[] = ": there is no other program of this name in PATH\n";
+        sys_write(2, called, text_length(called));
+        sys_write(2, line, sizeof line - 1);
+        sys_exit(127);
+    }
+    run(called, path, argv, envp);
+    /* The rest is the tool's, which takes the path for the command. */
+    size_t count = 0;
+    while (argv[count])
+        count++;
+    char **command = sys_map((count + 4) * sizeof *command, MAP_PRIVATE);
+    if (command) {
+        command[0] = (char *)(uintptr_t) "coldboost";
+        command[1] = (char *)(uintptr_t) "run";
+        command[2] = (char *)(uintptr_t) "--";
+        command[3] = path;
+        for (size_t i = 1; i < count; i++)
+            command[3 + i] = argv[i];
+        execute_tool(called, tool, command, envp);
+    }
+    sys_execute(path, argv, envp);
+    sys_exit(126);
+}
+
+static _Noreturn void become_tool(const char *called, char **argv, char *const *envp)
+{
+    char path[INSTALLATION_PATH_BYTES], line[INSTALLATION_PATH_BYTES + 128];
+    execute_tool(called, path, argv, envp);
     size_t length = text_append(line, sizeof line, 0, "coldboost: ");
     length = text_append(line, sizeof line, length, *path ? path : "coldboost-tool");
     length = text_append(line, sizeof line, length,
@@ -106,7 +165,10 @@ __attribute__((used)) _Noreturn void front_main(long *stack)
     long argc = stack[0];
     char **argv = (char **)(stack + 1), **envp = argv + argc + 1;
     const char *called = (const char *)environment_auxiliary(envp, AT_EXECFN);
+    const char *name = last_part(called);
+    if (!text_equal(name, "coldboost"))
+        run_next(called, name, argv, envp);
     if (argc > 2 && text_equal(argv[1], "run"))
-        run(called, argv + 2, envp);
+        run(called, NULL, argv + 2, envp);
     become_tool(called, argv, envp);
 }
