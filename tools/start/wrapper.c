@@ -41,17 +41,21 @@ static char *const *boost(struct program *program, char **argv, char *const *env
     options_read(envp, &request.options);
     if (request.options.enabled == SWITCH_OFF)
         return envp;
-    if (request.options.record && installation_find(called, "coldboost/coldboost-record", object))
+    const char *record = request.options.record;
+    if (record && !text_equal(record, "never") &&
+        installation_find(called, "coldboost/coldboost-record", object))
         sys_execute(object, argv, envp);
     if (installation_find(called, "lib/libcoldboost.so", object))
         become_read_object(object);
     else
         object[0] = '\0';
     request.profile = find_profile_path(NULL, &request.options, envp, request.path);
-    if (request.profile)
+    request.envp = envp;
+    if (request.profile || request.options.store)
         program_probe(program);
+    if (!request.profile && request.options.store && !obstacle_is_final(program->obstacle))
+        request_look_into_store(&request, program->executable, NULL, argv + 1, false);
     if (request.profile && !obstacle_is_final(program->obstacle)) {
-        request.envp = envp;
         request.executable = program->executable;
         request.ahead = true;
         request_fill(&request);
