@@ -3,7 +3,7 @@
  *
  * To be recorded, a program needs the recorder in front of it and a watcher beside it, and both
  * come from coldboost-tool. So this process becomes that, and that becomes the program again
- * (tools/run/again.c). The second constructor finds a handover, and so there is no third.
+ * (tools/run/record_again.c). The second constructor finds a handover, and so there is no third.
  */
 #include "boost/again.h"
 

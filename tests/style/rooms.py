@@ -40,7 +40,7 @@ FLOORS = {
                       "tools/start"],
     "tools/bench": ["src/replay", "tools/cli", "tools/profile", "tools/start", "tools/measure", "tools/plot",
                     "tools/inspect"],
-    "tools/run": ["src/start", "tools/cli", "tools/start", "tools/store"],
+    "tools/run": ["src/replay", "src/start", "tools/cli", "tools/start", "tools/store"],
     "tools/layer": ["tools/cli", "tools/profile"],
 }
 # A folder of many files is a heap.

@@ -1,5 +1,5 @@
 /*
- * again.c: coldboost again EXECUTABLE ARGV0 [ARGUMENT]…: what a preloaded program becomes that is
+ * record_again.c: coldboost again EXECUTABLE ARGV0 [ARGUMENT]…: what a preloaded program becomes that is
  * to be recorded (preload/boost/again.c). Not for users. Whatever goes wrong, it becomes the
  * program.
  */
