@@ -7,7 +7,6 @@ import os
 import resource
 import subprocess
 import sys
-import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "support"))
@@ -22,7 +21,7 @@ class BadConditions(StoreCase):
         for _ in range(2):
             outcome = self.coldboost("run", "--", PERL, self.script, **more)
             self.equal((outcome.status, outcome.stdout, outcome.stderr), (0, b"4194304\n", b""), name)
-        time.sleep(0.3)
+        self.await_watchers()
 
     def test_no_home(self):
         self.environment.pop("COLDBOOST_STORE")

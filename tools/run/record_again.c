@@ -1,7 +1,7 @@
 /*
- * record_again.c: coldboost again EXECUTABLE ARGV0 [ARGUMENT]…: what a preloaded program becomes that is
- * to be recorded (preload/boost/again.c). Not for users. Whatever goes wrong, it becomes the
- * program.
+ * record_again.c: coldboost again EXECUTABLE ARGV0 [ARGUMENT]…: what a preloaded program becomes
+ * that is to be recorded (preload/boost/again.c). Not for users. Whatever goes wrong, it becomes
+ * the program.
  */
 #include "cli/command.h"
 #include "run/recorded.h"
