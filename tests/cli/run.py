@@ -31,7 +31,8 @@ class Run(CliCase):
         for command in (name.decode() for name in commands):
             self.expect([command, "--help"], 0, b"Usage: coldboost " + command.encode())
             self.expect([command, "--no-such-option"], 2, b"", rb"no-such-option.*--help")
-            self.expect([command], 2, b"", b"coldboost " + command.encode() + b".*--help")
+            if command != "status":
+                self.expect([command], 2, b"", b"coldboost " + command.encode() + b".*--help")
         with open("/dev/full", "wb") as full:
             for arguments in (["--help"], ["--version"], ["run", "--help"], ["show", "--help"]):
                 result = subprocess.run(

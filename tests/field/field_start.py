@@ -52,7 +52,7 @@ class Way:
 PLAIN = Way("plain")
 PRELOAD = Way("LD_PRELOAD", (), {"LD_PRELOAD": "{object}", "COLDBOOST_PROFILE": "{profile}"})
 AUDIT = Way("LD_AUDIT", (), {"LD_AUDIT": "{object}", "COLDBOOST_PROFILE": "{profile}"})
-RUN = Way("run", [f"{TOOLS}/coldboost", "run", "--"], {"COLDBOOST_PROFILE": "{profile}"})
+RUN = Way("run", [f"{TOOLS}/coldboost", "run", "--"], {"COLDBOOST_PROFILE": "{profile}", "COLDBOOST_STORE": "off"})
 WRAPPER = Way("wrapper", [f"{TOOLS}/coldboost-wrapper"], {"COLDBOOST_PROFILE": "{profile}"})
 
 

@@ -42,7 +42,7 @@ class Output(RegressCase):
                 *prefix, COLDBOOST, *before, path, *behind, **keywords)
 
     def assert_is_output(self, content):
-        self.assertTrue(content.startswith((MAGIC, b'PK\x03\x04', b'<?xml')), content[:40])
+        self.assertTrue(content.startswith((MAGIC, b'PK\x03\x04', b'<svg ')), content[:40])
 
     def content(self, path):
         with open(path, 'rb') as f:

@@ -35,8 +35,9 @@ def shorten(value):
 
 
 def plain_environment(home):
-    """The least that ordinary programs want, the same on every machine."""
+    """The least that ordinary programs want, the same on every machine. Tests that want a store say so."""
     return {
+        "COLDBOOST_STORE": "off",
         "PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
         "HOME": home,
         "TMPDIR": home,

@@ -42,10 +42,11 @@ SINGLY = ("EINTR", "EIO", "ENOMEM", "EAGAIN", "EINVAL")
 # What does not fail where the program itself goes on: the descriptor is closed whatever close()
 # answers, and who is refused wait4() does not see a child that is left.
 CANNOT_FAIL = {"exit", "exit_group", "close", "wait4"}
-# Made for a caller of the public functions, who is told; by the tools alone, or the recorder; on a slow
-# store, as a hint; where the program's only thread has ended; on 32-bit architectures.
+# Made for a caller of the public functions, who is told; by the tools alone, or the recorder; on slow
+# storage, as a hint; where the program's only thread has ended; where there is a store of profiles.
 NOT_OF_A_START = {"clock_nanosleep", "nanosleep", "process_vm_readv", "execve", "faccessat", "fadvise64",
-                  "kill", "rt_sigaction", "mmap2", "preadv", "newfstatat", "fstat", "lseek", "read"}
+                  "kill", "rt_sigaction", "mmap2", "preadv", "newfstatat", "fstat", "lseek", "read",
+                  "gettid", "seccomp", "fgetxattr", "geteuid", "openat2"}
 # What the report must say where all calls of a kind fail.
 GAVE_UP = r"plan=(blind|none) "
 GAVE_UP_OR_WARM = r"plan=(blind|none) |state=skipped"
