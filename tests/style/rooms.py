@@ -38,8 +38,8 @@ FLOORS = {
     "tools/show": ["tools/cli", "tools/profile", "tools/convert", "tools/plot"],
     "tools/inspect": ["src/base", "src/replay", "preload/trace", "tools/cli", "tools/elf", "tools/profile",
                       "tools/start"],
-    "tools/bench": ["src/replay", "tools/cli", "tools/profile", "tools/start", "tools/measure", "tools/plot",
-                    "tools/inspect"],
+    "tools/bench": ["src/replay", "tools/cli", "tools/profile", "tools/start", "tools/store", "tools/measure",
+                    "tools/plot", "tools/inspect"],
     "tools/run": ["src/replay", "src/start", "tools/cli", "tools/start", "tools/store"],
     "tools/layer": ["tools/cli", "tools/profile"],
 }

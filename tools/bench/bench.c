@@ -14,6 +14,7 @@
 #include "start/become.h"
 #include "start/launch.h"
 #include "start/obstacle.h"
+#include "store/keep.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -51,7 +52,7 @@ static const char help[] =
     "dropped before each start. Otherwise exactly the profile's files are evicted (those that\n"
     "no other program has mapped), which is less cold than a cold machine.\n"
     "\n"
-    "  -p, --profile=PROFILE  as for 'coldboost run'\n"
+    "  -p, --profile=PROFILE  as for 'coldboost run', or what its store has for COMMAND\n"
     "  -n, --rounds=N         1 to 1000, default 7\n"
     "  -i, --ignore-failure   COMMAND may fail, in the same way at each start\n"
     "      --json             one JSON document instead of the table\n"
@@ -90,6 +91,16 @@ static void draw(const struct bench *bench, const char *path)
     plot_bench(path, &bench->result, &bench->parsed, bench->section ? timelines : NULL);
     for (size_t i = 0; i < 2 && bench->section; i++)
         timeline_free(&timelines[i]);
+}
+
+/* What coldboost run has recorded of this start, or NULL. */
+static char *find_kept_profile(const struct program *program, char *const *command)
+{
+    static struct store_entry entry;
+    if (!keep_find(program, command, &entry))
+        return NULL;
+    store_look(&entry);
+    return *entry.profile ? xstrdup(entry.profile) : NULL;
 }
 
 static void print_table(const struct bench_result *result)
@@ -163,6 +174,8 @@ int command_bench(int argc, char **argv)
         snprintf(bench.program.path, sizeof bench.program.path, "%s", result->command[0]);
     }
     result->profile = find_profile(named);
+    if (!result->profile)
+        result->profile = find_kept_profile(&bench.program, result->command);
     if (result->profile)
         load_profile(&bench);
     bench_prepare(&bench);

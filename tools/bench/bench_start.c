@@ -54,6 +54,9 @@ static void make_cold(const struct bench *bench)
 static char *const probing[] = {(char[]){"COLDBOOST_HOLDOUT=100"}, (char[]){"COLDBOOST_VERBOSE=1"},
                                 (char[]){"COLDBOOST_PROFILE=/dev/null"}};
 
+/* A start that is measured is not recorded. */
+static char no_store[] = "COLDBOOST_STORE=off";
+
 /*
  * This process's environment without our variables, then the step's. The caller frees it. Strings
  * that are its own leak: there are few.
@@ -66,11 +69,13 @@ static char **step_environment(const struct bench *bench, enum bench_step step)
     size_t count = 0, kept = 0, length = variable ? strlen(variable) : 0;
     while (environ[count])
         count++;
-    char **result = xmalloc((count + 5) * sizeof *result);
+    char **result = xmalloc((count + 6) * sizeof *result);
     for (size_t i = 0; i < count; i++)
         if (strncmp(environ[i], ours, strlen(ours)) != 0 &&
+            strncmp(environ[i], "COLDBOOST_STORE=", 16) != 0 &&
             !(variable && strncmp(environ[i], variable, length) == 0 && environ[i][length] == '='))
             result[kept++] = environ[i];
+    result[kept++] = no_store;
     if (variable)
         result[kept++] = xasprintf("%s=%s%s%s", variable, bench->result.object,
                                    others && *others ? ":" : "", others ? others : "");

@@ -139,26 +139,12 @@ static bool may_record(const struct program *program, enum wish wish)
     return wish != RECORD_NEVER && !program->obstacle && adopter_reaps();
 }
 
-/* The start's name in the store; false if there is none. */
-static bool name_start(const struct program *program, char **command, const struct options *options,
-                       struct store_entry *entry)
-{
-    char buffer[STORE_PATH_BYTES], path[PROGRAM_PATH_BYTES];
-    const char *folder = store_folder(environ, options->store, true, buffer);
-    if (!folder || strlen(folder) >= sizeof entry->folder)
-        return false;
-    memcpy(entry->folder, folder, strlen(folder) + 1);
-    bool is_script = program_resolve(program->path, path) && strcmp(path, program->executable) != 0;
-    store_name(program->executable, is_script ? path : NULL, command + 1, entry);
-    return true;
-}
-
 /* The store's profile for this start, or NULL: perhaps because this start is recorded. */
-static const char *consult_store(const struct program *program, char **command,
-                                 const struct options *options, enum wish wish, bool *recorded)
+static const char *consult_store(const struct program *program, char **command, enum wish wish,
+                                 bool *recorded)
 {
     static struct store_entry entry;
-    if (!name_start(program, command, options, &entry))
+    if (!keep_find(program, command, &entry))
         return NULL;
     enum store_answer answer = store_look(&entry);
     bool due =
@@ -179,7 +165,7 @@ static void boost(const struct program *program, const char *named, char **comma
     const char *profile = look_for_profile(named, &wanted);
     bool recorded = false;
     if (!wanted && object)
-        profile = consult_store(program, command, options, wish, &recorded);
+        profile = consult_store(program, command, wish, &recorded);
     if (profile)
         setenv("COLDBOOST_PROFILE", profile, 1);
     else if (wanted && options->verbose)

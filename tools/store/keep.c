@@ -13,6 +13,7 @@
 #include "profile/identity.h"
 #include "profile/merge.h"
 #include "record/beside.h"
+#include "start/options.h"
 #include "store/store_files.h"
 
 #include <stdio.h>
@@ -300,4 +301,18 @@ bool keep_is_due(const struct store_entry *entry)
     if (folder >= 0)
         close(folder);
     return due;
+}
+
+bool keep_find(const struct program *program, char *const *command, struct store_entry *entry)
+{
+    char buffer[STORE_PATH_BYTES], path[PROGRAM_PATH_BYTES];
+    struct options options;
+    options_read(environ, &options);
+    const char *folder = store_folder(environ, options.store, true, buffer);
+    if (!folder || strlen(folder) >= sizeof entry->folder)
+        return false;
+    memcpy(entry->folder, folder, strlen(folder) + 1);
+    bool is_script = program_resolve(program->path, path) && strcmp(path, program->executable) != 0;
+    store_name(program->executable, is_script ? path : NULL, command + 1, entry);
+    return true;
 }

@@ -27,4 +27,7 @@ bool keep_is_due(const struct store_entry *entry);
 /* Whether the files that more than a twentieth of a profile's bytes are read from have changed. */
 bool keep_has_changed(const struct profile *profile);
 
+/* Names the start of a command in the user's store, for store_look(); false if there is none. */
+bool keep_find(const struct program *program, char *const *command, struct store_entry *entry);
+
 #endif
