@@ -128,6 +128,22 @@ def fresh_work(user, model=None):
                 os.unlink(entry.path)
 
 
+def fresh_store(user):
+    """A folder of profiles, the user's own; no run begins with a copy of it."""
+    store = f"{HOUSE}/store"
+    shutil.rmtree(store, ignore_errors=True)
+    os.makedirs(store, mode=0o700)
+    os.chown(store, user.uid, user.uid)
+    return store
+
+
+def await_store(store):
+    """Until nobody writes to it: who does holds a lock."""
+    if os.path.exists(f"{store}/lock"):
+        with open(f"{store}/lock", "r+b") as lock:
+            fcntl.lockf(lock, fcntl.LOCK_EX)
+
+
 def files_left():
     """What is in the folder of the run and in the places that all programs share."""
     found = []

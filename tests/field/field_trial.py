@@ -20,6 +20,7 @@ from field_start import (
     RUN,
     WRAPPER,
     Started,
+    Way,
     plain_environment,
 )
 
@@ -89,7 +90,17 @@ class Trial:
                 self.boosted(user, HERE, way, when, plain)
         if user is ROOT or self.program.only:
             self.replays(user, plain)
+        self.by_store(user, plain)
         return True
+
+    def by_store(self, user, plain):
+        """Two starts that are recorded meanwhile, and one that is boosted by them."""
+        store = field_house.fresh_store(user)
+        way = Way("store", RUN.prefix, {"COLDBOOST_STORE": store})
+        for nth in ("first", "second", "third"):
+            outcome = self.one(user, HERE, way, None, COLD, plain)
+            self.compare(f"{user.name}, {HERE.name}, store, {nth}", plain, outcome)
+            field_house.await_store(store)
 
     def as_first(self, user, tight):
         """As PID 1, bare and in containers: as root, and as nobody where it is tight."""
