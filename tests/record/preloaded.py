@@ -109,6 +109,17 @@ class Preloaded(RecordCase):
         self.assertEqual(sorted(profile.files[self.data]), [10, 20])
         self.assertEqual(self.out, 'True\n', 'goes on before the profile is written')
 
+    def test_until_listen(self):
+        script = ('import os, socket\n'
+                  f'fd = os.open({self.data!r}, os.O_RDONLY)\n'
+                  'os.pread(fd, 1, 10 * 4096)\n'
+                  'server = socket.socket()\n'
+                  'server.bind(("127.0.0.1", 0))\n'
+                  'server.listen()\n'
+                  'os.pread(fd, 1, 30 * 4096)\n')
+        profile = self.record(sys.executable, '-c', script, options=['--until', 'listen'])
+        self.assertEqual(sorted(profile.files[self.data]), [10])
+
     def test_full_disk_for_temporary_files(self):
         """The trace was a sparse file in TMPDIR once: the program got SIGBUS when it was full."""
         self.record('unshare', '-rm', 'true', status=None)

@@ -37,6 +37,8 @@ static const char help[] =
     "                        COMMAND goes on. For servers. Fractions are allowed.\n"
     "      --until ready     record until COMMAND asks the Lambda runtime interface for\n"
     "                        its first invocation, which is when its start is over\n"
+    "      --until listen    record until COMMAND, or what it starts, listens on a socket;\n"
+    "                        it then goes on. For servers.\n"
     "      --map FROM=TO     name files below FROM as if they were below TO: record in\n"
     "                        a build tree what will be in /var/task. Can be repeated;\n"
     "                        the first that fits counts.\n"
@@ -75,10 +77,15 @@ static void parse_until(struct record_options *options, const char *text)
         options->until_ready = true;
         return;
     }
+    if (strcmp(text, "listen") == 0) {
+        options->until_listen = true;
+        return;
+    }
     char *end;
     double seconds = strtod(text, &end);
     if (end == text || *end || !(seconds > 0 && seconds < 1e6))
-        fail_usage("record", "--until %s: exit, ready, or a number of seconds is needed", text);
+        fail_usage("record", "--until %s: exit, ready, listen, or a number of seconds is needed",
+                   text);
     options->until_ns = (uint64_t)(seconds * 1e9);
 }
 
@@ -169,7 +176,9 @@ int command_record(int argc, char **argv)
     if (session.walker)
         snprintf(session.trace->stacks, TRACE_PATH, "%s", session.walker[0]);
     session.trace->until_ready = session.options.until_ready;
-    session.trace->until_exit = !session.options.until_ready && !session.options.until_ns;
+    session.trace->until_listen = session.options.until_listen;
+    session.trace->until_exit =
+        !session.options.until_ready && !session.options.until_listen && !session.options.until_ns;
     session.trace->readahead_is_off = readahead_off();
     session_start_program(&session);
     int status = session_watch_program(&session);

@@ -86,7 +86,7 @@ static void forward(const struct session *session, const siginfo_t *signal)
 static bool is_over(const struct session *session)
 {
     const struct record_options *options = &session->options;
-    return (options->until_ready && session->trace->ready) ||
+    return ((options->until_ready || options->until_listen) && session->trace->ready) ||
            (options->until_ns && trace_now(session->trace) >= options->until_ns);
 }
 

@@ -25,7 +25,7 @@ struct path_map {
 
 struct record_options {
     const char *output; /* NULL: standard error, as lines of a log */
-    bool until_ready;
+    bool until_ready, until_listen;
     bool stacks;
     uint64_t until_ns; /* 0: until exit */
     struct path_map *maps;

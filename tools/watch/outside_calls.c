@@ -27,6 +27,7 @@ enum how {
     SENDS,
     SENDS_VECTOR,
     SENDS_MESSAGE,
+    LISTENS,
 };
 
 struct watched_call {
@@ -39,11 +40,12 @@ static const struct watched_call calls[] = {
 #define CALL(name, how, descriptor, offset) {SYS_##name, how, descriptor, offset},
     WATCHED_CALLS(CALL)
 #undef CALL
-    /* For --until ready, which has no filter. */
+    /* For --until ready and listen, which have no filter. */
     {SYS_write, SENDS, 0, 0},
     {SYS_sendto, SENDS, 0, 0},
     {SYS_writev, SENDS_VECTOR, 0, 0},
     {SYS_sendmsg, SENDS_MESSAGE, 0, 0},
+    {SYS_listen, LISTENS, 0, 0},
 };
 
 static bool read_memory(const struct watched_thread *thread, uint64_t address, void *out,
@@ -136,6 +138,14 @@ static void note_listing(struct call_log *log, const struct watched_thread *thre
         note(log, thread, directory, 0, 0, TRACE_LISTED);
 }
 
+/* Here and now, not when the tool next looks. */
+static void end_start(struct call_log *log)
+{
+    sampler_look(log->sampler);
+    log->trace->ready = 1;
+    log->trace->finished = 1;
+}
+
 static void look_for_request(struct call_log *log, const struct watched_thread *thread,
                              int64_t sent)
 {
@@ -158,9 +168,7 @@ static void look_for_request(struct call_log *log, const struct watched_thread *
     if (!read_memory(thread, (uint64_t)(uintptr_t)vector.iov_base, text, bytes) ||
         !is_ready_request(text, bytes))
         return;
-    sampler_look(log->sampler);
-    log->trace->ready = 1;
-    log->trace->finished = 1; /* here and now, not when the tool next looks */
+    end_start(log);
 }
 
 static const struct watched_call *find_call(uint64_t number)
@@ -188,7 +196,10 @@ void calls_begin(struct call_log *log, struct watched_thread *thread, uint64_t n
 
 void calls_end(struct call_log *log, struct watched_thread *thread, int64_t result)
 {
-    if (thread->call && result > 0) {
+    if (thread->call && thread->call->how == LISTENS) {
+        if (result == 0 && log->trace->until_listen)
+            end_start(log);
+    } else if (thread->call && result > 0) {
         if (thread->call->how <= READ_BEHIND)
             note_read(log, thread, result);
         else if (thread->call->how == LISTED)
