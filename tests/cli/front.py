@@ -118,10 +118,10 @@ class Front(FrontCase):
 
     def test_moved(self):
         """Found through a symbolic link, and from another folder."""
-        os.symlink(f"{self.folder}/both/tools/coldboost", f"{self.folder}/called")
+        os.symlink(f"{self.folder}/both/tools/coldboost", f"{self.folder}/coldboost-called")
         for arguments in (["--version"], ["run", "-p", self.profile, self.state]):
             expected = self.outcome("both/tools/coldboost-tool", arguments, {}, {})
-            found = "; ".join(expected.differences(self.outcome("called", arguments, {}, {})))
+            found = "; ".join(expected.differences(self.outcome("coldboost-called", arguments, {}, {})))
             self.check(not found, f"through a link: {arguments}: {found}")
 
 

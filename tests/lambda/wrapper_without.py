@@ -26,7 +26,7 @@ class WrapperWithout(WrapperCase):
         os.makedirs(f"{self.folder}/opt/coldboost")
         with open(f"{self.folder}/opt/coldboost/coldboost-record", "w", encoding="utf-8") as out:
             out.write("#!/bin/sh\nprintf '<%s>' \"$@\"\necho $COLDBOOST_RECORD ${LD_PRELOAD-none}\n")
-        outcome = self.wrapped(self.victim, "a b", "", environment=boost)
+        outcome = self.wrapped(self.victim, "wait", environment=boost)
         self.check(DONE.search(outcome.stderr), f"a recorder that cannot be executed: {outcome.stderr}")
         os.chmod(f"{self.folder}/opt/coldboost/coldboost-record", 0o755)
         outcome = self.wrapped(self.victim, "a b", "", environment=boost)

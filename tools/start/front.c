@@ -166,7 +166,7 @@ __attribute__((used)) _Noreturn void front_main(long *stack)
     char **argv = (char **)(stack + 1), **envp = argv + argc + 1;
     const char *called = (const char *)environment_auxiliary(envp, AT_EXECFN);
     const char *name = last_part(called);
-    if (!text_equal(name, "coldboost"))
+    if (!text_after(name, "coldboost")) /* with a version behind it, perhaps */
         run_next(called, name, argv, envp);
     if (argc > 2 && text_equal(argv[1], "run"))
         run(called, NULL, argv + 2, envp);
