@@ -80,6 +80,7 @@ static _Noreturn void stand_beside(struct session *session, int pipe_end, uint64
     session_create_trace(session);
     session->trace->until_ready = true;
     session->trace->until_listen = true;
+    session->trace->readahead_is_off = true; /* as far as the program is to know */
     if (write_all(pipe_end, session->trace_path, sizeof session->trace_path) != 0)
         _exit(EXIT_FAILED);
     close(pipe_end);
