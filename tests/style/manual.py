@@ -13,7 +13,8 @@ import subprocess
 
 from manual_case import COLDBOOST, PAGES, ROOT, ManualCase, cases, find, read, read_pages
 
-COMMANDS = ("run", "record", "show", "merge", "bench", "layer", "report", "inspect")
+COMMANDS = ("run", "status", "forget", "link", "unlink", "record", "show", "merge", "bench", "layer", "report",
+            "inspect")
 README_LINES = 150
 
 
