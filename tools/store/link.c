@@ -74,16 +74,11 @@ static struct link_options parse(int argc, char **argv, const char *help)
     };
     const char *command = strchr(argv[0], ' ') + 1;
     struct link_options options = {.folder = NULL};
-    for (int c; (c = getopt_long(argc, argv, "d:sh", long_options, NULL)) != -1;) {
-        if (c == 'h')
-            print_help(help);
-        else if (c == 'd')
+    for (int c; (c = next_option(argc, argv, "d:sh", long_options, help)) != -1;)
+        if (c == 'd')
             options.folder = optarg;
-        else if (c == 's')
-            options.systemd = true;
         else
-            fail_usage_hint(command);
-    }
+            options.systemd = true;
     options.names = argv + optind;
     if (optind == argc)
         fail_usage(command, "no name given");

@@ -169,16 +169,11 @@ int command_status(int argc, char **argv)
     };
     const char *named = NULL, *path;
     bool json = false;
-    for (int c; (c = getopt_long(argc, argv, "s:h", long_options, NULL)) != -1;) {
-        if (c == 'h')
-            print_help(status_help);
-        else if (c == 's')
+    for (int c; (c = next_option(argc, argv, "s:h", long_options, status_help)) != -1;)
+        if (c == 's')
             named = optarg;
-        else if (c == 'j')
-            json = true;
         else
-            fail_usage_hint("status");
-    }
+            json = true;
     if (optind != argc)
         fail_usage("status", "%s: it takes no argument", argv[optind]);
     int folder;
@@ -227,16 +222,11 @@ int command_forget(int argc, char **argv)
     };
     const char *named = NULL, *path;
     bool all = false;
-    for (int c; (c = getopt_long(argc, argv, "as:h", long_options, NULL)) != -1;) {
-        if (c == 'h')
-            print_help(forget_help);
-        else if (c == 's')
+    for (int c; (c = next_option(argc, argv, "as:h", long_options, forget_help)) != -1;)
+        if (c == 's')
             named = optarg;
-        else if (c == 'a')
-            all = true;
         else
-            fail_usage_hint("forget");
-    }
+            all = true;
     if (all == (optind < argc))
         fail_usage("forget", "it takes --all, or names of starts");
     int folder, code = EXIT_SUCCESS;
