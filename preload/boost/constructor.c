@@ -9,6 +9,7 @@
  *   4. No libc function is called: with -z initfirst we run before libc has initialised itself.
  *   5. What takes longer than microseconds happens beside the program, not before it.
  *   6. In a set-uid program, or after COLDBOOST=off, nothing happens at all.
+ *   7. Nothing is executed, but once, where this start is to be recorded into a store (again.c).
  */
 #include "coldboost.h"
 
