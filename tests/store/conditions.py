@@ -109,6 +109,15 @@ class BadConditions(StoreCase):
         self.equal(self.start(PERL, script).stdout, b"4194304\n", "what it becomes")
         self.settle(1)
 
+    def test_without_standard_streams(self):
+        def close_all():
+            for stream in range(3):
+                os.close(stream)
+
+        for recordings in (1, 2):
+            self.coldboost("run", "--", PERL, "-e", "exit 7", preexec_fn=close_all)
+            self.settle(recordings)
+
     def test_what_cannot_be_started(self):
         self.equal(self.start("nothing-of-that-name").status, 127, "not found")
         self.equal(self.start(self.script).status, 126, "not executable")

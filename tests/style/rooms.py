@@ -30,7 +30,7 @@ FLOORS = {
     "tools/start": ["src/base", "src/start", "tools/cli"],
     "tools/convert": ["src", "src/replay", "preload/trace", "tools/cli", "tools/elf", "tools/profile"],
     "tools/watch": ["preload/trace", "tools/cli"],
-    "tools/record": ["preload/trace", "tools/cli", "tools/profile", "tools/start", "tools/convert",
+    "tools/record": ["src/base", "preload/trace", "tools/cli", "tools/profile", "tools/start", "tools/convert",
                      "tools/watch"],
     "tools/store": ["src/replay", "src/start", "tools/cli", "tools/profile", "tools/start", "tools/record"],
     "tools/measure": ["src/replay", "src/start", "tools/cli", "tools/profile"],

@@ -4,6 +4,7 @@
  */
 #include "record/beside.h"
 
+#include "base/sys.h"
 #include "cli/command.h"
 #include "record/session.h"
 #include "start/become.h"
@@ -15,9 +16,17 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+/* Descriptors from..to. Before Linux 5.9 one by one, as far as programs commonly have them. */
+static void close_all(unsigned from, unsigned to)
+{
+    if (from > to || sys_close_range(from, to, 0) == 0)
+        return;
+    for (unsigned fd = from; fd <= to && fd < 4096; fd++)
+        close((int)fd);
+}
 
 /* Nothing of the caller's is kept open, or in use, but the pipe. */
 static void detach(int pipe_end)
@@ -25,8 +34,8 @@ static void detach(int pipe_end)
     setsid();
     if (chdir("/") != 0)
         _exit(EXIT_FAILED);
-    close_range(3, (unsigned)pipe_end - 1, 0);
-    close_range((unsigned)pipe_end + 1, ~0u, 0);
+    close_all(STDERR_FILENO + 1, (unsigned)pipe_end - 1);
+    close_all((unsigned)pipe_end + 1, ~0u);
     int null = open("/dev/null", O_RDWR);
     for (int fd = 0; fd <= STDERR_FILENO; fd++)
         if (null >= 0 && null != fd)
@@ -54,7 +63,7 @@ static bool await_end(int program, pid_t id, uint64_t ns)
 static uint64_t watch(struct session *session, uint64_t most_ns)
 {
     struct sampler *sampler = sampler_new(session->trace, session->trace_mapping, session->child);
-    int program = (int)syscall(SYS_pidfd_open, session->child, 0);
+    int program = sys_pidfd_open(session->child);
     bool ended = false;
     while (!ended && !session->trace->ready && trace_now(session->trace) < most_ns) {
         uint64_t before = trace_now(session->trace);
@@ -104,8 +113,10 @@ bool record_beside(const struct program *program, uint64_t most_ns,
         return false;
     pid_t first = fork();
     if (first == 0) {
-        if (fork() == 0)
-            stand_beside(&session, ends[1], most_ns, keeper);
+        /* Where the program has no standard streams, the pipe may have taken their place. */
+        int end = fcntl(ends[1], F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+        if (end >= 0 && fork() == 0)
+            stand_beside(&session, end, most_ns, keeper);
         _exit(EXIT_SUCCESS);
     }
     close(ends[1]);
