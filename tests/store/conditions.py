@@ -80,7 +80,7 @@ class BadConditions(StoreCase):
 
     def test_a_full_disk(self):
         os.mkdir(self.store, 0o700)
-        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8k,mode=700", "none", self.store], check=False)
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4k,mode=700", "none", self.store], check=False)
         if mounted.returncode:
             self.skipTest("nothing can be mounted here")
         self.addCleanup(subprocess.run, ["umount", "-l", self.store], check=True)
