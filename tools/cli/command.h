@@ -88,7 +88,7 @@ int next_option(int argc, char **argv, const char *letters, const struct option 
 void *xmalloc(size_t bytes);
 void *xrealloc(void *memory, size_t bytes);
 char *xstrdup(const char *text);
-char *xasprintf(const char *format, ...) __attribute__((format(printf, 1, 2)));
+char *xasprintf(const char *format, ...) __attribute__((format(printf, 1, 2), returns_nonnull));
 
 /*
  * Finds the file NAME of this installation: in the running tool's build tree or in the library

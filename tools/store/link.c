@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <glob.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -162,13 +163,15 @@ static bool remove_link(const char *folder, const char *name)
 /* ---- services ---------------------------------------------------------------------------------
  */
 
+static const char *const unit_folders[] = {"/etc/systemd/system", "/run/systemd/system",
+                                           "/usr/local/lib/systemd/system",
+                                           "/usr/lib/systemd/system", "/lib/systemd/system"};
+enum { UNIT_FOLDERS = sizeof unit_folders / sizeof *unit_folders };
+
 static FILE *open_unit(const char *unit, char path[PATH_MAX])
 {
-    static const char *const folders[] = {"/etc/systemd/system", "/run/systemd/system",
-                                          "/usr/local/lib/systemd/system",
-                                          "/usr/lib/systemd/system", "/lib/systemd/system"};
-    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
-        snprintf(path, PATH_MAX, "%s/%s", folders[i], unit);
+    for (size_t i = 0; i < UNIT_FOLDERS; i++) {
+        snprintf(path, PATH_MAX, "%s/%s", unit_folders[i], unit);
         FILE *file = fopen(path, "re");
         if (file)
             return file;
@@ -197,6 +200,54 @@ static bool read_line(FILE *file, char **line, size_t *room)
     return true;
 }
 
+/* Whether a line sets ExecStart: to what stands behind it, which may be empty. NULL: it does not.
+ */
+static const char *exec_start(const char *line)
+{
+    const char *at = line + strspn(line, " \t");
+    if (strncmp(at, "ExecStart", 9) != 0)
+        return NULL;
+    at += 9;
+    at += strspn(at, " \t");
+    if (*at != '=')
+        return NULL;
+    at++;
+    return at + strspn(at, " \t");
+}
+
+static bool sets_exec_start(const char *path)
+{
+    char *line = NULL;
+    size_t room = 0;
+    bool found = false;
+    FILE *file = fopen(path, "re");
+    while (file && !found && read_line(file, &line, &room))
+        found = exec_start(line);
+    free(line);
+    if (file)
+        fclose(file);
+    return found;
+}
+
+/* Another drop-in that sets the commands: which of two wins goes by their names. NULL: none. */
+static char *other_drop_in(const char *unit)
+{
+    char *found = NULL;
+    for (size_t i = 0; i < UNIT_FOLDERS && !found; i++) {
+        char *pattern = xasprintf("%s/%s.d/*.conf", unit_folders[i], unit);
+        glob_t paths;
+        if (glob(pattern, GLOB_NOSORT, NULL, &paths) == 0) {
+            for (size_t k = 0; k < paths.gl_pathc && !found; k++)
+                if (strcmp(strrchr(paths.gl_pathv[k], '/') + 1, DROP_IN) != 0 &&
+                    sets_exec_start(paths.gl_pathv[k]))
+                    found = xstrdup(paths.gl_pathv[k]);
+            globfree(&paths);
+        }
+        free(pattern);
+    }
+    return found;
+}
+
 /*
  * The command with coldboost in front. What systemd takes from the first characters (@, -, :, +, !)
  * stays in front; with @ the second word is the program's own name, which coldboost cannot give.
@@ -222,6 +273,14 @@ static char *compose(const char *unit, const char *own)
         warn("%s: there is no such unit in systemd's folders", unit);
         return NULL;
     }
+    char *other = other_drop_in(unit);
+    if (other) {
+        warn("%s: it sets ExecStart for %s; put 'coldboost run --' in front of the command there",
+             other, unit);
+        free(other);
+        fclose(file);
+        return NULL;
+    }
     char *name = xasprintf("coldboost-%.*s", (int)strcspn(unit, "."), unit);
     for (char *at = name; *at; at++)
         if (*at == '@' || *at == '\\')
@@ -231,12 +290,8 @@ static char *compose(const char *unit, const char *own)
         "[Service]\nCacheDirectory=%s\nEnvironment=COLDBOOST_STORE=%%C/%s\nExecStart=\n",
         unit, name, name);
     while (read_line(file, &line, &room)) {
-        const char *key = line + strspn(line, " \t");
-        if (strncmp(key, "ExecStart", 9) != 0 || key[9 + strspn(key + 9, " \t")] != '=')
-            continue;
-        const char *value = strchr(key, '=') + 1;
-        value += strspn(value, " \t");
-        if (*value == '\n' || !*value)
+        const char *value = exec_start(line);
+        if (!value || *value == '\n' || !*value)
             continue;
         char *command = boosted_command(value, own, unit);
         char *longer = xasprintf("%sExecStart=%s", text, command);
