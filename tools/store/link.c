@@ -332,7 +332,7 @@ static bool unlink_unit(const char *folder, const char *unit)
     char *path = drop_in(folder, unit);
     bool removed = unlink(path) == 0;
     if (!removed)
-        warn("%s: %s", path, strerror(errno));
+        warn("%s/%s.d/%s: %s", folder, unit, DROP_IN, strerror(errno));
     *strrchr(path, '/') = '\0';
     if (removed)
         rmdir(path); /* unless there are others */
