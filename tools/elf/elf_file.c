@@ -72,7 +72,7 @@ size_t elf_file_build_id(Elf *elf, uint8_t *out, size_t most, uint64_t *offset)
                                         header.p_align == 8 ? ELF_T_NHDR8 : ELF_T_NHDR);
         const char *notes = data ? data->d_buf : NULL;
         size_t next = 0, name, at;
-        while ((next = gelf_getnote(data, next, &note, &name, &at)) != 0) {
+        while (notes && (next = gelf_getnote(data, next, &note, &name, &at)) != 0) {
             if (note.n_type != NT_GNU_BUILD_ID || note.n_namesz != 4 || !note.n_descsz ||
                 memcmp(notes + name, "GNU", 4) != 0)
                 continue;
