@@ -389,7 +389,7 @@ static void write_files(const struct merge *merge, struct profile_writer *writer
     for (size_t e = 0; e < merge->executable_count; e++)
         for (size_t i = 0; i < merge->executables[e].piece_count; i++)
             merge->files[merge->executables[e].pieces[i].file].written = 0;
-    for (size_t i = 0; i < merge->file_count; i++) {
+    for (size_t i = 0; merge->files && i < merge->file_count; i++) {
         struct merge_file *file = &merge->files[i];
         if (file->written == NONE)
             continue;
