@@ -77,7 +77,7 @@ static size_t append_part(char *name, size_t at, const char *path)
     for (const char *c = path; *c; c++)
         if (*c == '/' && c[1])
             part = c + 1;
-    for (size_t i = 0; part[i] && i < MOST_LETTERS; i++) {
+    for (size_t i = 0; i < MOST_LETTERS && part[i]; i++) {
         const char letter[] = {is_plain(part[i]) ? part[i] : '_', '\0'};
         at = text_append(name, STORE_NAME_BYTES, at, letter);
     }
