@@ -177,7 +177,7 @@ struct store_item *store_files_list(int folder, size_t *count)
             ++*count;
     }
     closedir(entries);
-    if (*count)
+    if (items)
         qsort(items, *count, sizeof *items, by_name);
     return items;
 }
