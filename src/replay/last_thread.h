@@ -10,15 +10,17 @@
 #ifndef CB_LAST_THREAD_H
 #define CB_LAST_THREAD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* How the process's first thread has ended. */
 struct first_thread {
     int exit_status; /* of exit(2); 0 if it has not ended */
     int signal;      /* that has killed it while nobody but the caller was left; or 0 */
+    bool is_ending;  /* it runs no more of the program, but how it ends is not known yet */
 };
 
-/* Asks /proc/self/stat. */
+/* Asks /proc/self/stat, and waits for the end of a thread that is ending. */
 struct first_thread first_thread_read(void);
 
 /* What such a line says (proc_pid_stat(5)); any bytes will do. */

@@ -129,19 +129,20 @@ static void run_leader(void *argument)
     struct threads *threads = argument;
     struct first_thread ended = {.exit_status = 0};
     enum replay_state state = STATE_UNFINISHED;
-    if (leave_descriptor_table(threads->keeps_stderr)) {
+    bool is_apart = leave_descriptor_table(threads->keeps_stderr);
+    if (is_apart) {
         sys_prctl(PR_SET_NAME, (unsigned long)"coldboost");
         if (threads->in_process)
             start_thread(threads, threads->most_workers, run_watcher);
         state = threads->lead(threads);
-        if (!threads->in_process) {
-            threads->ended(state);
-            ended = first_thread_read();
-        }
     }
     if (threads->in_process)
         end_process(threads, state);
+    if (is_apart)
+        threads->ended(state);
     threads->release(threads);
+    if (is_apart)
+        ended = first_thread_read(); /* last of all: it may end while we are at it */
     if (ended.signal)
         sys_die_of(ended.signal);
     cb_unmap_and_exit_thread(threads, threads->mapped_bytes, ended.exit_status);
