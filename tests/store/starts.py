@@ -53,6 +53,20 @@ class Starts(StoreCase):
             self.settle(recordings)
         self.check(self.is_boosted(self.start("./script", COLDBOOST="force", COLDBOOST_VERBOSE="1")), "boosted")
 
+    def test_the_wrapper_finds_them(self):
+        script = self.write("script", f"#!{PERL}\n{READS}")
+        os.chmod(script, 0o755)
+        wrapper = os.path.join(os.path.dirname(COLDBOOST), "coldboost-wrapper")
+        for count, command in enumerate(([PERL, self.script], [script]), 1):
+            for recordings in (2 * count - 1, 2 * count):
+                self.start(*command)
+                self.settle(recordings, count=count)
+            replayed = sum(start["replayed"] for start in self.status())
+            outcome = self.plain([wrapper, *command], COLDBOOST="force", COLDBOOST_VERBOSE="1")
+            self.equal(outcome.stdout, b"4194304\n", "output")
+            self.check(b"plan=profile" in outcome.stderr, f"behind the wrapper: {outcome.stderr}")
+            self.equal(sum(start["replayed"] for start in self.status()), replayed + 1, "starts that were replayed")
+
     def test_each_argument_is_a_start_of_its_own(self):
         self.start()
         self.settle(1)

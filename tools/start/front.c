@@ -64,10 +64,9 @@ static void run(const char *called, const char *path, char **arguments, char *co
     if (wanted && !program_resolve(wanted, profile))
         return;
     request.profile = wanted ? profile : NULL;
-    if (!wanted && program_resolve(program.path, script))
-        request_look_into_store(&request, program.executable,
-                                text_equal(script, program.executable) ? NULL : script, command + 1,
-                                true);
+    if (!wanted)
+        request_look_into_store(&request, program.executable, program_script(&program, script),
+                                command + 1, true);
     if (!request.profile)
         return;
     request.executable = program.executable;

@@ -57,6 +57,13 @@ bool program_resolve(const char *path, char resolved[PROGRAM_PATH_BYTES])
 
 /* ---- scripts ----------------------------------------------------------------------------------*/
 
+const char *program_script(const struct program *program, char buffer[PROGRAM_PATH_BYTES])
+{
+    bool is_script =
+        program_resolve(program->path, buffer) && !text_equal(buffer, program->executable);
+    return is_script ? buffer : NULL;
+}
+
 /* Notes what executes the file; false if the kernel does, or if that would be one too many. */
 static bool add_interpreter(struct program *program, const char *path,
                             const struct executable *file)

@@ -74,4 +74,7 @@ void program_probe(struct program *program);
 /* The path without symbolic links, as realpath(); false if there is no such file or no /proc. */
 bool program_resolve(const char *path, char resolved[PROGRAM_PATH_BYTES]);
 
+/* The script that a probed program is the interpreter of, without symbolic links; or NULL. */
+const char *program_script(const struct program *program, char buffer[PROGRAM_PATH_BYTES]);
+
 #endif

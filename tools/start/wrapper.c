@@ -35,7 +35,7 @@ static void complain(const char *what, const char *about)
 /* The environment that the runtime gets. What fails here fails in silence. */
 static char *const *boost(struct program *program, char **argv, char *const *envp)
 {
-    static char object[INSTALLATION_PATH_BYTES], id[HANDOVER_BYTES];
+    static char object[INSTALLATION_PATH_BYTES], script[PROGRAM_PATH_BYTES], id[HANDOVER_BYTES];
     static struct request request;
     const char *called = (const char *)environment_auxiliary(envp, AT_EXECFN);
     options_read(envp, &request.options);
@@ -54,7 +54,8 @@ static char *const *boost(struct program *program, char **argv, char *const *env
     if (request.profile || request.options.store)
         program_probe(program);
     if (!request.profile && request.options.store && !obstacle_is_final(program->obstacle))
-        request_look_into_store(&request, program->executable, NULL, argv + 1, false);
+        request_look_into_store(&request, program->executable, program_script(program, script),
+                                argv + 2, false);
     if (request.profile && !obstacle_is_final(program->obstacle)) {
         request.executable = program->executable;
         request.ahead = true;

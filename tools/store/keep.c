@@ -312,7 +312,6 @@ bool keep_find(const struct program *program, char *const *command, struct store
     if (!folder || strlen(folder) >= sizeof entry->folder)
         return false;
     memcpy(entry->folder, folder, strlen(folder) + 1);
-    bool is_script = program_resolve(program->path, path) && strcmp(path, program->executable) != 0;
-    store_name(program->executable, is_script ? path : NULL, command + 1, entry);
+    store_name(program->executable, program_script(program, path), command + 1, entry);
     return true;
 }
