@@ -59,9 +59,14 @@ struct sys_status {
 static_assert(sizeof(struct sys_status) == 256, "as the kernel fills it");
 static_assert(offsetof(struct sys_status, mtime_seconds) == 112, "as the kernel fills it");
 
+static inline int sys_open_at(int folder, const char *path, int flags)
+{
+    return (int)cb_syscall6(SYS_openat, folder, (long)path, flags | O_CLOEXEC, 0, 0, 0);
+}
+
 static inline int sys_open(const char *path, int flags)
 {
-    return (int)cb_syscall6(SYS_openat, AT_FDCWD, (long)path, flags | O_CLOEXEC, 0, 0, 0);
+    return sys_open_at(AT_FDCWD, path, flags);
 }
 
 /* As sys_open(), for a file that may have to be made first. */

@@ -39,6 +39,16 @@ static inline size_t text_length(const char *text)
     return n;
 }
 
+/* What stands behind the last slash of a path, but for one at its end. */
+static inline const char *text_last_part(const char *path)
+{
+    const char *part = path;
+    for (; *path; path++)
+        if (path[0] == '/' && path[1])
+            part = path + 1;
+    return part;
+}
+
 /*
  * Appends to the string of length `at` in a buffer and returns the new length; what does not fit is
  * cut. The result is always terminated.
@@ -67,6 +77,16 @@ static inline size_t text_append_number(char *buffer, size_t capacity, size_t at
 {
     char digits[TEXT_DIGITS];
     return text_append(buffer, capacity, at, text_digits(digits, number));
+}
+
+/* In 16 hexadecimal digits. */
+static inline size_t text_append_hash(char *buffer, size_t capacity, size_t at, uint64_t hash)
+{
+    for (int shift = 60; shift >= 0; shift -= 4) {
+        const char digit[] = {"0123456789abcdef"[hash >> shift & 15], '\0'};
+        at = text_append(buffer, capacity, at, digit);
+    }
+    return at;
 }
 
 /* Makes and returns the name of a descriptor in /proc. */

@@ -12,14 +12,9 @@
 
 bool marker_take(const char *executable)
 {
-    static const char hex[] = "0123456789abcdef";
     char path[48];
     size_t length = text_append(path, sizeof path, 0, "/tmp/.coldboost-");
-    uint64_t hash = profile_hash(executable);
-    for (unsigned shift = 64; shift > 0; shift -= 4) {
-        char digit[2] = {hex[hash >> (shift - 4) & 15]};
-        length = text_append(path, sizeof path, length, digit);
-    }
+    text_append_hash(path, sizeof path, length, profile_hash(executable));
     int fd = sys_create(path, O_WRONLY | O_EXCL | O_NOFOLLOW, 0600);
     if (fd >= 0)
         sys_close(fd);

@@ -40,10 +40,7 @@ enum policy lambda_policy(enum role role, enum init_type init_type)
 static bool is_shell(const char *executable)
 {
     static const char shells[][8] = {"ash", "bash", "busybox", "dash", "ksh", "mksh", "sh", "zsh"};
-    const char *name = executable;
-    for (const char *at = executable; *at; at++)
-        if (*at == '/')
-            name = at + 1;
+    const char *name = text_last_part(executable);
     for (size_t i = 0; i < sizeof shells / sizeof *shells; i++)
         if (text_equal(name, shells[i]))
             return true;

@@ -13,7 +13,7 @@
 
 static uint32_t own_user(void)
 {
-    return (uint32_t)cb_syscall6(SYS_geteuid, 0, 0, 0, 0, 0, 0);
+    return (uint32_t)sys_geteuid();
 }
 
 const char *store_folder(char *const *envp, const char *variable, bool by_default,
@@ -56,7 +56,7 @@ static const char *absolute(const char *argument, char buffer[STORE_PATH_BYTES])
     struct sys_status status;
     if (*argument == '/' || sys_stat(AT_FDCWD, argument, &status) != 0)
         return argument;
-    long length = cb_syscall6(SYS_getcwd, (long)buffer, STORE_PATH_BYTES, 0, 0, 0, 0);
+    long length = sys_getcwd(buffer, STORE_PATH_BYTES);
     if (length <= 1 || *buffer != '/')
         return argument;
     size_t at = text_append(buffer, STORE_PATH_BYTES, (size_t)length - 1, "/");
@@ -73,10 +73,7 @@ static bool is_plain(char c)
 /* The last part of a path, in letters that need no quoting. */
 static size_t append_part(char *name, size_t at, const char *path)
 {
-    const char *part = path;
-    for (const char *c = path; *c; c++)
-        if (*c == '/' && c[1])
-            part = c + 1;
+    const char *part = text_last_part(path);
     for (size_t i = 0; i < MOST_LETTERS && part[i]; i++) {
         const char letter[] = {is_plain(part[i]) ? part[i] : '_', '\0'};
         at = text_append(name, STORE_NAME_BYTES, at, letter);
@@ -86,11 +83,8 @@ static size_t append_part(char *name, size_t at, const char *path)
 
 static void append_hash(char *name, size_t at, uint64_t hash)
 {
-    static const char digits[] = "0123456789abcdef";
-    name[at++] = '-';
-    for (int shift = 60; shift >= 0; shift -= 4)
-        name[at++] = digits[hash >> shift & 15];
-    name[at] = '\0';
+    at = text_append(name, STORE_NAME_BYTES, at, "-");
+    text_append_hash(name, STORE_NAME_BYTES, at, hash);
 }
 
 void store_name(const char *executable, const char *script, char *const *arguments,
@@ -144,8 +138,7 @@ int store_open_file(int folder, const char *name, const char *suffix, int flags)
     char file[STORE_NAME_BYTES + 8];
     struct sys_status status;
     text_append(file, sizeof file, text_append(file, sizeof file, 0, name), suffix);
-    int fd = (int)cb_syscall6(SYS_openat, folder, (long)file,
-                              flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0, 0, 0);
+    int fd = sys_open_at(folder, file, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
         return fd;
     int error = sys_stat(fd, "", &status);

@@ -58,15 +58,6 @@ static void copy_name(char *to, size_t capacity, const char *name)
     *to = '\0';
 }
 
-static void set_program(const char *executable)
-{
-    const char *name = executable;
-    for (const char *at = executable; *at; at++)
-        if (*at == '/')
-            name = at + 1;
-    copy_name(telemetry.known.program, sizeof telemetry.known.program, name);
-}
-
 static void copy_variable(char *to, char *const *envp, const char *name)
 {
     const char *value = environment_get(envp, name);
@@ -94,7 +85,9 @@ void telemetry_begin(const struct request *request)
         .init_type = (uint8_t)request->init_type,
         .holdout = (uint8_t)request->options.holdout,
     };
-    set_program(request->find_executable ? request->find_executable() : request->executable);
+    copy_name(telemetry.known.program, sizeof telemetry.known.program,
+              text_last_part(request->find_executable ? request->find_executable()
+                                                      : request->executable));
     if (telemetry.emf) {
         copy_variable(telemetry.function, request->envp, "AWS_LAMBDA_FUNCTION_NAME");
         copy_variable(telemetry.function_version, request->envp, "AWS_LAMBDA_FUNCTION_VERSION");

@@ -97,21 +97,12 @@ static void execute_tool(const char *called, char path[INSTALLATION_PATH_BYTES],
 /* ---- by another name: coldboost link ----------------------------------------------------------
  */
 
-static const char *last_part(const char *path)
-{
-    const char *name = path;
-    for (const char *at = path; *at; at++)
-        if (*at == '/')
-            name = at + 1;
-    return name;
-}
-
 /* No link to coldboost: two installations would start each other without end. */
 static bool is_another(const char *path)
 {
     char resolved[PROGRAM_PATH_BYTES];
     return is_executable_file(path) && program_resolve(path, resolved) &&
-           !text_equal(last_part(resolved), "coldboost");
+           !text_equal(text_last_part(resolved), "coldboost");
 }
 
 /* Becomes the next program of that name in PATH, through the store. */
@@ -164,7 +155,7 @@ __attribute__((used)) _Noreturn void front_main(long *stack)
     long argc = stack[0];
     char **argv = (char **)(stack + 1), **envp = argv + argc + 1;
     const char *called = (const char *)environment_auxiliary(envp, AT_EXECFN);
-    const char *name = last_part(called);
+    const char *name = text_last_part(called);
     if (!text_after(name, "coldboost")) /* with a version behind it, perhaps */
         run_next(called, name, argv, envp);
     if (argc > 2 && text_equal(argv[1], "run"))
