@@ -218,7 +218,7 @@ static bool was_seen(int folder, const char *general, uint64_t start_hash)
     long n = sys_pread(fd, events, sizeof events, from);
     sys_close(fd);
     for (long i = 0; i < n / (long)sizeof *events; i++)
-        if (events[i].kind == STORE_SEEN && events[i].ns == start_hash)
+        if (events[i].kind == STORE_SEEN && events[i].start_hash == start_hash)
             return true;
     return false;
 }
@@ -262,9 +262,12 @@ enum store_answer store_look(struct store_entry *entry)
     return entry->writable ? STORE_RECORD : *entry->profile ? STORE_REPLAY : STORE_NOTHING;
 }
 
-void store_add(const struct store_entry *entry, enum store_event_kind kind, uint64_t ns)
+void store_add_replay(const struct store_entry *entry)
 {
-    const struct store_event event = {.kind = kind, .ns = ns};
+    const struct store_event event = {
+        .kind = entry->is_general ? STORE_SEEN : STORE_BOOSTED,
+        .start_hash = entry->is_general ? entry->start_hash : 0,
+    };
     struct sys_status status;
     int folder;
     bool writable;
@@ -277,10 +280,4 @@ void store_add(const struct store_entry *entry, enum store_event_kind kind, uint
     if (fd >= 0)
         sys_close(fd);
     sys_close(folder);
-}
-
-void store_add_replay(const struct store_entry *entry)
-{
-    store_add(entry, entry->is_general ? STORE_SEEN : STORE_BOOSTED,
-              entry->is_general ? entry->start_hash : 0);
 }

@@ -46,17 +46,14 @@ struct store_state {
 static_assert(sizeof(struct store_state) == 2032, "on-disk layout");
 
 enum store_event_kind {
-    STORE_BOOSTED = 1,  /* the profile was replayed */
-    STORE_WARM = 2,     /* its pages were in memory already */
-    STORE_RECORDED = 3, /* the start was recorded; ns: how long it took */
-    STORE_PLAIN = 4,    /* neither; ns as above */
-    STORE_SEEN = 5,     /* the general profile was replayed; ns: the start's hash */
+    STORE_BOOSTED = 1, /* the profile was replayed */
+    STORE_SEEN = 2,    /* the general profile was replayed, for a start with this hash */
 };
 
 struct store_event {
     uint32_t kind; /* enum store_event_kind */
     uint32_t reserved;
-    uint64_t ns; /* 0: not known */
+    uint64_t start_hash; /* or 0 */
 };
 static_assert(sizeof(struct store_event) == 16, "on-disk layout");
 
@@ -95,10 +92,7 @@ void store_name(const char *executable, const char *script, char *const *argumen
 /* Looks for the named start in the folder of the entry. */
 enum store_answer store_look(struct store_entry *entry);
 
-/* Adds an event to the log of the profile that was found, if it is not too long. */
-void store_add(const struct store_entry *entry, enum store_event_kind kind, uint64_t ns);
-
-/* The same when the profile has been replayed. */
+/* Adds to the log of the profile that was found, if it is not too long, that it is replayed. */
 void store_add_replay(const struct store_entry *entry);
 
 /*

@@ -458,3 +458,12 @@ int merge_profiles(struct merge_source *sources, size_t count, unsigned min_shar
     free(merge.files);
     return profile_writer_finish(writer, bytes, size);
 }
+
+void merge_sources_free(struct merge_sources *sources)
+{
+    for (size_t s = 0; s < sources->count; s++) {
+        free(sources->all[s].name);
+        free(sources->all[s].bytes);
+    }
+    free(sources->all);
+}

@@ -11,7 +11,7 @@
 
 struct merge_source {
     struct profile profile;
-    char *name;             /* for messages; used by merge_all() alone, as is `bytes` */
+    char *name;             /* for messages of merge_all(); the source's own, as is `bytes` */
     uint8_t *bytes;         /* what the profile looks into */
     uint32_t stale_files;   /* out: files that a newer profile knows in another version */
     const char *stale_path; /* out: the first of them, inside the profile */
@@ -36,11 +36,12 @@ struct merge_totals {
 int merge_profiles(struct merge_source *sources, size_t count, unsigned min_share, uint8_t **bytes,
                    size_t *size, struct merge_totals *totals);
 
-/* For the sub-commands: a growing list, {NULL, 0} at first. */
+/* A growing list, {NULL, 0} at first. */
 struct merge_sources {
     struct merge_source *all;
     size_t count;
 };
+void merge_sources_free(struct merge_sources *sources);
 
 /* Exits with a message if there is anything wrong with the profile in this file. */
 void merge_add_file(struct merge_sources *sources, const char *path);

@@ -45,10 +45,8 @@ uint8_t *merge_all(struct merge_sources *sources, unsigned min_share, const char
                  "are left out",
                  source->name, source->stale_files, source->stale_files == 1 ? "has" : "have",
                  source->stale_path, source->stale_files == 1 ? "" : ", ...");
-        free(source->name);
-        free(source->bytes);
     }
-    free(sources->all);
+    merge_sources_free(sources);
     return bytes;
 }
 

@@ -59,8 +59,8 @@ static bool await_end(int program, pid_t id, uint64_t ns)
     return kill(id, 0) != 0 && errno == ESRCH;
 }
 
-/* Returns how long the program has run; 0 if it still does. */
-static uint64_t watch(struct session *session, uint64_t most_ns)
+/* Until the program ends, is ready or has run for so long. */
+static void watch(struct session *session, uint64_t most_ns)
 {
     struct sampler *sampler = sampler_new(session->trace, session->trace_mapping, session->child);
     int program = sys_pidfd_open(session->child);
@@ -74,7 +74,6 @@ static uint64_t watch(struct session *session, uint64_t most_ns)
     if (!ended)
         sampler_look(sampler);
     sampler_free(sampler);
-    return ended ? trace_now(session->trace) : 0;
 }
 
 /* The watcher: ends with it. */
@@ -94,9 +93,9 @@ static _Noreturn void stand_beside(struct session *session, int pipe_end, uint64
         _exit(EXIT_FAILED);
     close(pipe_end);
     session->since = session_next_tick();
-    uint64_t elapsed_ns = watch(session, most_ns);
+    watch(session, most_ns);
     session_make_profile(session, &bytes, &size);
-    keeper->keep(keeper->context, bytes, size, &session->since, elapsed_ns);
+    keeper->keep(keeper->context, bytes, size, &session->since);
     session->trace->written = 1;
     _exit(EXIT_SUCCESS);
 }

@@ -14,10 +14,8 @@
 /* What becomes of the recording; all of it happens in the watcher. */
 struct beside_keeper {
     bool (*admit)(void *context); /* whether this start is to be recorded: asked first */
-    /* The profile; NULL: the program never loaded the recorder. elapsed_ns: how long the program
-     * ran, 0 if it has been let go before its end. */
-    void (*keep)(void *context, const uint8_t *bytes, size_t size, const struct timespec *since,
-                 uint64_t elapsed_ns);
+    /* The profile, which is the keeper's to free; NULL: the program never loaded the recorder. */
+    void (*keep)(void *context, uint8_t *bytes, size_t size, const struct timespec *since);
     void *context;
 };
 

@@ -6,8 +6,6 @@
 #include "cli/command.h"
 #include "run/recorded.h"
 #include "start/obstacle.h"
-#include "start/options.h"
-#include "start/store.h"
 #include "store/keep.h"
 
 #include <errno.h>
@@ -18,16 +16,8 @@
 static void record(const struct program *program, char **command)
 {
     static struct store_entry entry;
-    struct options options;
-    char buffer[STORE_PATH_BYTES];
-    options_read(environ, &options);
-    const char *folder = store_folder(environ, options.store, false, buffer);
-    if (!folder || strlen(folder) >= sizeof entry.folder)
-        return;
-    memcpy(entry.folder, folder, strlen(folder) + 1);
-    store_name(program->executable, NULL, command + 1, &entry);
-    if (store_look(&entry) == STORE_RECORD && entry.writable &&
-        (!*entry.profile || keep_is_due(&entry)))
+    if (keep_find(program, command, &entry) && store_look(&entry) == STORE_RECORD &&
+        entry.writable && keep_is_due(&entry))
         keep_record(program, &entry, command);
 }
 

@@ -147,8 +147,7 @@ static const char *consult_store(const struct program *program, char **command, 
     if (!keep_find(program, command, &entry))
         return NULL;
     enum store_answer answer = store_look(&entry);
-    bool due =
-        wish == RECORD_NOW || (answer == STORE_RECORD && (!*entry.profile || keep_is_due(&entry)));
+    bool due = wish == RECORD_NOW || (answer == STORE_RECORD && keep_is_due(&entry));
     if (due && entry.writable && may_record(program, wish))
         *recorded = keep_record(program, &entry, command);
     if (*recorded || !*entry.profile)

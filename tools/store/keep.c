@@ -10,6 +10,7 @@
 #include "store/keep.h"
 
 #include "cli/command.h"
+#include "cli/table.h"
 #include "profile/identity.h"
 #include "profile/merge.h"
 #include "record/beside.h"
@@ -86,6 +87,7 @@ static void choose_watched(struct store_state *state, const struct profile *prof
 /* ---- profiles ---------------------------------------------------------------------------------
  */
 
+/* The bytes are the list's from here on. */
 static bool add_source(struct merge_sources *sources, uint8_t *bytes, size_t size)
 {
     struct merge_source source = {.bytes = bytes};
@@ -93,9 +95,7 @@ static bool add_source(struct merge_sources *sources, uint8_t *bytes, size_t siz
         free(bytes);
         return false;
     }
-    source.name = xstrdup("store");
-    sources->all = xrealloc(sources->all, (sources->count + 1) * sizeof *sources->all);
-    sources->all[sources->count++] = source;
+    *GROW(sources->all, sources->count) = source;
     return true;
 }
 
@@ -106,19 +106,15 @@ static bool add_file(struct merge_sources *sources, int folder, const char *name
     return add_source(sources, bytes, size);
 }
 
-/* Unites the sources, and frees them. NULL if that is impossible. */
-static uint8_t *unite(struct merge_sources *sources, size_t *size)
+/* Unites the sources, if there are so many, and frees them. NULL if that is impossible. */
+static uint8_t *unite(struct merge_sources *sources, size_t least, size_t *size)
 {
     struct merge_totals totals;
     uint8_t *bytes = NULL;
-    if (!sources->count ||
+    if (sources->count < least ||
         merge_profiles(sources->all, sources->count, HALF, &bytes, size, &totals) != 0)
         bytes = NULL;
-    for (size_t i = 0; i < sources->count; i++) {
-        free(sources->all[i].bytes);
-        free(sources->all[i].name);
-    }
-    free(sources->all);
+    merge_sources_free(sources);
     return bytes;
 }
 
@@ -169,7 +165,7 @@ static void generalise(const struct keeping *keeping, const struct store_state *
     for (size_t i = 0; i < count && singles >= FEW; i++)
         if (single[i])
             add_file(&sources, keeping->folder, items[i].name);
-    uint8_t *bytes = sources.count >= FEW ? unite(&sources, &size) : NULL;
+    uint8_t *bytes = unite(&sources, FEW, &size);
     struct store_state general = *state;
     general.flags = STORE_GENERAL;
     general.recordings = (uint32_t)singles;
@@ -217,8 +213,7 @@ static bool admit(void *context)
     return keeping->folder >= 0 && store_files_lock(keeping->folder, keeping->entry->start_hash);
 }
 
-static void keep(void *context, const uint8_t *bytes, size_t size, const struct timespec *since,
-                 uint64_t elapsed_ns)
+static void keep(void *context, uint8_t *bytes, size_t size, const struct timespec *since)
 {
     struct keeping *keeping = context;
     struct store_entry *entry = keeping->entry;
@@ -233,17 +228,13 @@ static void keep(void *context, const uint8_t *bytes, size_t size, const struct 
         return;
     }
     struct merge_sources sources = {NULL, 0};
-    uint8_t *copy = xmalloc(size);
-    memcpy(copy, bytes, size);
     bool again = add_file(&sources, keeping->folder, entry->name);
-    add_source(&sources, copy, size);
-    uint8_t *united = unite(&sources, &size);
+    add_source(&sources, bytes, size);
+    uint8_t *united = unite(&sources, 1, &size);
     state->flags = again ? 0 : STORE_ONCE;
     state->recordings = again ? state->recordings + 1 : 1;
     state->recorded_ns = in_ns(since);
     if (united && put(keeping->folder, entry->name, state, united, size)) {
-        entry->is_general = false;
-        store_add(entry, STORE_RECORDED, elapsed_ns);
         if (!again && store_files_lock(keeping->folder, ~state->executable_hash))
             generalise(keeping, state);
         prune(keeping->folder);
@@ -285,7 +276,7 @@ bool keep_is_due(const struct store_entry *entry)
     size_t size;
     clock_gettime(CLOCK_REALTIME, &now);
     const char *name = entry->is_general ? entry->general : entry->name;
-    if ((entry->state.flags & STORE_ONCE) ||
+    if (!*entry->profile || (entry->state.flags & STORE_ONCE) ||
         in_ns(&now) > entry->state.checked_ns + (uint64_t)STORE_MAX_AGE_S * 1000000000u)
         return true;
     int folder = store_files_open(entry->folder, false);

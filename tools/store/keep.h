@@ -18,9 +18,9 @@
 bool keep_record(const struct program *program, struct store_entry *entry, char *const *command);
 
 /*
- * For a start whose profile is due: whether it really is, because it was recorded only once, is
- * old, or the files that more than a twentieth of its bytes are read from have changed. Where not,
- * the store is told that all has been looked at.
+ * For a start that store_look() wants recorded: whether it really is to be, because it has no
+ * profile or one that was recorded only once or is old, or the files that more than a twentieth of
+ * its bytes are read from have changed. Where not, the store is told that all has been looked at.
  */
 bool keep_is_due(const struct store_entry *entry);
 

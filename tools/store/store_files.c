@@ -4,6 +4,7 @@
 #include "store/store_files.h"
 
 #include "cli/command.h"
+#include "cli/table.h"
 #include "replay/profile.h"
 
 #include <dirent.h>
@@ -115,12 +116,8 @@ static void count_events(struct store_item *item, const uint8_t *bytes, size_t s
     struct store_event event;
     for (size_t at = sizeof item->state; at + sizeof event <= size; at += sizeof event) {
         memcpy(&event, bytes + at, sizeof event);
-        if (event.kind == 0 || event.kind > STORE_SEEN)
-            continue;
-        item->events[event.kind]++;
-        uint64_t *least = &item->least_ns[event.kind];
-        if (event.kind != STORE_SEEN && event.ns && (!*least || event.ns < *least))
-            *least = event.ns;
+        if (event.kind <= STORE_SEEN)
+            item->events[event.kind]++;
     }
 }
 
@@ -177,8 +174,7 @@ struct store_item *store_files_list(int folder, size_t *count)
             ++*count;
     }
     closedir(entries);
-    if (items)
-        qsort(items, *count, sizeof *items, by_name);
+    SORT(items, *count, by_name);
     return items;
 }
 

@@ -37,7 +37,6 @@ struct store_item {
     uint64_t profile_bytes; /* 0: there is no profile */
     uint64_t used_ns;       /* CLOCK_REALTIME */
     uint32_t events[STORE_SEEN + 1];
-    uint64_t least_ns[STORE_SEEN + 1]; /* the shortest start that an event tells of; 0: none does */
 };
 struct store_item *store_files_list(int folder, size_t *count);
 void store_items_free(struct store_item *items, size_t count);
