@@ -138,7 +138,7 @@ int command_bench(int argc, char **argv)
     struct bench bench = {.result.rounds = DEFAULT_ROUNDS};
     const char *named = NULL, *plot = NULL;
     bool json = false;
-    for (int c; (c = getopt_long(argc, argv, "+p:n:ih", long_options, NULL)) != -1;) {
+    for (int c; (c = next_option(argc, argv, "+p:n:ih", long_options, help)) != -1;) {
         switch (c) {
         case 'p':
             named = optarg;
@@ -155,10 +155,6 @@ int command_bench(int argc, char **argv)
         case 'P':
             plot = optarg;
             break;
-        case 'h':
-            print_help(help);
-        default:
-            fail_usage_hint("bench");
         }
     }
     if (optind == argc)

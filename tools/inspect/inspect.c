@@ -97,17 +97,13 @@ int command_inspect(int argc, char **argv)
     };
     bool json = false, audit = false;
     const char *profile = NULL;
-    for (int c; (c = getopt_long(argc, argv, "hp:", long_options, NULL)) != -1;) {
-        if (c == 'h')
-            print_help(help);
-        else if (c == 'a')
+    for (int c; (c = next_option(argc, argv, "hp:", long_options, help)) != -1;) {
+        if (c == 'a')
             audit = true;
         else if (c == 'j')
             json = true;
-        else if (c == 'p')
-            profile = optarg;
         else
-            fail_usage_hint("inspect");
+            profile = optarg;
     }
     if (audit && (json || profile))
         fail_usage("inspect", "--audit takes nothing but a file");

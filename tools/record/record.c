@@ -118,7 +118,7 @@ static void parse_options(int argc, char **argv, struct record_options *options)
         {NULL, 0, NULL, 0},
     };
     *options = (struct record_options){.output = PROFILE};
-    for (int c; (c = getopt_long(argc, argv, "+o:h", long_options, NULL)) != -1;) {
+    for (int c; (c = next_option(argc, argv, "+o:h", long_options, help)) != -1;) {
         if (c == 'o')
             options->output = optarg;
         else if (c == UNTIL)
@@ -129,10 +129,6 @@ static void parse_options(int argc, char **argv, struct record_options *options)
             options->stacks = true;
         else if (c == LOG)
             options->output = NULL;
-        else if (c == 'h')
-            print_help(help);
-        else
-            fail_usage_hint("record");
     }
     options->command = argv + optind;
     if (!*options->command)
