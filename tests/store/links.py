@@ -34,6 +34,16 @@ class Links(StoreCase):
         outcome = self.plain(["perl", self.script], COLDBOOST="force", COLDBOOST_VERBOSE="1")
         self.check(self.is_boosted(outcome), f"the third start: {outcome.stderr}")
 
+    def test_a_descriptor_is_no_link(self):
+        descriptor = os.open(COLDBOOST, os.O_RDONLY)
+        self.addCleanup(os.close, descriptor)
+        os.set_inheritable(descriptor, True)
+        for path in (descriptor, f"/proc/self/fd/{descriptor}"):
+            script = f"import os; os.execve({path!r}, ['coldboost', '--version'], os.environ)"
+            outcome = subprocess.run([sys.executable, "-c", script], pass_fds=[descriptor], env=self.environment,
+                                     capture_output=True, check=False)
+            self.equal((outcome.returncode, outcome.stdout[:10]), (0, b"coldboost "), f"{path}: {outcome.stderr}")
+
     def test_a_script_that_env_starts(self):
         self.coldboost("link", "--dir", self.bin, "perl")
         script = self.write("script", "#!/usr/bin/env perl\nprint \"$0 @ARGV\";\n")

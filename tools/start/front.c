@@ -136,6 +136,13 @@ static _Noreturn void run_next(const char *called, const char *name, char **argv
     sys_exit(126);
 }
 
+/* Not by our name, perhaps with a version behind it, nor through a descriptor, which has none. */
+static bool is_link(const char *called)
+{
+    return !text_after(text_last_part(called), "coldboost") && !text_after(called, "/dev/fd/") &&
+           !text_after(called, "/proc/self/fd/");
+}
+
 static _Noreturn void become_tool(const char *called, char **argv, char *const *envp)
 {
     char path[INSTALLATION_PATH_BYTES], line[INSTALLATION_PATH_BYTES + 128];
@@ -155,9 +162,8 @@ __attribute__((used)) _Noreturn void front_main(long *stack)
     long argc = stack[0];
     char **argv = (char **)(stack + 1), **envp = argv + argc + 1;
     const char *called = (const char *)environment_auxiliary(envp, AT_EXECFN);
-    const char *name = text_last_part(called);
-    if (!text_after(name, "coldboost")) /* with a version behind it, perhaps */
-        run_next(called, name, argv, envp);
+    if (is_link(called))
+        run_next(called, text_last_part(called), argv, envp);
     if (argc > 2 && text_equal(argv[1], "run"))
         run(called, NULL, argv + 2, envp);
     become_tool(called, argv, envp);
