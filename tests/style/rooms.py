@@ -35,7 +35,7 @@ FLOORS = {
     "tools/store": ["src/replay", "src/start", "tools/cli", "tools/profile", "tools/start", "tools/record"],
     "tools/measure": ["src/replay", "src/start", "tools/cli", "tools/profile"],
     "tools/plot": ["src/replay", "tools/cli", "tools/profile", "tools/measure"],
-    "tools/show": ["tools/cli", "tools/profile", "tools/convert", "tools/plot"],
+    "tools/show": ["src/base", "src/replay", "tools/cli", "tools/profile", "tools/convert", "tools/plot"],
     "tools/inspect": ["src/base", "src/replay", "preload/trace", "tools/cli", "tools/elf", "tools/profile",
                       "tools/start"],
     "tools/bench": ["src/replay", "tools/cli", "tools/profile", "tools/start", "tools/store", "tools/measure",

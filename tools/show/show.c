@@ -9,6 +9,7 @@
 #include "plot/plot.h"
 #include "profile/identity.h"
 #include "profile/profile_read.h"
+#include "show/file_list.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -18,7 +19,7 @@
 #include <time.h>
 
 static const char help[] =
-    "Usage: coldboost show [--json] [--plot FILE.svg] PROFILE\n"
+    "Usage: coldboost show [--json | --list[=FORM]] [--plot FILE.svg] PROFILE\n"
     "\n"
     "Prints what PROFILE holds: a summary, each executable's section, and for each file how much\n"
     "of it a start needs; and which calls first used it, innermost first, if it was recorded with\n"
@@ -32,6 +33,10 @@ static const char help[] =
     "              \"state\" is \"same\", \"changed\" or \"stale\" (not read);\n"
     "              with --stacks a file has \"user\":PROGRAM and \"stack\":[{\"function\":…,\n"
     "              \"object\":…,\"address\":N},…]\n"
+    "      --list[=FORM]\n"
+    "              the files that are read, in the order of first touch; FORM is what a builder\n"
+    "              of images takes: squashfs (mksquashfs -sort), estargz (ctr-remote image\n"
+    "              convert --estargz-record-in), nydus (nydus-image create --prefetch-policy)\n"
     "      --plot=FILE.svg\n"
     "              also draw each executable's files as strips, their pages coloured in the\n"
     "              order of first touch\n"
@@ -256,18 +261,24 @@ int command_show(int argc, char **argv)
 {
     static const struct option long_options[] = {
         {"json", no_argument, NULL, 'j'},
+        {"list", optional_argument, NULL, 'l'},
         {"plot", required_argument, NULL, 'P'},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
     bool json = false;
+    const struct file_list_form *list = NULL;
     const char *plot = NULL;
     for (int c; (c = next_option(argc, argv, "h", long_options, help)) != -1;) {
         if (c == 'j')
             json = true;
-        else
+        else if (c == 'P')
             plot = optarg;
+        else if (!(list = file_list_find(optarg)))
+            fail_usage("show", "--list: no form is called '%s'", optarg);
     }
+    if (json && list)
+        fail_usage("show", "--json and --list are two outputs");
     if (argc - optind != 1)
         fail_usage("show", argc == optind ? "no profile given" : "one profile at a time");
 
@@ -288,7 +299,9 @@ int command_show(int argc, char **argv)
         plot_check(plot);
         plot_profile(plot, path, &profile);
     }
-    if (json)
+    if (list)
+        file_list_print(&profile, list);
+    else if (json)
         print_json(&profile, &stacks);
     else
         print_text(path, &profile, &stacks);
