@@ -30,6 +30,8 @@ def as_nobody():
 
 
 class StoreCase(Case):
+    command = COLDBOOST
+
     def setUp(self):
         self.folder = self.new_folder(dir="/var/tmp")
         os.chmod(self.folder, 0o755)
@@ -54,7 +56,7 @@ class StoreCase(Case):
     def coldboost(self, *arguments, **more):
         how = {"cwd": self.folder, **more}
         environment = {**self.environment, **how.pop("environment", {})}
-        return run([COLDBOOST, *arguments], environment, **how)
+        return run([self.command, *arguments], environment, **how)
 
     def plain(self, command, **environment):
         return run(command, {**self.environment, **environment}, cwd=self.folder)
