@@ -61,7 +61,7 @@ build_packages="gcc libc6-dev meson ninja-build pkg-config libelf-dev libarchive
 check_packages="clang clang-format clang-format-14 clang-tidy cppcheck g++ gcc-aarch64-linux-gnu g++-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
  libcairo2-dev libcriterion-dev zlib1g-dev libdeflate-dev libisal-dev musl-tools valgrind git perl xz-utils zstd
  bash zsh fish make file procps util-linux tini dumb-init catatonit bubblewrap libfuse3-dev fuse3 curl libcurl4-openssl-dev
- autoconf automake libtool cmake golang-go busybox-static squashfs-tools
+ autoconf automake libtool cmake golang-go busybox-static squashfs-tools python3-prometheus-client
  mandoc man-db libclang-rt-14-dev gdb strace fakeroot libfaketime libjemalloc2 libc6-dev-i386 lib32gcc-12-dev musl-dev:arm64"
 # What tests/fuzz/run --afl takes.
 afl_packages="afl++"

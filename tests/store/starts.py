@@ -13,6 +13,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "support"))
 import cases  # noqa: E402
+from openmetrics import samples_of  # noqa: E402
 from store_case import COLDBOOST, LOOKS, PATIENCE_S, PERL, READS, StoreCase  # noqa: E402
 
 
@@ -140,6 +141,22 @@ class Starts(StoreCase):
         self.coldboost("run", "-p", profile, "--", PERL, self.script)
         time.sleep(0.3)
         self.equal(self.status(), [], "what is kept")
+
+    def test_openmetrics(self):
+        """The figures of status, for Prometheus: of no start, and of one."""
+        self.equal(samples_of(self, self.coldboost("status", "--openmetrics").stdout) or {}, {}, "an empty store")
+        self.settled()
+        self.check(self.boosted(), "the third start is not boosted")
+        (start,) = self.settle(2)
+        samples = samples_of(self, self.coldboost("status", "--openmetrics").stdout)
+        labels = ("name", start["name"], "start", start["start"])
+        figures = {name: (samples or {}).get((f"coldboost_store_{name}", *labels))
+                   for name in ("recordings", "replays", "bytes", "changed")}
+        expected = {"recordings": 2, "replays": 1, "bytes": start["bytes"], "changed": 0}
+        if samples is not None:
+            self.equal(figures, expected, f"figures: {samples}")
+            checked = samples[("coldboost_store_checked_timestamp_seconds", *labels)]
+            self.equal(int(checked), start["checked"], "when it was checked")
 
     def test_forget(self):
         self.settled()

@@ -15,7 +15,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "support"))
 import cases  # noqa: E402
 from coldboost_support import plain_environment, run  # noqa: E402
-from telemetry_records import BOOSTED, END, HOLDOUT, LAYOUT, MAGIC, RESTART, encode  # noqa: E402
+from openmetrics import samples_of  # noqa: E402
+from telemetry_records import BOOSTED, END, HOLDOUT, LAYOUT, MAGIC, RESTART, WARM, encode  # noqa: E402
 
 COLDBOOST = os.path.abspath(cases.take("COLDBOOST"))
 
@@ -135,6 +136,37 @@ class Report(cases.Case):
         self.check(b"\x1b" not in outcome.stdout, "an escape sequence from a file")
         outcome, _ = self.report(hostile, "--json")
         json.loads(outcome.stdout)
+
+    def test_openmetrics(self):
+        """Histograms by program and arm, also of none, and of a program whose name is no text."""
+        lives = [(BOOSTED, 1.0), (BOOSTED, 2.6), (BOOSTED, 99999.0), (HOLDOUT, 240.0)]
+        content = b"".join(encode(event=END, arm=arm, elapsed_ns=int(ms * 1e6)) for arm, ms in lives)
+        content += encode(event=END, elapsed_ns=10**6, start=RESTART) + encode(start=WARM)
+        content += encode(elapsed_ns=30 * 10**6, bytes_asked=4096) + encode(program=b'\x1b"\\\n\xff')
+        outcome, _ = self.report(content + b"x", "--openmetrics")
+        self.equal(outcome.status, 1, "a file with a damaged end")
+        samples = samples_of(self, outcome.stdout)
+        if samples is None:
+            return
+
+        def buckets(family, arm):
+            return [samples[(f"coldboost_{family}_seconds_bucket", "arm", arm, "le", bound, "program", "app")]
+                    for bound in ("0.001", "0.0025", "0.005", "0.25", "1.0", "+Inf")]
+
+        self.equal(buckets("life", "boosted"), [1, 1, 2, 2, 2, 3], "lives, boosted")
+        self.equal(buckets("life", "holdout"), [0, 0, 0, 1, 1, 1], "lives, holdout")
+        self.equal(buckets("replay", "boosted"), [0, 0, 0, 1, 1, 1], "replays")
+        of_boosted = ("arm", "boosted", "program", "app")
+        self.equal(samples[("coldboost_life_seconds_count", *of_boosted)], 3, "count")
+        self.equal(round(samples[("coldboost_life_seconds_sum", *of_boosted)], 4), 100.0026, "sum")
+        kinds = {kind: samples[("coldboost_starts", "arm", "boosted", "kind", kind, "program", "app")]
+                 for kind in ("cold", "warm", "restart")}
+        self.equal(kinds, {"cold": 1, "warm": 1, "restart": 0}, "starts")
+        self.equal([samples[("coldboost_records", "state", state)] for state in ("intact", "truncated", "damaged")],
+                   [8, 0, 1], "records")
+        odd = ("coldboost_starts", "arm", "boosted", "kind", "cold", "program", '\\x1b"\\\\\\n\\xff')
+        self.equal(samples.get(odd), 1, f"a name that is no text: {outcome.stdout}")
+        self.equal(len(samples_of(self, self.report(b"", "--openmetrics")[0].stdout)), 4, "of no record")
 
     def test_intervals_cover(self):
         """Nineteen of twenty intervals hold the true difference, here 0: exact enough for 60."""

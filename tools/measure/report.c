@@ -9,6 +9,7 @@
 
 #include "cli/json.h"
 #include "cli/table.h"
+#include "measure/openmetrics.h"
 #include "measure/statistics.h"
 #include "start/telemetry.h"
 
@@ -22,7 +23,7 @@
 #define MAX_MESSAGES   20 /* a file; all are counted */
 
 static const char help[] =
-    "Usage: coldboost report [--json] FILE…\n"
+    "Usage: coldboost report [--json | --openmetrics] FILE…\n"
     "\n"
     "Decodes and verifies the records that starts have appended to FILE (COLDBOOST_TELEMETRY),\n"
     "and prints, for each program, what they were and how long they took: 50th, 90th and 99th\n"
@@ -34,8 +35,9 @@ static const char help[] =
     "offset;\n"
     "reading goes on at the next intact one.\n"
     "\n"
-    "      --json  one JSON document\n"
-    "  -h, --help  print this and exit\n"
+    "      --json         one JSON document\n"
+    "      --openmetrics  histograms for Prometheus: life and replay, by program and arm\n"
+    "  -h, --help         print this and exit\n"
     "\n"
     "Exit status: 0 if all records are intact; 1 if one is not, or a FILE cannot be read;\n"
     "2 for a wrong command line.\n";
@@ -301,6 +303,47 @@ static void print_json(const struct report_data *data)
     json_close(&out, "]}\n");
 }
 
+static void print_histograms(const struct report_data *data, enum measure measure, const char *name,
+                             const char *help_text)
+{
+    openmetrics_family(name, "histogram", "seconds", help_text);
+    for (size_t i = 0; i < data->program_count; i++)
+        for (size_t a = 0; a < ARMS; a++) {
+            const struct reported_program *program = &data->programs[i];
+            const struct values *values = &program->arms[a].measures[measure];
+            if (values->count)
+                openmetrics_histogram(name, program->name, telemetry_arm_name(arms[a]), values->at,
+                                      values->count);
+        }
+}
+
+static void print_openmetrics(const struct report_data *data)
+{
+    print_histograms(data, LIFE_MS, "coldboost_life_seconds",
+                     "From the start of a program to its regular end, restarts left out.");
+    print_histograms(data, REPLAY_MS, "coldboost_replay_seconds", "Time that replays took.");
+    openmetrics_family("coldboost_starts", "gauge", "", "Starts by what was in memory already.");
+    for (size_t i = 0; i < data->program_count; i++)
+        for (size_t a = 0; a < ARMS; a++)
+            for (unsigned kind = 0; kind < KINDS; kind++)
+                openmetrics_sample("coldboost_starts", "",
+                                   (double)data->programs[i].arms[a].kinds[kind], "program",
+                                   data->programs[i].name, "arm", telemetry_arm_name(arms[a]),
+                                   "kind", telemetry_start_name(kind), NULL);
+    openmetrics_family("coldboost_records", "gauge", "", "Records that the report was made from.");
+    const struct {
+        const char *state;
+        size_t count;
+    } records[] = {{"intact", data->records},
+                   {"damaged", data->damaged},
+                   {"truncated", data->truncated},
+                   {"unknown_version", data->unknown_version}};
+    for (size_t i = 0; i < sizeof records / sizeof records[0]; i++)
+        openmetrics_sample("coldboost_records", "", (double)records[i].count, "state",
+                           records[i].state, NULL);
+    openmetrics_end();
+}
+
 static int by_starts(const void *a, const void *b)
 {
     const struct reported_program *x = a, *y = b;
@@ -313,12 +356,13 @@ int command_report(int argc, char **argv)
 {
     static const struct option long_options[] = {
         {"json", no_argument, NULL, 'j'},
+        {"openmetrics", no_argument, NULL, 'o'},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
-    bool json = false;
-    while (next_option(argc, argv, "h", long_options, help) != -1)
-        json = true;
+    void (*print)(const struct report_data *) = print_text;
+    for (int c; (c = next_option(argc, argv, "h", long_options, help)) != -1;)
+        print = c == 'j' ? print_json : print_openmetrics;
     if (optind == argc)
         fail_usage("report", "no file given");
 
@@ -332,10 +376,7 @@ int command_report(int argc, char **argv)
                 SORT(values->at, values->count, by_value);
             }
     SORT(data.programs, data.program_count, by_starts);
-    if (json)
-        print_json(&data);
-    else
-        print_text(&data);
+    print(&data);
     for (size_t i = 0; i < data.program_count; i++) {
         for (size_t a = 0; a < ARMS; a++)
             for (size_t m = 0; m < MEASURE_COUNT; m++)

@@ -3,6 +3,7 @@
  */
 #include "cli/command.h"
 #include "cli/json.h"
+#include "measure/openmetrics.h"
 #include "start/options.h"
 #include "store/keep.h"
 #include "store/store_files.h"
@@ -16,7 +17,7 @@
 #include <unistd.h>
 
 static const char status_help[] =
-    "Usage: coldboost status [--store FOLDER] [--json]\n"
+    "Usage: coldboost status [--store FOLDER] [--json | --openmetrics]\n"
     "\n"
     "Lists the profiles that 'coldboost run' keeps: for each start how long ago its files were "
     "last\n"
@@ -26,6 +27,7 @@ static const char status_help[] =
     "  -s, --store=FOLDER  otherwise $COLDBOOST_STORE, root's /var/cache/coldboost, or\n"
     "                      $XDG_CACHE_HOME/coldboost or ~/.cache/coldboost\n"
     "      --json          for machines\n"
+    "      --openmetrics   for Prometheus\n"
     "  -h, --help          print this and exit\n";
 
 static const char forget_help[] =
@@ -117,8 +119,17 @@ static const char *condition(const struct store_item *item, const struct profile
     return item->state.flags & STORE_ONCE ? "recorded again next time" : "";
 }
 
-static void print_table(int folder, const struct store_item *items, size_t count)
+static uint32_t replays(const struct store_item *item)
 {
+    return item->events[STORE_BOOSTED] + item->events[STORE_SEEN];
+}
+
+static void print_table(const char *path, int folder, const struct store_item *items, size_t count)
+{
+    if (!count) {
+        printf("%s holds no profile; 'coldboost run COMMAND' makes one\n", path);
+        return;
+    }
     printf("%8s %9s %8s %8s  %s\n", "age", "MiB", "recorded", "replayed", "start");
     for (size_t i = 0; i < count; i++) {
         const struct store_item *item = &items[i];
@@ -126,8 +137,7 @@ static void print_table(int folder, const struct store_item *items, size_t count
         char age[32];
         const char *remark = condition(item, &facts);
         printf("%8s %9.1f %8u %8u  ", age_text(item->state.checked_ns, age),
-               (double)facts.bytes / (1 << 20), item->state.recordings,
-               item->events[STORE_BOOSTED] + item->events[STORE_SEEN]);
+               (double)facts.bytes / (1 << 20), item->state.recordings, replays(item));
         print_escaped(stdout, item->state.start);
         printf("%s%s%s\n", *remark ? " (" : "", remark, *remark ? ")" : "");
     }
@@ -149,8 +159,8 @@ static void print_json(const char *path, int folder, const struct store_item *it
         json_text(&out, "name", item->name);
         json_text(&out, "start", state->start);
         json_print(&out, "recorded %u replayed %u bytes %ju checked %ju used %ju",
-                   state->recordings, item->events[STORE_BOOSTED] + item->events[STORE_SEEN],
-                   (uintmax_t)facts.bytes, (uintmax_t)(state->checked_ns / 1000000000u),
+                   state->recordings, replays(item), (uintmax_t)facts.bytes,
+                   (uintmax_t)(state->checked_ns / 1000000000u),
                    (uintmax_t)(item->used_ns / 1000000000u));
         json_print(&out, "general %s fit %s changed %s", json_bool(state->flags & STORE_GENERAL),
                    json_bool(!(state->flags & STORE_UNFIT)), json_bool(facts.changed));
@@ -159,32 +169,64 @@ static void print_json(const char *path, int folder, const struct store_item *it
     json_close(&out, "]}\n");
 }
 
+/* What Prometheus is told of a start. */
+enum figure { RECORDINGS, REPLAYS, BYTES, CHANGED, CHECKED, FIGURES };
+static const struct {
+    const char *name, *unit, *help_text;
+} figures[FIGURES] = {
+    [RECORDINGS] = {"coldboost_store_recordings", "", "Recordings that the profile is made of."},
+    [REPLAYS] = {"coldboost_store_replays", "", "Starts that replayed the profile."},
+    [BYTES] = {"coldboost_store_bytes", "bytes", "What a replay brings into memory."},
+    [CHANGED] = {"coldboost_store_changed", "", "1: its files have changed since."},
+    [CHECKED] = {"coldboost_store_checked_timestamp_seconds", "seconds",
+                 "When the files were last known to be as recorded."},
+};
+
+static void print_openmetrics(const char *path, int folder, const struct store_item *items,
+                              size_t count)
+{
+    (void)path;
+    double(*values)[FIGURES] = xmalloc(count * sizeof *values);
+    for (size_t i = 0; i < count; i++) {
+        struct profile_facts facts = look_at_profile(folder, items[i].name);
+        values[i][RECORDINGS] = items[i].state.recordings;
+        values[i][REPLAYS] = replays(&items[i]);
+        values[i][BYTES] = (double)facts.bytes;
+        values[i][CHANGED] = facts.changed;
+        values[i][CHECKED] = (double)items[i].state.checked_ns / 1e9;
+    }
+    for (size_t f = 0; f < FIGURES; f++) {
+        openmetrics_family(figures[f].name, "gauge", figures[f].unit, figures[f].help_text);
+        for (size_t i = 0; i < count; i++)
+            openmetrics_sample(figures[f].name, "", values[i][f], "name", items[i].name, "start",
+                               items[i].state.start, NULL);
+    }
+    openmetrics_end();
+    free(values);
+}
+
 int command_status(int argc, char **argv)
 {
     static const struct option long_options[] = {
         {"store", required_argument, NULL, 's'},
         {"json", no_argument, NULL, 'j'},
+        {"openmetrics", no_argument, NULL, 'o'},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
     const char *named = NULL, *path;
-    bool json = false;
+    void (*print)(const char *, int, const struct store_item *, size_t) = print_table;
     for (int c; (c = next_option(argc, argv, "s:h", long_options, status_help)) != -1;)
         if (c == 's')
             named = optarg;
         else
-            json = true;
+            print = c == 'j' ? print_json : print_openmetrics;
     if (optind != argc)
         fail_usage("status", "%s: it takes no argument", argv[optind]);
     int folder;
     size_t count;
     struct store_item *items = list(named, &path, &folder, &count);
-    if (json)
-        print_json(path, folder, items, count);
-    else if (count)
-        print_table(folder, items, count);
-    else
-        printf("%s holds no profile; 'coldboost run COMMAND' makes one\n", path);
+    print(path, folder, items, count);
     store_items_free(items, count);
     return EXIT_SUCCESS;
 }
