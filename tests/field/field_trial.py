@@ -30,6 +30,7 @@ RECORDED = re.compile(rb"coldboost: recorded \d+ pages .*\n")
 # What a replay says of itself when it is asked to: it has read something.
 REPLAYED = re.compile(rb"plan=profile [^\n]*ranges=[1-9]")
 COLD, WARM, UNKNOWN = "cold", "warm", "without a profile"
+OUT_OF_MEMORY = 128 + signal.SIGKILL  # as a container says it
 
 
 class Trial:
@@ -116,6 +117,9 @@ class Trial:
             plain = self.one(user, place, PLAIN, None, WARM)
             if plain.status is None:
                 self.leave_out(f"{place.name}, {user.name}", "plain, it does not end there")
+                continue
+            if place is TIGHT and plain.status == OUT_OF_MEMORY:  # which of its processes, is chance
+                self.leave_out(f"{place.name}, {user.name}", "plain, it is too large for there")
                 continue
             if plain.status != self.program.status:
                 why = f"plain, it fails there ({plain.status}): {last_line(plain.stderr)}"
