@@ -2,7 +2,8 @@
 
 Usage: programs.py SOURCE_ROOT OBJECT PACKAGES [CASE…]
 
-PACKAGES is where npm may have installed koffi. A language whose tools are not here is left out.
+PACKAGES is where npm installs koffi, if there are npm and a network. A language whose tools are not here is left
+out.
 """
 
 import os
@@ -27,6 +28,18 @@ def programs():
         blocks = re.findall(r"(?ms)^\.Bd -literal\n(.*?)^\.Ed$", page.read())
     found = [code.replace("\\e", "\\") for code in blocks if "not preloaded" in code]
     return dict(zip(LANGUAGES, found, strict=True))
+
+
+def without_koffi():
+    """Why node has no koffi here, though npm was asked for it; None if it has."""
+    if not os.path.exists(f"{PACKAGES}/node_modules/koffi"):
+        if not shutil.which("npm"):
+            return "there is no npm to install koffi"
+        command = [sys.executable, f"{ROOT}/tests/lambda/packages.py", PACKAGES, "koffi"]
+        installed = subprocess.run(command, capture_output=True, text=True, check=False)
+        if installed.returncode:
+            return "npm cannot install koffi: " + installed.stderr.partition("\n")[0]
+    return None
 
 
 class Programs(cases.Case):
@@ -55,10 +68,10 @@ class Programs(cases.Case):
         self.prints("python", "python3", None, [sys.executable])
 
     def test_js(self):
-        has_koffi = os.path.exists(f"{PACKAGES}/node_modules/koffi")
-        if not has_koffi:
-            self.skip("preloaded", "koffi is not installed: meson compile lambda-packages")
-        self.prints("js", "node", None, ["node"], WITH if has_koffi else WITHOUT)
+        why = without_koffi()
+        if why:
+            self.skip("preloaded", why)
+        self.prints("js", "node", None, ["node"], WITHOUT if why else WITH)
 
     def test_rust(self):
         self.prints("rust", "rustc", ["rustc", "--edition", "2021", "-D", "warnings"], None)
