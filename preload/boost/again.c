@@ -12,7 +12,6 @@
 #include "base/text.h"
 #include "replay/blind.h"
 #include "replay/profile.h"
-#include "start/adopter.h"
 #include "start/environment.h"
 
 #define PATH_BYTES 4096
@@ -62,11 +61,11 @@ static bool is_traced(void)
 
 static bool may_record(const struct request *request)
 {
-    const char *wish = request->options.record;
-    return request->entry.writable && !(wish && text_equal(wish, "never")) &&
-           request->role == ROLE_OTHER && !environment_get(request->envp, "COLDBOOST_TRACE") &&
+    return request->entry.writable && request->role == ROLE_OTHER &&
+           !environment_get(request->envp, "COLDBOOST_TRACE") &&
            /* What the first process of a tree needs is recorded together with its children. */
-           !environment_parent_has("COLDBOOST_STORE=") && adopter_reaps() && !is_traced();
+           !environment_parent_has("COLDBOOST_STORE=") && !request->begun.started_ns &&
+           !is_traced();
 }
 
 /* Whether exec and the loader have waited for storage; much readahead hides that from

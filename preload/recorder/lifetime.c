@@ -36,7 +36,7 @@ static bool advise_random(struct page_scan *scan, const struct mapping *mapping)
 static void at_exit(void *unused)
 {
     (void)unused;
-    record_end();
+    record_exit();
 }
 
 /*
@@ -76,6 +76,25 @@ void record_end(void)
     record_open_streams();
     record_loaded();
     record_pages(0, UINTPTR_MAX);
+}
+
+void record_finish(void)
+{
+    enum { MOST_WAITS = 5000 };
+    struct trace_header *trace = record_trace();
+    record_end();
+    trace->ready = 1;
+    trace->finished = 1; /* here and now, not when the tool next looks */
+    for (int i = 0; !trace->written && i < MOST_WAITS; i++)
+        sys_sleep_ns(1000000);
+}
+
+void record_exit(void)
+{
+    if (record_process() && record_trace()->main_pid == (uint32_t)sys_getpid())
+        record_finish();
+    else
+        record_end();
 }
 
 void record_stop(void)

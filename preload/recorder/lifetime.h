@@ -10,7 +10,15 @@ void record_child(void);
 /* The last chance to look: this process image is about to end. */
 void record_end(void);
 
-/* The same, and nothing that this process does later is noted, nor any system call made for it. */
+/* The same, and the recording ends. Waits until its profile is written, where somebody writes it.
+ */
+void record_finish(void);
+
+/* The process ends, and the recording with it if it is the main one. */
+void record_exit(void);
+
+/* The last chance, and nothing that this process does later is noted, nor any system call made for
+ * it. */
 void record_stop(void);
 
 #endif

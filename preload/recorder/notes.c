@@ -12,6 +12,16 @@
 
 #include <linux/limits.h>
 
+/* Called as often as something is noted. */
+static bool takes_part(void)
+{
+    if (!record_process())
+        return false;
+    if (record_is_time_to_look())
+        record_pages(0, UINTPTR_MAX);
+    return true;
+}
+
 /* ---- descriptors ---------------------------------------------------------------------------- */
 
 /* /proc/self/fd/N; link has room for 32 bytes. */
@@ -26,7 +36,7 @@ static uint32_t file_of_descriptor(int fd, mode_t kind)
 {
     char link[32];
     struct stat status;
-    if (!record_process() || sys_fstat(fd, &status) != 0 || (status.st_mode & S_IFMT) != kind)
+    if (!takes_part() || sys_fstat(fd, &status) != 0 || (status.st_mode & S_IFMT) != kind)
         return 0;
     uint32_t file = trace_opened_file(record_trace(), &status, descriptor_link(fd, link));
     if (file)
@@ -97,7 +107,7 @@ bool record_may_look_at(int directory, const char *path)
 
 static void look_up(int directory, const char *path, bool failed, enum trace_how how)
 {
-    if (!record_process() || (failed && !record_may_look_at(directory, path)) || !path[0])
+    if (!takes_part() || (failed && !record_may_look_at(directory, path)) || !path[0])
         return;
     char whole[PATH_MAX];
     size_t length = path[0] == '/' ? 0 : start_path(directory, whole);

@@ -16,6 +16,7 @@ enum { RECENT = 256 };
 struct own {
     _Atomic uint32_t process; /* this process in the trace; 0: not yet */
     _Atomic uint32_t scanning;
+    _Atomic uint64_t next_look_ns;   /* where nobody watches; 0: not yet set */
     _Atomic uint64_t recent[RECENT]; /* single pages noted lately: file << 32 | page */
 };
 
@@ -61,6 +62,10 @@ uint32_t record_process(void)
 {
     if (!record_takes_part() || !own || trace->finished)
         return 0;
+    if (trace->alone_ns && trace_now(trace) > trace->alone_ns) {
+        trace->finished = 1;
+        return 0;
+    }
     if (!own->process)
         attach();
     return own->process;
@@ -88,6 +93,17 @@ bool record_seen_lately(uint32_t file, uint64_t page)
 {
     uint64_t key = (uint64_t)file << 32 | (uint32_t)page;
     return atomic_exchange(&own->recent[(file * 31 + page) % RECENT], key) == key;
+}
+
+bool record_is_time_to_look(void)
+{
+    enum { FIRST_NS = 8000000 };
+    uint64_t now;
+    if (!trace->alone_ns || (now = trace_now(trace)) < own->next_look_ns)
+        return false;
+    bool is_set = own->next_look_ns;
+    own->next_look_ns = is_set ? 2 * now : now + FIRST_NS;
+    return is_set;
 }
 
 bool record_wants_random_mappings(void)

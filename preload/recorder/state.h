@@ -36,6 +36,12 @@ void record_range(uint32_t file, uint64_t first_page, uint64_t page_count, enum 
 /* A program that reads byte by byte would fill the trace with one page. */
 bool record_seen_lately(uint32_t file, uint64_t page);
 
+/*
+ * Whether this process is to look at its mapped pages now, because nobody watches it: after 8 ms,
+ * and whenever the recording has become twice as long. Where record_process() is not 0.
+ */
+bool record_is_time_to_look(void);
+
 /* Whether mappings must be MADV_RANDOM to keep readahead out. */
 bool record_wants_random_mappings(void);
 

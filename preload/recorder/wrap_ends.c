@@ -42,7 +42,7 @@ RECORD_API int seccomp_load(void *filter)
 
 static _Noreturn void leave(int status)
 {
-    record_end();
+    record_exit();
     sys_exit(status);
 }
 
@@ -59,7 +59,7 @@ RECORD_API void _Exit(int status)
 RECORD_API void quick_exit(int status)
 {
     RECORD_NEXT(quick_exit);
-    record_end();
+    record_exit();
     if (next)
         next(status);
     leave(status);

@@ -38,7 +38,7 @@ static bool find_program(const char *file, char *path, size_t room)
 /* This thread is about to execute the program: has it watched from outside if it must be. */
 static void hand_over(const char *path)
 {
-    if (record_process() && path && image_makes_own_calls(path))
+    if (record_process() && !record_trace()->no_tracer && path && image_makes_own_calls(path))
         watched_begin(record_trace());
 }
 

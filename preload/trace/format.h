@@ -2,10 +2,11 @@
  * format.h: what passes between the recorder inside the programs and the tool that watches them.
  *
  * A trace is one sparse file in memory, of fixed size, made by the tool and mapped shared by every
- * recorded process. Space is claimed with an atomic add and a record becomes visible with its last
- * store: there is no lock, whatever was written before a SIGKILL is there, and all processes share
- * one time axis. A process that dies between the claim and the last store leaves a gap of zeros or
- * of an incomplete record, which readers step over.
+ * recorded process. Where nobody may watch it is a file of a store, and taken from there later.
+ * Space is claimed with an atomic add and a record becomes visible with its last store: there is no
+ * lock, whatever was written before a SIGKILL is there, and all processes share one time axis. A
+ * process that dies between the claim and the last store leaves a gap of zeros or of an incomplete
+ * record, which readers step over.
  *
  *   header │ slots: a hash table of file records │ records, in units of TRACE_UNIT bytes
  *
@@ -17,12 +18,13 @@
 #include <assert.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define TRACE_VARIABLE    "COLDBOOST_TRACE" /* environment: path of the trace */
-#define TRACE_MAGIC       "CBTRACE1"
-#define TRACE_BYTES       (512u << 20) /* what the tool takes: room for 16 million ranges */
-#define TRACE_LEAST_BYTES (1u << 20)   /* what it does with where there are limits: 24,000 */
+#define TRACE_MAGIC       "CBTRACE2"        /* another, when anything below changes */
+#define TRACE_BYTES       (512u << 20)      /* what the tool takes: room for 16 million ranges */
+#define TRACE_LEAST_BYTES (1u << 20)        /* what it does with where there are limits: 24,000 */
 #define TRACE_UNIT        32u
 #define TRACE_SLOTS       65536u
 #define TRACE_PAGE_BYTES  4096u /* the unit of ranges, as in a profile, whatever the machine's */
@@ -44,9 +46,12 @@ struct trace_header {
     _Atomic uint32_t written;   /* the tool has written the profile; that process waits for it */
     uint32_t until_exit;        /* nobody stops watching before the programs end */
     uint32_t readahead_is_off;  /* then mappings need no MADV_RANDOM */
-    _Atomic uint64_t asks;      /* a thread that wants to be watched from outside (watched.h) */
-    _Atomic uint32_t walks;     /* a process could load the object below */
-    char stacks[TRACE_PATH];    /* the object that walks call stacks; empty: none are wanted */
+    uint32_t no_tracer;         /* nobody answers those who ask to be watched (watched.h) */
+    uint32_t main_pid;       /* when this process ends the start is over; 0: the tool sees that */
+    uint64_t alone_ns;       /* after so long too, as nobody watches; 0: somebody does */
+    _Atomic uint64_t asks;   /* a thread that wants to be watched from outside (watched.h) */
+    _Atomic uint32_t walks;  /* a process could load the object below */
+    char stacks[TRACE_PATH]; /* the object that walks call stacks; empty: none are wanted */
     _Atomic uint32_t pids[TRACE_PIDS];
     _Atomic uint32_t slots[TRACE_SLOTS];
 };
@@ -56,6 +61,7 @@ enum trace_kind {
     TRACE_FILE = 2,
     TRACE_RANGE = 3,
     TRACE_STACK = 4,
+    TRACE_NOTE = 5,        /* for whoever takes the trace; no writer's */
     TRACE_COMPLETE = 0x80, /* or-ed to the kind by the last store */
 };
 
@@ -127,7 +133,10 @@ struct trace_stack {
  * 0 or do nothing when the trace is full or finished.
  */
 
-/* Maps the trace at path, the only one of this process; NULL unless it is one. */
+/* Whether the bytes are a trace; from then on it is the only one of this process. */
+bool trace_use(const struct trace_header *trace, size_t bytes);
+
+/* Maps the trace at path, and uses it; NULL unless it is one. */
 struct trace_header *trace_map(const char *path);
 
 /*

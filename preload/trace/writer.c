@@ -11,6 +11,15 @@
 /* Of the one trace that this process has mapped. */
 static uint64_t mapped_units;
 
+bool trace_use(const struct trace_header *trace, size_t bytes)
+{
+    if (bytes <= sizeof *trace || trace->bytes != bytes ||
+        !bytes_equal(trace->magic, TRACE_MAGIC, sizeof trace->magic))
+        return false;
+    mapped_units = bytes / TRACE_UNIT;
+    return true;
+}
+
 struct trace_header *trace_map(const char *path)
 {
     /* A link of /proc/PID/fd, and the number may be another process's by now: open no device. */
@@ -25,14 +34,10 @@ struct trace_header *trace_map(const char *path)
     if (bytes > sizeof *trace)
         trace = sys_map_file(fd, bytes, MAP_SHARED);
     sys_close(fd);
-    if (!trace)
-        return NULL;
-    if (trace->bytes != bytes || !bytes_equal(trace->magic, TRACE_MAGIC, sizeof trace->magic)) {
-        sys_unmap(trace, bytes);
-        return NULL;
-    }
-    mapped_units = bytes / TRACE_UNIT;
-    return trace;
+    if (!trace || trace_use(trace, bytes))
+        return trace;
+    sys_unmap(trace, bytes);
+    return NULL;
 }
 
 uint64_t trace_units(void)

@@ -20,10 +20,12 @@ enum file_fate profile_file_fate(const struct profile_file *file, const struct p
 {
     if (file->kind != now->kind || !profile_file_fits(file, now->size))
         return FILE_STALE;
+    /* Images and archives keep whole seconds. */
+    int64_t whole = file->mtime_ns - file->mtime_ns % 1000000000;
     bool same = file->build_id_bytes
                     ? now->build_id_bytes == file->build_id_bytes &&
                           bytes_equal(now->build_id, file->build_id, file->build_id_bytes)
-                    : !file->mtime_ns || file->mtime_ns == now->mtime_ns;
+                    : !file->mtime_ns || now->mtime_ns == file->mtime_ns || now->mtime_ns == whole;
     return same ? FILE_SAME : FILE_CHANGED;
 }
 

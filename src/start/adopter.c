@@ -50,13 +50,17 @@ static bool is_reaper(const char *path)
     return false;
 }
 
+bool adopter_is_machine(void)
+{
+    char link[LINK_BYTES];
+    return text_equal(read_link("/proc/self/ns/pid", link), machine_namespace);
+}
+
 bool adopter_reaps(void)
 {
     int is_subreaper = 0;
-    char link[LINK_BYTES];
     sys_prctl(PR_GET_CHILD_SUBREAPER, (unsigned long)&is_subreaper);
     if (is_subreaper || sys_getpid() == 1)
         return false;
-    return text_equal(read_link("/proc/self/ns/pid", link), machine_namespace) ||
-           (proc_is_ours() && is_reaper("/proc/1/comm"));
+    return adopter_is_machine() || (proc_is_ours() && is_reaper("/proc/1/comm"));
 }

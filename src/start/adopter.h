@@ -16,4 +16,7 @@
  */
 bool adopter_reaps(void);
 
+/* Whether this is the machine's own PID namespace, and no container's. Signal-safe. */
+bool adopter_is_machine(void);
+
 #endif

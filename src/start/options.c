@@ -104,6 +104,11 @@ void options_read(char *const *envp, struct options *out)
     }
 }
 
+bool options_never_record(const struct options *options)
+{
+    return options->record && text_equal(options->record, "never");
+}
+
 const char *options_other(const struct options *options, const char *name)
 {
     return environment_get(options->others, name);

@@ -51,6 +51,9 @@ void options_read(char *const *envp, struct options *out);
 /* With COLDBOOST_VERBOSE, says on stderr which value could not be understood. Signal-safe. */
 void options_complain(const struct options *options);
 
+/* Whether nothing is to be recorded, whatever the store says. */
+bool options_never_record(const struct options *options);
+
 /* The value of a variable COLDBOOST… that is no option, or NULL: of those that only coldboost
  * itself and tests set. */
 const char *options_other(const struct options *options, const char *name);

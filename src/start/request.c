@@ -75,6 +75,14 @@ static void plan_replay(struct request *request)
     request->started_ns = request->ahead ? sys_monotonic_ns() : 0;
 }
 
+void request_replay_from_store(struct request *request)
+{
+    if (!*request->entry.profile)
+        return;
+    request->profile = request->entry.profile;
+    store_add_replay(&request->entry);
+}
+
 void request_look_into_store(struct request *request, const char *executable, const char *script,
                              char *const *arguments, bool by_default)
 {
@@ -87,10 +95,10 @@ void request_look_into_store(struct request *request, const char *executable, co
     text_append(entry->folder, sizeof entry->folder, 0, folder);
     store_name(executable, script, arguments, entry);
     request->store = store_look(entry);
-    if (request->store != STORE_REPLAY)
-        return;
-    request->profile = entry->profile;
-    store_add_replay(entry);
+    if (request->store == STORE_RECORD && options_never_record(&request->options))
+        request->store = *entry->profile ? STORE_REPLAY : STORE_NOTHING;
+    if (request->store == STORE_REPLAY)
+        request_replay_from_store(request);
 }
 
 void request_fill(struct request *request)

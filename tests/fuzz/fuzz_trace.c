@@ -145,7 +145,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     add(trace);
     struct recording recording;
     const char *const leave[] = {"/usr/lib/libleft-out.so", NULL};
-    struct trace_options options = {1000, {.tv_sec = 1}, leave};
+    struct trace_options options = {1000, {.tv_sec = 1}, leave, size % 2};
     trace_read(trace, &options, &recording);
     write_profile(trace, &recording);
     recording_free(&recording);

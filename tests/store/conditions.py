@@ -48,8 +48,8 @@ class BadConditions(StoreCase):
     def test_a_home_of_ones_own(self):
         self.environment.pop("COLDBOOST_STORE")
         os.chown(self.folder, NOBODY, NOBODY)
+        self.store = store = f"{self.folder}/.cache/coldboost"
         self.plainly("nobody", preexec_fn=as_nobody)
-        store = f"{self.folder}/.cache/coldboost"
         self.equal(os.stat(store).st_mode & 0o777, 0o700, "mode of the store")
         self.equal({os.stat(f"{store}/{name}").st_mode & 0o777 for name in os.listdir(store)}, {0o600}, "of files")
 

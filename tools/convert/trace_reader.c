@@ -69,7 +69,8 @@ static void collect_files(const struct trace_header *trace, const struct trace_o
             continue;
         if (file->key_device == TRACE_KEY_PATH
                 ? identify_path(path, &options->since, &identity)
-                : identify_file(path, file->device, file->inode, &options->since, &identity))
+                : identify_file(path, file->device, options->by_path ? 0 : file->inode,
+                                &options->since, &identity))
             *GROW(out->files, out->file_count) = (struct recorded_file){xstrdup(path), identity};
     }
     SORT(out->files, out->file_count, compare_files);

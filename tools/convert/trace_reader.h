@@ -15,6 +15,7 @@ struct trace_options {
     uint32_t epoch_us;
     struct timespec since;    /* files written from this time on are left out (CLOCK_REALTIME) */
     const char *const *leave; /* paths that are left out, ends with NULL */
+    bool by_path;             /* devices and inodes may be others now: another container's */
 };
 
 /*

@@ -89,7 +89,8 @@ bool identify_file(const char *path, uint64_t device, uint64_t inode, const stru
     if (fd < 0)
         return false;
     bool regular = false;
-    bool belongs = fstat(fd, &status) == 0 && status.st_dev == device && status.st_ino == inode &&
+    bool belongs = fstat(fd, &status) == 0 &&
+                   (!inode || (status.st_dev == device && status.st_ino == inode)) &&
                    ((regular = S_ISREG(status.st_mode)) || S_ISDIR(status.st_mode)) &&
                    status.st_size > 0 && !is_at_or_after(&status.st_mtim, since) &&
                    !is_at_or_after(&status.st_ctim, since) && has_storage(fd);

@@ -13,9 +13,9 @@
 
 /*
  * Fills out the identity of the file at `path` (all but its path). False if it is to be left out:
- * it is not the recorded file any more (device and inode), neither a regular file nor a directory,
- * on a file system without storage, empty, or was written or renamed at or after `since`
- * (CLOCK_REALTIME).
+ * it is not the recorded file any more (device and inode, unless that is 0), neither a regular file
+ * nor a directory, on a file system without storage, empty, or was written or renamed at or after
+ * `since` (CLOCK_REALTIME).
  */
 bool identify_file(const char *path, uint64_t device, uint64_t inode, const struct timespec *since,
                    struct profile_file *out);

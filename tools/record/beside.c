@@ -7,6 +7,7 @@
 #include "base/sys.h"
 #include "cli/command.h"
 #include "record/session.h"
+#include "start/adopter.h"
 #include "start/become.h"
 #include "watch/sampler.h"
 
@@ -14,7 +15,9 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -76,6 +79,32 @@ static void watch(struct session *session, uint64_t most_ns)
     sampler_free(sampler);
 }
 
+/* Whether our root is that of a file system, as it is but in a container or another root. */
+static bool has_whole_root(void)
+{
+    char *line = NULL, root[8], point[8];
+    size_t room = 0;
+    bool whole = false;
+    FILE *mounts = fopen("/proc/self/mountinfo", "re");
+    while (mounts && !whole && getline(&line, &room, mounts) > 0)
+        whole = sscanf(line, "%*s %*s %*s %7s %7s", root, point) == 2 && strcmp(root, "/") == 0 &&
+                strcmp(point, "/") == 0;
+    if (mounts)
+        fclose(mounts);
+    free(line);
+    return whole;
+}
+
+/*
+ * A container, or the step that makes an image, ends with the program, and we with it: by the PID
+ * namespace, or by the root, where images are built without namespaces. Then the program waits for
+ * its profile before it ends.
+ */
+static bool may_end_with_program(void)
+{
+    return !adopter_is_machine() || !has_whole_root();
+}
+
 /* The watcher: ends with it. */
 static _Noreturn void stand_beside(struct session *session, int pipe_end, uint64_t most_ns,
                                    const struct beside_keeper *keeper)
@@ -88,6 +117,8 @@ static _Noreturn void stand_beside(struct session *session, int pipe_end, uint64
     session_create_trace(session);
     session->trace->until_ready = true;
     session->trace->until_listen = true;
+    session->trace->no_tracer = true;
+    session->trace->main_pid = may_end_with_program() ? (uint32_t)session->child : 0;
     session->trace->readahead_is_off = true; /* as far as the program is to know */
     if (write_all(pipe_end, session->trace_path, sizeof session->trace_path) != 0)
         _exit(EXIT_FAILED);

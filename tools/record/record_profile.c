@@ -130,7 +130,7 @@ static void read_recording(const struct session *session, const char *output,
                            struct recording *recording)
 {
     const char **leave = own_files(session, output);
-    struct trace_options options = {SAMPLER_EPOCH_US, session->since, leave};
+    struct trace_options options = {SAMPLER_EPOCH_US, session->since, leave, session->is_taken};
     trace_read(session->trace, &options, recording);
     free(leave);
 }

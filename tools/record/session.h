@@ -8,6 +8,7 @@
 #include "start/program.h"
 #include "trace/format.h"
 
+#include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -37,11 +38,12 @@ struct record_options {
 struct session {
     struct record_options options;
     struct program program;
-    bool from_outside;      /* it cannot be preloaded */
-    char *object;           /* path of libcoldboost-record.so */
-    char **walker;          /* what --stacks brings into the program, NULL at the end; or NULL */
-    char trace_path[64];    /* where recorded programs open the trace */
-    char trace_mapping[96]; /* what it is called in /proc/PID/maps */
+    bool from_outside;         /* it cannot be preloaded */
+    bool is_taken;             /* the trace is an earlier one's, perhaps of another container */
+    char *object;              /* path of libcoldboost-record.so */
+    char **walker;             /* what --stacks brings into the program, NULL at the end; or NULL */
+    char trace_path[PATH_MAX]; /* where recorded programs open the trace */
+    char trace_mapping[96];    /* what it is called in /proc/PID/maps */
     struct trace_header *trace;
     struct timespec since;
     sigset_t signals;      /* that are for the program, or say that it has ended: blocked here */

@@ -13,12 +13,14 @@
 #include <string.h>
 #include <unistd.h>
 
-static void record(const struct program *program, char **command)
+/* Whether a process beside the program records it. */
+static bool record(const struct program *program, char **command)
 {
     static struct store_entry entry;
-    if (keep_find(program, command, &entry) && store_look(&entry) == STORE_RECORD &&
-        entry.writable && keep_is_due(&entry))
-        keep_record(program, &entry, command);
+    bool is_watched = false;
+    return keep_find(program, command, &entry) && keep_look(&entry) == STORE_RECORD &&
+           entry.writable && keep_is_due(&entry) &&
+           keep_record(program, &entry, command, &is_watched) && is_watched;
 }
 
 int command_again(int argc, char **argv)
@@ -28,8 +30,7 @@ int command_again(int argc, char **argv)
     struct program program;
     char **command = argv + 2;
     find_program(argv[1], &program);
-    recorded_mark(&program); /* recorded or not, it is not to come here again */
-    record(&program, command);
+    recorded_mark(&program, record(&program, command)); /* it is not to come here again */
     execv(argv[1], command);
     fail(errno == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_EXECUTE, "%s: %s", argv[1],
          strerror(errno));

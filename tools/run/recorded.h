@@ -7,7 +7,10 @@
 #include "cli/command.h"
 #include "start/program.h"
 
-/* Nothing is left for the constructor of the program that this process becomes: sets a variable. */
-void recorded_mark(const struct program *program);
+/*
+ * Sets a variable for the constructor of the program that this process becomes: it is not to be
+ * recorded again. is_begun: and no replay of it is to be begun.
+ */
+void recorded_mark(const struct program *program, bool is_begun);
 
 #endif

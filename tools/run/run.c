@@ -8,7 +8,6 @@
  */
 #include "cli/command.h"
 #include "run/recorded.h"
-#include "start/adopter.h"
 #include "start/become.h"
 #include "start/launch.h"
 #include "start/obstacle.h"
@@ -133,24 +132,18 @@ static void begin_replay(const struct program *program, const char *profile,
 /* Whether a start is to be recorded: as the command line and COLDBOOST_RECORD say. */
 enum wish { RECORD_IF_DUE, RECORD_NOW, RECORD_NEVER };
 
-/* The process that watches must not stay a zombie of somebody's. */
-static bool may_record(const struct program *program, enum wish wish)
-{
-    return wish != RECORD_NEVER && !program->obstacle && adopter_reaps();
-}
-
-/* The store's profile for this start, or NULL: perhaps because this start is recorded. */
+/* The store's profile for this start, or NULL: perhaps because it is watched while it runs. */
 static const char *consult_store(const struct program *program, char **command, enum wish wish,
                                  bool *recorded)
 {
     static struct store_entry entry;
     if (!keep_find(program, command, &entry))
         return NULL;
-    enum store_answer answer = store_look(&entry);
-    bool due = wish == RECORD_NOW || (answer == STORE_RECORD && keep_is_due(&entry));
-    if (due && entry.writable && may_record(program, wish))
-        *recorded = keep_record(program, &entry, command);
-    if (*recorded || !*entry.profile)
+    enum store_answer answer = keep_look(&entry);
+    bool due = wish == RECORD_NOW || (answer == STORE_RECORD && keep_is_due(&entry)), is_watched;
+    if (due && entry.writable && wish != RECORD_NEVER && !program->obstacle)
+        *recorded = keep_record(program, &entry, command, &is_watched);
+    if ((*recorded && is_watched) || !*entry.profile)
         return NULL;
     store_add_replay(&entry);
     return entry.profile;
@@ -177,10 +170,10 @@ static void boost(const struct program *program, const char *named, char **comma
         preload_object(object);
     else
         options_complain(options);
-    if (recorded)
-        recorded_mark(program);
-    else if (profile)
+    if (profile)
         begin_replay(program, profile, options);
+    else if (recorded)
+        recorded_mark(program, true);
 }
 
 int command_run(int argc, char **argv)
@@ -209,7 +202,7 @@ int command_run(int argc, char **argv)
 
     struct options options;
     options_read(environ, &options);
-    if (options.record && strcmp(options.record, "never") == 0)
+    if (options_never_record(&options))
         wish = RECORD_NEVER;
     struct program program;
     find_program(argv[optind], &program);

@@ -14,8 +14,10 @@
 #include "profile/identity.h"
 #include "profile/merge.h"
 #include "record/beside.h"
+#include "start/adopter.h"
 #include "start/options.h"
 #include "store/store_files.h"
+#include "store/store_traces.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,13 +30,12 @@ enum {
     HALF = 50,    /* per cent */
     CHANGED = 20, /* a twentieth of the bytes */
 };
-#define MOST_BYTES (64u << 20)
+#define MOST_BYTES (48u << 20) /* of profiles; 64 MiB with the traces */
 #define MOST_NS    10000000000u
 
 /* A recording that the watcher is going to keep. */
 struct keeping {
     struct store_entry *entry;
-    char *const *command;
     int folder;
 };
 
@@ -148,11 +149,11 @@ static bool put(int folder, const char *name, struct store_state *state, const u
 }
 
 /* One profile for all starts of the executable, if FEW were recorded that never came again. */
-static void generalise(const struct keeping *keeping, const struct store_state *state)
+static void generalise(int folder, const struct store_entry *entry)
 {
-    const struct store_entry *entry = keeping->entry;
+    const struct store_state *state = &entry->state;
     size_t count, size = 0, singles = 0;
-    struct store_item *items = store_files_list(keeping->folder, &count);
+    struct store_item *items = store_files_list(folder, &count);
     bool *single = xmalloc((count + 1) * sizeof *single);
     for (size_t i = 0; i < count; i++) {
         const struct store_item *item = &items[i];
@@ -164,7 +165,7 @@ static void generalise(const struct keeping *keeping, const struct store_state *
     struct merge_sources sources = {NULL, 0};
     for (size_t i = 0; i < count && singles >= FEW; i++)
         if (single[i])
-            add_file(&sources, keeping->folder, items[i].name);
+            add_file(&sources, folder, items[i].name);
     uint8_t *bytes = unite(&sources, FEW, &size);
     struct store_state general = *state;
     general.flags = STORE_GENERAL;
@@ -172,10 +173,10 @@ static void generalise(const struct keeping *keeping, const struct store_state *
     general.start_hash = 0;
     snprintf(general.start, sizeof general.start, "%.*s …", (int)strcspn(state->start, " "),
              state->start);
-    if (bytes && put(keeping->folder, entry->general, &general, bytes, size))
+    if (bytes && put(folder, entry->general, &general, bytes, size))
         for (size_t i = 0; i < count; i++)
             if (single[i])
-                store_files_remove(keeping->folder, items[i].name);
+                store_files_remove(folder, items[i].name);
     free(bytes);
     free(single);
     store_items_free(items, count);
@@ -203,7 +204,7 @@ static void prune(int folder)
     store_items_free(items, count);
 }
 
-/* ---- the watcher's side -----------------------------------------------------------------------
+/* ---- what becomes of a recording --------------------------------------------------------------
  */
 
 static bool admit(void *context)
@@ -213,44 +214,54 @@ static bool admit(void *context)
     return keeping->folder >= 0 && store_files_lock(keeping->folder, keeping->entry->start_hash);
 }
 
-static void keep(void *context, uint8_t *bytes, size_t size, const struct timespec *since)
+/* A store_keeper. */
+static void keep_profile(int folder, struct store_entry *entry, uint8_t *bytes, size_t size,
+                         const struct timespec *since)
 {
-    struct keeping *keeping = context;
-    struct store_entry *entry = keeping->entry;
     struct store_state *state = &entry->state;
-    memcpy(state->magic, STORE_MAGIC, sizeof state->magic);
-    state->start_hash = entry->start_hash;
     state->checked_ns = in_ns(since);
-    describe(state->start, sizeof state->start, keeping->command);
     if (!bytes) {
         state->flags = STORE_UNFIT;
-        put_state(keeping->folder, entry->name, state);
+        put_state(folder, entry->name, state);
         return;
     }
     struct merge_sources sources = {NULL, 0};
-    bool again = add_file(&sources, keeping->folder, entry->name);
+    bool again = add_file(&sources, folder, entry->name);
     add_source(&sources, bytes, size);
     uint8_t *united = unite(&sources, 1, &size);
     state->flags = again ? 0 : STORE_ONCE;
     state->recordings = again ? state->recordings + 1 : 1;
     state->recorded_ns = in_ns(since);
-    if (united && put(keeping->folder, entry->name, state, united, size)) {
-        if (!again && store_files_lock(keeping->folder, ~state->executable_hash))
-            generalise(keeping, state);
-        prune(keeping->folder);
+    if (united && put(folder, entry->name, state, united, size)) {
+        if (!again && store_files_lock(folder, ~state->executable_hash))
+            generalise(folder, entry);
+        prune(folder);
     }
     free(united);
 }
 
-bool keep_record(const struct program *program, struct store_entry *entry, char *const *command)
+static void keep(void *context, uint8_t *bytes, size_t size, const struct timespec *since)
 {
-    struct keeping keeping = {.entry = entry, .command = command, .folder = -1};
+    const struct keeping *keeping = context;
+    keep_profile(keeping->folder, keeping->entry, bytes, size, since);
+}
+
+bool keep_record(const struct program *program, struct store_entry *entry, char *const *command,
+                 bool *is_watched)
+{
+    struct keeping keeping = {.entry = entry, .folder = -1};
     struct beside_keeper keeper = {.admit = admit, .keep = keep, .context = &keeping};
+    struct store_state *state = &entry->state;
     if (entry->is_general) { /* this start is going to have a profile of its own */
-        entry->state.flags = 0;
-        entry->state.recordings = 0;
+        state->flags = 0;
+        state->recordings = 0;
     }
-    return record_beside(program, MOST_NS, &keeper);
+    memcpy(state->magic, STORE_MAGIC, sizeof state->magic);
+    state->start_hash = entry->start_hash;
+    describe(state->start, sizeof state->start, command);
+    *is_watched = adopter_reaps();
+    return *is_watched ? record_beside(program, MOST_NS, &keeper)
+                       : store_traces_begin(program, entry, MOST_NS);
 }
 
 /* ---- whether it is to be made again -----------------------------------------------------------
@@ -292,6 +303,13 @@ bool keep_is_due(const struct store_entry *entry)
     if (folder >= 0)
         close(folder);
     return due;
+}
+
+enum store_answer keep_look(struct store_entry *entry)
+{
+    enum store_answer answer = store_look(entry);
+    bool news = answer == STORE_RECORD && entry->writable && store_traces_take(entry, keep_profile);
+    return news ? store_look(entry) : answer;
 }
 
 bool keep_find(const struct program *program, char *const *command, struct store_entry *entry)

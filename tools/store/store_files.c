@@ -100,7 +100,7 @@ uint8_t *store_files_read(int folder, const char *name, const char *suffix, size
 
 void store_files_remove(int folder, const char *name)
 {
-    static const char *const suffixes[] = {".cbp", ".log"};
+    static const char *const suffixes[] = {".cbp", ".log", ".trace"};
     char file[NAME_MAX + 16];
     for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
         snprintf(file, sizeof file, "%s%s", name, suffixes[i]);

@@ -27,7 +27,7 @@ bool store_files_write(int folder, const char *name, const char *suffix, const v
 uint8_t *store_files_read(int folder, const char *name, const char *suffix, size_t most,
                           size_t *size);
 
-/* Removes the profile and the log of a start. */
+/* Removes the profile and the log of a start, and what has been recorded of it since. */
 void store_files_remove(int folder, const char *name);
 
 /* What is known of each start: for every NAME.log that is one. */

@@ -88,7 +88,7 @@ static void add(uint32_t process, uint32_t file, uint64_t epoch, uint32_t first,
 
 static struct recording read_recording(void)
 {
-    struct trace_options options = {EPOCH_US, since, NULL};
+    struct trace_options options = {EPOCH_US, since, NULL, false};
     struct recording recording;
     trace_read(trace, &options, &recording);
     return recording;

@@ -145,10 +145,14 @@ Test(profile, too_large_is_an_error)
 
 Test(profile, tells_what_has_become_of_a_file)
 {
-    const struct profile_file recorded = {.size = 5, .mtime_ns = 7};
+    const struct profile_file recorded = {.size = 5, .mtime_ns = 5000000007};
     struct profile_file now = recorded, built = recorded, other = recorded;
     cr_expect_eq(profile_file_fate(&recorded, &now), FILE_SAME);
     now.mtime_ns++;
+    cr_expect_eq(profile_file_fate(&recorded, &now), FILE_CHANGED);
+    now.mtime_ns = 5000000000;
+    cr_expect_eq(profile_file_fate(&recorded, &now), FILE_SAME, "an image keeps whole seconds");
+    now.mtime_ns = 4000000000;
     cr_expect_eq(profile_file_fate(&recorded, &now), FILE_CHANGED);
     cr_expect_eq(profile_file_fate(&(struct profile_file){.size = 5}, &now), FILE_SAME,
                  "no time is known");

@@ -1,0 +1,129 @@
+/*
+ * alone.c: see alone.h. The file has all of its room from the beginning, on a file system that
+ * keeps it: a program that writes to a page which finds no room is killed with SIGBUS.
+ */
+#include "record/alone.h"
+
+#include "base/sys.h"
+#include "cli/command.h"
+#include "record/session.h"
+#include "start/become.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#define XFS_MAGIC 0x58465342
+
+static bool keeps_its_room(int fd)
+{
+    static const unsigned long kinds[] = {EXT4_SUPER_MAGIC, XFS_MAGIC,   BTRFS_SUPER_MAGIC,
+                                          F2FS_SUPER_MAGIC, TMPFS_MAGIC, OVERLAYFS_SUPER_MAGIC};
+    struct statfs system;
+    if (fstatfs(fd, &system) != 0)
+        return false;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if ((unsigned long)system.f_type == kinds[i])
+            return true;
+    return false;
+}
+
+static bool may_have(__rlimit_resource_t resource, rlim_t bytes)
+{
+    struct rlimit limit;
+    return getrlimit(resource, &limit) == 0 && limit.rlim_cur >= bytes;
+}
+
+/* In front of a note. */
+struct note {
+    struct trace_record record;
+    uint32_t reserved;
+    uint8_t bytes[];
+};
+#define NOTE_AT ((size_t)TRACE_FIRST_UNIT * TRACE_UNIT)
+
+static uint16_t note_units(size_t note_bytes)
+{
+    return (uint16_t)((sizeof(struct note) + note_bytes + TRACE_UNIT - 1) / TRACE_UNIT);
+}
+
+static bool put(int fd, const void *bytes, size_t size, size_t at)
+{
+    return pwrite(fd, bytes, size, (off_t)at) == (ssize_t)size;
+}
+
+/* Of a file that is there and empty. */
+static bool fill_trace(int fd, uint64_t most_ns, const void *note, size_t note_bytes)
+{
+    static struct trace_header header;
+    const struct note front = {.record = {TRACE_NOTE | TRACE_COMPLETE, note_units(note_bytes)}};
+    header = (struct trace_header){
+        .magic = TRACE_MAGIC,
+        .bytes = ALONE_BYTES,
+        .start_ns = sys_monotonic_ns(),
+        .next_unit = TRACE_FIRST_UNIT + front.record.units,
+        .until_ready = true,
+        .until_listen = true,
+        .written = true, /* nobody is waited for */
+        .no_tracer = true,
+        .readahead_is_off = true, /* as far as the program is to know */
+        .main_pid = (uint32_t)getpid(),
+        .alone_ns = most_ns,
+    };
+    return keeps_its_room(fd) && fallocate(fd, 0, 0, ALONE_BYTES) == 0 &&
+           put(fd, &front, sizeof front, NOTE_AT) &&
+           put(fd, note, note_bytes, NOTE_AT + sizeof front) && put(fd, &header, sizeof header, 0);
+}
+
+bool record_alone(const char *folder, const char *name, uint64_t most_ns, const void *note,
+                  size_t note_bytes)
+{
+    static struct session session;
+    int length = snprintf(session.trace_path, sizeof session.trace_path, "%s/%s", folder, name);
+    session.object = look_for_component(RECORD_OBJECT);
+    if (length >= (int)sizeof session.trace_path || !session.object ||
+        !become_can_name(session.object) || !may_have(RLIMIT_FSIZE, ALONE_BYTES) ||
+        !may_have(RLIMIT_AS, 8u * ALONE_BYTES))
+        return false;
+    int fd = open(session.trace_path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return false;
+    bool filled = fill_trace(fd, most_ns, note, note_bytes);
+    close(fd);
+    if (filled)
+        session_set_environment(&session);
+    else
+        unlink(session.trace_path);
+    return filled;
+}
+
+const void *record_note(const uint8_t *bytes, size_t size, size_t note_bytes)
+{
+    const struct note *note = (const void *)(bytes + NOTE_AT);
+    bool good = size >= NOTE_AT + sizeof *note + note_bytes &&
+                trace_use((const void *)bytes, size) &&
+                note->record.kind == (TRACE_NOTE | TRACE_COMPLETE) &&
+                note->record.units == note_units(note_bytes);
+    return good ? note->bytes : NULL;
+}
+
+bool record_is_over(const uint8_t *bytes)
+{
+    return ((const struct trace_header *)(const void *)bytes)->finished;
+}
+
+bool record_take(uint8_t *bytes, const struct timespec *since, uint8_t **profile, size_t *size)
+{
+    static struct session session;
+    session.trace = (struct trace_header *)(void *)bytes;
+    session.since = *since;
+    session.is_taken = true;
+    session.object = look_for_component(RECORD_OBJECT);
+    session_make_profile(&session, profile, size);
+    return *profile || !session.trace->pid_count;
+}

@@ -1,0 +1,161 @@
+/*
+ * store_traces.c: see store_traces.h. Nothing in a trace is trusted: it is read into memory first,
+ * and what makes a profile of it may fall, and leaves the start that waits for it alone.
+ */
+#include "store/store_traces.h"
+
+#include "cli/command.h"
+#include "profile/identity.h"
+#include "record/alone.h"
+#include "store/store_files.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SUFFIX      ".trace"
+#define MOST_TRACES 4
+/* Whoever has not written for so long is not recorded any more: a recording takes no longer. */
+#define IDLE_S 10
+/* So long one waits for a start in its own container, whose files are others than ours. */
+#define ELSEWHERE_S 86400
+
+/* What stands in a trace, for whoever makes the profile of it. */
+struct kept_start {
+    struct profile_file executable; /* its identity, where the trace may be taken */
+    char path[STORE_PATH_BYTES];    /* of the executable */
+    char general[STORE_NAME_BYTES];
+    struct store_state state; /* before the recording, but checked_ns: its beginning */
+};
+
+struct trace_names {
+    size_t count;
+    char all[MOST_TRACES][STORE_NAME_BYTES]; /* without the suffix */
+};
+
+static void list_traces(int folder, struct trace_names *out)
+{
+    int copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *entries = copy < 0 ? NULL : fdopendir(copy);
+    out->count = 0;
+    for (const struct dirent *entry;
+         entries && out->count < MOST_TRACES && (entry = readdir(entries));) {
+        size_t length = strlen(entry->d_name), suffix = sizeof SUFFIX - 1;
+        if (length <= suffix || length - suffix >= STORE_NAME_BYTES ||
+            strcmp(entry->d_name + length - suffix, SUFFIX) != 0)
+            continue;
+        char *name = out->all[out->count++];
+        memcpy(name, entry->d_name, length - suffix);
+        name[length - suffix] = '\0';
+    }
+    if (entries)
+        closedir(entries);
+}
+
+/* Seconds since it was last written; a clock that was set back makes it old. */
+static uint64_t idle_s(int folder, const char *file)
+{
+    struct stat status;
+    if (fstatat(folder, file, &status, AT_SYMLINK_NOFOLLOW) != 0)
+        return 0;
+    return (uint64_t)(time(NULL) - status.st_ctim.tv_sec);
+}
+
+static bool is_good(const struct kept_start *start)
+{
+    return !start->path[sizeof start->path - 1] && !start->general[sizeof start->general - 1] &&
+           !strchr(start->general, '/') && store_state_is_good(&start->state, sizeof start->state);
+}
+
+static void make_profile(int folder, const char *name, const struct kept_start *start,
+                         uint8_t *trace, store_keeper *keep)
+{
+    static struct store_entry entry;
+    const struct timespec since = {.tv_sec = (time_t)(start->state.checked_ns / 1000000000),
+                                   .tv_nsec = (long)(start->state.checked_ns % 1000000000)};
+    uint8_t *profile;
+    size_t size;
+    entry.state = start->state;
+    entry.start_hash = start->state.start_hash;
+    snprintf(entry.name, sizeof entry.name, "%s", name);
+    snprintf(entry.general, sizeof entry.general, "%s", start->general);
+    if (record_take(trace, &since, &profile, &size))
+        keep(folder, &entry, profile, size, &since);
+}
+
+/* own: the name of the start that is about to be recorded. */
+static void take(int folder, const char *name, const char *own, store_keeper *keep)
+{
+    char file[STORE_NAME_BYTES + sizeof SUFFIX];
+    size_t size = 0;
+    snprintf(file, sizeof file, "%s" SUFFIX, name);
+    uint64_t idle = idle_s(folder, file);
+    uint8_t *trace = store_files_read(folder, name, SUFFIX, ALONE_BYTES, &size);
+    const struct kept_start *start =
+        trace ? record_note(trace, size, sizeof(struct kept_start)) : NULL;
+    if (start && !is_good(start))
+        start = NULL;
+    bool is_over = idle > IDLE_S || (start && record_is_over(trace));
+    bool fits = start && identity_now(start->path, &start->executable) == FILE_SAME;
+    bool waits = start && !fits && idle < ELSEWHERE_S && strcmp(name, own) != 0;
+    if (is_over && !waits && (!start || store_files_lock(folder, start->state.start_hash))) {
+        unlinkat(folder, file, 0);
+        if (fits)
+            make_profile(folder, name, start, trace, keep);
+    }
+    free(trace);
+}
+
+bool store_traces_take(const struct store_entry *entry, store_keeper *keep)
+{
+    struct trace_names names;
+    int folder = store_files_open(entry->folder, false);
+    if (folder < 0)
+        return false;
+    list_traces(folder, &names);
+    pid_t child = names.count ? fork() : -1;
+    if (child == 0) {
+        for (size_t i = 0; i < names.count; i++)
+            take(folder, names.all[i], entry->name, keep);
+        _exit(EXIT_SUCCESS);
+    }
+    while (child > 0 && waitpid(child, NULL, 0) < 0 && errno == EINTR) {
+    }
+    close(folder);
+    return child > 0;
+}
+
+static bool identify(const char *path, const struct timespec *now, struct profile_file *out)
+{
+    struct stat status;
+    return stat(path, &status) == 0 && identify_file(path, status.st_dev, status.st_ino, now, out);
+}
+
+bool store_traces_begin(const struct program *program, const struct store_entry *entry,
+                        uint64_t most_ns)
+{
+    static struct kept_start start;
+    struct trace_names names;
+    struct timespec now;
+    char file[STORE_NAME_BYTES + sizeof SUFFIX];
+    int folder = store_files_open(entry->folder, true);
+    if (folder < 0)
+        return false;
+    list_traces(folder, &names);
+    close(folder);
+    clock_gettime(CLOCK_REALTIME, &now);
+    snprintf(start.path, sizeof start.path, "%s", program->executable);
+    snprintf(start.general, sizeof start.general, "%s", entry->general);
+    start.state = entry->state;
+    start.state.checked_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    snprintf(file, sizeof file, "%s" SUFFIX, entry->name);
+    return names.count < MOST_TRACES && identify(start.path, &now, &start.executable) &&
+           record_alone(entry->folder, file, most_ns, &start, sizeof start);
+}

@@ -1,0 +1,36 @@
+/*
+ * store_traces.h: starts that are recorded where nobody would reap a watcher.
+ *
+ * The recorder then writes its trace into NAME.trace of the store, and the next start that is to be
+ * recorded, whatever it starts, makes the profiles of all traces that are over.
+ */
+#ifndef CB_STORE_TRACES_H
+#define CB_STORE_TRACES_H
+
+#include "start/program.h"
+#include "start/store.h"
+
+#include <stdbool.h>
+#include <time.h>
+
+/*
+ * As keep_record(), with nobody beside the program. False if there is a trace of this start, or so
+ * many of others that they have to be taken first.
+ */
+bool store_traces_begin(const struct program *program, const struct store_entry *entry,
+                        uint64_t most_ns);
+
+/*
+ * Unites a recording, which began at `since`, with what the store has for the start of the entry;
+ * the caller has the start's lock. bytes: its profile, freed here; NULL: it cannot be recorded.
+ */
+typedef void store_keeper(int folder, struct store_entry *entry, uint8_t *bytes, size_t size,
+                          const struct timespec *since);
+
+/*
+ * Has the keeper keep what is over, in a process of its own that has ended then. entry: the start
+ * that is about to be recorded. Returns whether there was any trace.
+ */
+bool store_traces_take(const struct store_entry *entry, store_keeper *keep);
+
+#endif
