@@ -43,8 +43,8 @@ struct sys_io_vector {
  * musl 1.2.3 has none, and a C library may not declare it to those who do not ask.
  */
 struct sys_status {
-    uint8_t before_uid[20];
-    uint32_t uid, gid;
+    uint8_t before_links[16];
+    uint32_t links, uid, gid;
     uint16_t mode;
     uint8_t before_size[10];
     uint64_t size;

@@ -149,12 +149,32 @@ static struct replay *make(const struct replay_plan *plan)
     return replay;
 }
 
+/* Counts this process's threads, as the links of a folder; 0 without /proc. */
+static uint32_t thread_links(void)
+{
+    struct sys_status status;
+    return sys_stat(AT_FDCWD, "/proc/self/task", &status) == 0 ? status.links : 0;
+}
+
+/*
+ * A worker that threads_join() has seen end is still a thread for a moment, and a program of two
+ * threads may not enter a user namespace. Gives up after 10 ms: the program may have made one.
+ */
+static enum replay_state lead_alone(struct replay *replay)
+{
+    uint32_t before = thread_links();
+    enum replay_state state = lead(replay);
+    for (int i = 0; before && i < 100 && thread_links() > before; i++)
+        sys_sleep_ns(100000);
+    return state;
+}
+
 int replay_start(const struct replay_plan *plan)
 {
     struct replay *replay = make(plan);
     long error = replay ? 0 : -ENOMEM;
     if (replay && plan->mode == MODE_SYNC) {
-        plan->ended(lead(replay));
+        plan->ended(lead_alone(replay));
         sys_unmap(replay, replay->threads.mapped_bytes);
     } else if (replay) {
         /* A thread unmaps the replay when it is done, perhaps before this returns. */
