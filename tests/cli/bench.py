@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import statistics
 import subprocess
 import sys
@@ -145,6 +146,80 @@ class Bench(CliCase):
         profile.section(program, profile.whole_files([program]))
         path = profile.write(f"{self.folder}/musl.cbp")
         leave_out("a program of musl", ["-p", path, program], "musl's loader ignores it")
+
+    SERVER = """
+import os, socket, sys, time
+at, kind = sys.argv[1], sys.argv[2]
+with open(at, "a") as log:
+    print(os.getpid(), file=log)
+if kind == "ready":
+    host, port = os.environ["AWS_LAMBDA_RUNTIME_API"].split(":")
+    client = socket.create_connection((host, int(port)))
+    client.sendall(b"GET /2018-06-01/runtime/invocation/next HTTP/1.1\\r\\n\\r\\n")
+if kind == "port":
+    server = socket.socket()
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    server.bind(("127.0.0.1", int(sys.argv[3])))
+    server.listen()
+if kind == "line":
+    os.write(1, b"x" * 5000 + b"it is re")
+    time.sleep(0.01)
+    os.write(1, b"ady now\\n")
+if kind != "early":
+    child = os.fork()
+    with open(at, "a") as log:
+        print(os.getpid(), file=log)
+    time.sleep(1000)
+"""
+
+    @staticmethod
+    def is_alive(process):
+        """A child that nobody has reaped yet is not."""
+        try:
+            with open(f"/proc/{process}/stat", encoding="ascii") as stat:
+                return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
+        except OSError:
+            return False
+
+    def test_bench_until(self):
+        """Starts that do not end are measured to what they are waited for, and then ended, children included."""
+        tool, how = self.plain_user()
+        os.makedirs(f"{self.folder}/servers", exist_ok=True)
+        os.chmod(f"{self.folder}/servers", 0o777)
+        log = f"{self.folder}/servers/processes"
+        python = os.path.realpath(shutil.which("python3", path=self.environment["PATH"]))
+        profile = Profile()
+        profile.section(python, profile.whole_files([python]))
+        path = profile.write(f"{self.folder}/python.cbp")
+
+        def bench(until, *arguments):
+            return run([tool, "bench", "-n", "2", "--json", "--until", until, "-p", path, "--", python, "-c",
+                        self.SERVER.replace("\\\\", "\\"), log, *arguments], self.environment, cwd="/", **how)
+
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = str(free.getsockname()[1])
+        for until, arguments in ((f"port={port}", ("port", port)), ("line=ready now", ("line",)), ("ready", ("ready",))):
+            outcome = bench(until, *arguments)
+            if not self.equal(outcome.status, 0, f"bench --until {until}: {outcome.stderr}"):
+                continue
+            document = json.loads(outcome.stdout)
+            self.equal(document["until"], until, "what was waited for")
+            self.check(all(document["variants"].values()), f"variants with --until {until}")
+            self.check(document["constructor_ms"], f"constructor with --until {until}")
+            with open(log, encoding="ascii") as lines:
+                started = set(lines.read().split())
+            left, deadline = started, time.monotonic() + 30
+            while left and time.monotonic() < deadline:
+                left = {process for process in left if self.is_alive(process)}
+                time.sleep(0.02)
+            self.check(len(started) > 10 and not left, f"--until {until}: {left} of {started} are left")
+            os.unlink(log)
+        outcome = bench("ready", "early")
+        self.check(outcome.status == 1 and b"has not come to what --until says" in outcome.stderr,
+                   f"a server that ends early: {outcome.stderr}")
+        for words in ("listen", "port=0", "port=65536", "line=", "5", "x"):
+            self.expect(["bench", "--until", words, "true"], 2, b"", rb"--until .* is needed")
 
     def test_bench_ends_what_it_started(self):
         program, path = self.program_with_profile("sleep")

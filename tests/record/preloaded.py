@@ -5,6 +5,7 @@ Usage: preloaded.py HOW COLDBOOST VICTIM OBJECT CALLER STATIC_VICTIM [CASE…]
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -118,6 +119,24 @@ class Preloaded(RecordCase):
                   'server.listen()\n'
                   'os.pread(fd, 1, 30 * 4096)\n')
         profile = self.record(sys.executable, '-c', script, options=['--until', 'listen'])
+        self.assertEqual(sorted(profile.files[self.data]), [10])
+
+    def test_until_port(self):
+        script = ('import os, socket\n'
+                  f'fd = os.open({self.data!r}, os.O_RDONLY)\n'
+                  'os.pread(fd, 1, 10 * 4096)\n'
+                  'server = socket.socket()\n'
+                  'server.bind(("127.0.0.1", {port}))\n'
+                  'server.listen()\n'
+                  'server.accept()\n'
+                  f'while not os.path.exists({self.profile!r}):\n'
+                  '    pass\n'
+                  'os.pread(fd, 1, 30 * 4096)\n')
+        with socket.socket() as free:
+            free.bind(('127.0.0.1', 0))
+            port = free.getsockname()[1]
+        profile = self.record(sys.executable, '-c', script.replace('{port}', str(port)),
+                              options=['--until', f'port={port}'])
         self.assertEqual(sorted(profile.files[self.data]), [10])
 
     def test_full_disk_for_temporary_files(self):

@@ -25,8 +25,8 @@
 #define MAX_ROUNDS     1000
 
 static const char help[] =
-    "Usage: coldboost bench [-p PROFILE] [-n N] [-i] [--json] [--plot FILE.svg] [--]\n"
-    "                       COMMAND [ARGUMENT]…\n"
+    "Usage: coldboost bench [-p PROFILE] [-n N] [-i] [--until WHAT] [--json]\n"
+    "                       [--plot FILE.svg] [--] COMMAND [ARGUMENT]…\n"
     "\n"
     "Starts COMMAND again and again, from spawn to exit, with its input and output at\n"
     "/dev/null, in six variants, every variant once in each of N rounds:\n"
@@ -55,6 +55,12 @@ static const char help[] =
     "  -p, --profile=PROFILE  as for 'coldboost run', or what its store has for COMMAND\n"
     "  -n, --rounds=N         1 to 1000, default 7\n"
     "  -i, --ignore-failure   COMMAND may fail, in the same way at each start\n"
+    "      --until exit       measure until COMMAND ends; the default\n"
+    "      --until port=N     for servers: until a connection to this TCP port of 127.0.0.1 or\n"
+    "                         ::1 succeeds. COMMAND then gets SIGTERM, and ten seconds to end\n"
+    "      --until line=TEXT  until TEXT is in its output or on its standard error\n"
+    "      --until ready      until COMMAND asks the Lambda runtime interface, which is a port\n"
+    "                         of bench's own, for its first invocation\n"
     "      --json             one JSON document instead of the table\n"
     "      --plot=FILE.svg    also draw the starts as bars, and which file was paged in when in\n"
     "                         two more starts (as root, with a profile)\n"
@@ -114,6 +120,14 @@ static void print_table(const struct bench_result *result)
     bench_print_table(result);
 }
 
+static void parse_until(struct bench *bench, const char *words)
+{
+    struct until *until = &bench->until;
+    if (!until_parse(words, until) || until->kind == UNTIL_LISTEN || until->kind == UNTIL_SECONDS)
+        fail_usage("bench", "--until %s: exit, ready, port=NUMBER or line=TEXT is needed", words);
+    bench->result.until = until->kind == UNTIL_EXIT ? NULL : words;
+}
+
 static size_t parse_rounds(const char *text)
 {
     char *end;
@@ -127,15 +141,12 @@ static size_t parse_rounds(const char *text)
 int command_bench(int argc, char **argv)
 {
     static const struct option long_options[] = {
-        {"profile", required_argument, NULL, 'p'},
-        {"rounds", required_argument, NULL, 'n'},
-        {"ignore-failure", no_argument, NULL, 'i'},
-        {"json", no_argument, NULL, 'j'},
-        {"plot", required_argument, NULL, 'P'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+        {"profile", required_argument, NULL, 'p'},  {"rounds", required_argument, NULL, 'n'},
+        {"ignore-failure", no_argument, NULL, 'i'}, {"until", required_argument, NULL, 'u'},
+        {"json", no_argument, NULL, 'j'},           {"plot", required_argument, NULL, 'P'},
+        {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
     };
-    struct bench bench = {.result.rounds = DEFAULT_ROUNDS};
+    struct bench bench = {.result.rounds = DEFAULT_ROUNDS, .listener = -1};
     const char *named = NULL, *plot = NULL;
     bool json = false;
     for (int c; (c = next_option(argc, argv, "+p:n:ih", long_options, help)) != -1;) {
@@ -148,6 +159,9 @@ int command_bench(int argc, char **argv)
             break;
         case 'i':
             bench.ignore_failure = true;
+            break;
+        case 'u':
+            parse_until(&bench, optarg);
             break;
         case 'j':
             json = true;
@@ -174,6 +188,8 @@ int command_bench(int argc, char **argv)
         result->profile = find_kept_profile(&bench.program, result->command);
     if (result->profile)
         load_profile(&bench);
+    if (bench.until.kind == UNTIL_READY)
+        bench_listen(&bench);
     bench_prepare(&bench);
     if (!result->dropped_everything && !result->profile)
         fail(EXIT_FAILED, "without root a profile is needed: only its files can be evicted; give "

@@ -26,7 +26,8 @@ static void print_left_out(const struct bench_result *result, enum bench_step st
 
 void bench_print_table(const struct bench_result *result)
 {
-    printf("%zu rounds, interleaved; milliseconds from spawn to exit; cold: %s\n\n", result->rounds,
+    printf("%zu rounds, interleaved; milliseconds from spawn to %s; cold: %s\n\n", result->rounds,
+           result->until ? result->until : "exit",
            result->dropped_everything ? "page cache, directory entries and inodes dropped"
                                       : "the profile's files evicted (not root)");
     printf("  %-14s %9s   %-20s %8s   %s\n", "start", "median", "95 % interval", "vs cold",
@@ -102,6 +103,7 @@ void bench_print_json(const struct bench_result *result)
     json_print(&out, "version 1");
     json_texts(&out, "command", result->command, words);
     json_print(&out, "rounds %zu", result->rounds);
+    json_text(&out, "until", result->until ? result->until : "exit");
     json_text(&out, "cold_by", result->dropped_everything ? "drop_caches" : "evicted_profile");
     print_step(&out, result, IO_FLOOR);
     print_step(&out, result, CONSTRUCTOR);

@@ -132,8 +132,7 @@ static void set_running(pid_t child, const sigset_t *before)
     sigprocmask(SIG_SETMASK, before, NULL);
 }
 
-/* Waits for a start to end; its wait status. */
-static int await(pid_t child)
+int bench_await_end(pid_t child)
 {
     int status;
     while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
@@ -144,6 +143,8 @@ static int await(pid_t child)
 
 char *bench_describe_end(const struct bench *bench, int status)
 {
+    if (status == BENCH_NO_SIGN)
+        return xstrdup("has not come to what --until says");
     char *end = xasprintf("ended with %s %d", WIFEXITED(status) ? "exit status" : "signal",
                           WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
     if (!bench->expected)
@@ -174,7 +175,7 @@ static void forget_words(const struct bench *bench)
     } /* /dev/null has none */
 }
 
-static void keep_words(const struct bench *bench, const char *text, ssize_t n)
+void bench_keep_words(const struct bench *bench, const char *text, ssize_t n)
 {
     if (n > 0 && write(bench->words, text, (size_t)n) != n) {
     } /* there is no memory for them */
@@ -207,9 +208,8 @@ void bench_prepare(struct bench *bench)
         signal(ending[i], end_by_signal);
 }
 
-/* Starts the step's program with its stderr at `errors`; *begin: when, in milliseconds. */
-static pid_t spawn(const struct bench *bench, enum bench_step step, bool cold, int errors,
-                   struct timeline_watch *watch, double *begin)
+pid_t bench_spawn(const struct bench *bench, enum bench_step step, bool cold, int output,
+                  struct timeline_watch *watch, double *begin)
 {
     char **argv = step_arguments(bench, step), **envp = step_environment(bench, step);
     const char *path = step == RUN ? bench->self : bench->program.path;
@@ -217,7 +217,9 @@ static pid_t spawn(const struct bench *bench, enum bench_step step, bool cold, i
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
-    posix_spawn_file_actions_adddup2(&actions, errors, 2);
+    posix_spawn_file_actions_adddup2(&actions, output, 2);
+    if (bench->until.kind == UNTIL_LINE)
+        posix_spawn_file_actions_adddup2(&actions, output, 1);
     forget_words(bench);
     if (cold)
         make_cold(bench);
@@ -228,7 +230,10 @@ static pid_t spawn(const struct bench *bench, enum bench_step step, bool cold, i
     posix_spawnattr_t attributes;
     posix_spawnattr_init(&attributes);
     posix_spawnattr_setsigmask(&attributes, &mask);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+    posix_spawnattr_setpgroup(&attributes, 0);
+    posix_spawnattr_setflags(&attributes, bench->until.kind == UNTIL_EXIT
+                                              ? POSIX_SPAWN_SETSIGMASK
+                                              : POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
     pid_t child;
     *begin = now_ms();
     int error = posix_spawn(&child, path, &actions, &attributes, argv, envp);
@@ -246,8 +251,10 @@ int bench_start(const struct bench *bench, enum bench_step variant, struct timel
                 double *ms)
 {
     double begin;
-    int status =
-        await(spawn(bench, variant, bench_kind(variant)->cold, bench->words, watch, &begin));
+    if (bench->until.kind != UNTIL_EXIT)
+        return bench_start_server(bench, variant, watch, ms);
+    int status = bench_await_end(
+        bench_spawn(bench, variant, bench_kind(variant)->cold, bench->words, watch, &begin));
     *ms = now_ms() - begin;
     return status;
 }
@@ -257,35 +264,6 @@ double bench_time_start(const struct bench *bench, enum bench_step variant,
 {
     double ms;
     bench_expect_good_end(bench, variant, bench_start(bench, variant, watch, &ms));
-    return ms;
-}
-
-double bench_time_constructor(const struct bench *bench, bool cold)
-{
-    static const char report[] = "coldboost: role=";
-    enum { LAST_READS = 16 }; /* once it has ended: what it leaves running may write for ever */
-    char text[4096];
-    int ends[2];
-    if (pipe2(ends, O_CLOEXEC) != 0)
-        fail(EXIT_FAILED, "pipe: %s", strerror(errno));
-    double begin, ms = NAN;
-    pid_t child = spawn(bench, CONSTRUCTOR, cold, ends[1], NULL, &begin);
-    close(ends[1]);
-    int process = (int)syscall(SYS_pidfd_open, child, 0);
-    struct pollfd wait[] = {{.fd = ends[0], .events = POLLIN}, {.fd = process, .events = POLLIN}};
-    for (int left = LAST_READS; left > 0 && poll(wait, 2, -1) > 0 && wait[0].revents;
-         left -= wait[1].revents != 0) {
-        ssize_t n = read(ends[0], text, sizeof text);
-        if (isnan(ms) && n > 0 && memmem(text, (size_t)n, report, sizeof report - 1))
-            ms = now_ms() - begin;
-        if (n <= 0)
-            break;
-        keep_words(bench, text, n);
-    }
-    bench_expect_good_end(bench, CONSTRUCTOR, await(child));
-    if (process >= 0)
-        close(process);
-    close(ends[0]);
     return ms;
 }
 

@@ -27,6 +27,7 @@ enum bench_step {
 
 struct bench_result {
     char **command;
+    const char *until;            /* what a start is measured to; NULL: its exit */
     char *object, *profile;       /* libcoldboost.so; the profile, or NULL */
     struct identity_counts files; /* of the profile's section */
     size_t rounds;

@@ -120,7 +120,7 @@ static double draw_starts(struct canvas *canvas, const struct bench_result *resu
         enum canvas_anchor anchor;
         const char *text;
     } heads[] = {
-        {BARS_LEFT, ANCHOR_LEFT, "from spawn to exit: median, 95 % interval, ticks for the rounds"},
+        {BARS_LEFT, ANCHOR_LEFT, "from spawn: median, 95 % interval, ticks for the rounds"},
         {MEDIAN_AT, ANCHOR_RIGHT, "median, ms"},
         {INTERVAL_AT, ANCHOR_RIGHT, "95 % interval"},
         {CHANGE_AT, ANCHOR_RIGHT, "vs cold"},

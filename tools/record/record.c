@@ -39,6 +39,8 @@ static const char help[] =
     "                        its first invocation, which is when its start is over\n"
     "      --until listen    record until COMMAND, or what it starts, listens on a socket;\n"
     "                        it then goes on. For servers.\n"
+    "      --until port=N    record until a connection to this TCP port of 127.0.0.1 or\n"
+    "                        ::1 succeeds; it then goes on\n"
     "      --map FROM=TO     name files below FROM as if they were below TO: record in\n"
     "                        a build tree what will be in /var/task. Can be repeated;\n"
     "                        the first that fits counts.\n"
@@ -69,24 +71,12 @@ static const char help[] =
     "\n"
     "Example: coldboost record -o app.cbp -- python3 -c 'import ssl, json'\n";
 
-static void parse_until(struct record_options *options, const char *text)
+static void parse_until(struct record_options *options, const char *words)
 {
-    if (strcmp(text, "exit") == 0)
-        return;
-    if (strcmp(text, "ready") == 0) {
-        options->until_ready = true;
-        return;
-    }
-    if (strcmp(text, "listen") == 0) {
-        options->until_listen = true;
-        return;
-    }
-    char *end;
-    double seconds = strtod(text, &end);
-    if (end == text || *end || !(seconds > 0 && seconds < 1e6))
-        fail_usage("record", "--until %s: exit, ready, listen, or a number of seconds is needed",
-                   text);
-    options->until_ns = (uint64_t)(seconds * 1e9);
+    if (!until_parse(words, &options->until) || options->until.kind == UNTIL_LINE)
+        fail_usage("record",
+                   "--until %s: exit, ready, listen, port=NUMBER or a number of seconds is needed",
+                   words);
 }
 
 static void parse_map(struct record_options *options, const char *text)
@@ -171,10 +161,9 @@ int command_record(int argc, char **argv)
     session.since = session_next_tick();
     if (session.walker)
         snprintf(session.trace->stacks, TRACE_PATH, "%s", session.walker[0]);
-    session.trace->until_ready = session.options.until_ready;
-    session.trace->until_listen = session.options.until_listen;
-    session.trace->until_exit =
-        !session.options.until_ready && !session.options.until_listen && !session.options.until_ns;
+    session.trace->until_ready = session.options.until.kind == UNTIL_READY;
+    session.trace->until_listen = session.options.until.kind == UNTIL_LISTEN;
+    session.trace->until_exit = session.options.until.kind == UNTIL_EXIT;
     session.trace->readahead_is_off = readahead_off();
     session_start_program(&session);
     int status = session_watch_program(&session);

@@ -85,9 +85,18 @@ static void forward(const struct session *session, const siginfo_t *signal)
 
 static bool is_over(const struct session *session)
 {
-    const struct record_options *options = &session->options;
-    return ((options->until_ready || options->until_listen) && session->trace->ready) ||
-           (options->until_ns && trace_now(session->trace) >= options->until_ns);
+    const struct until *until = &session->options.until;
+    switch (until->kind) {
+    case UNTIL_READY:
+    case UNTIL_LISTEN:
+        return session->trace->ready;
+    case UNTIL_SECONDS:
+        return trace_now(session->trace) >= until->ns;
+    case UNTIL_PORT:
+        return until_port_answers(until->port);
+    default:
+        return false;
+    }
 }
 
 int session_watch_program(struct session *session)

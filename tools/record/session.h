@@ -6,6 +6,7 @@
 #define CB_SESSION_H
 
 #include "start/program.h"
+#include "start/until.h"
 #include "trace/format.h"
 
 #include <limits.h>
@@ -26,9 +27,8 @@ struct path_map {
 
 struct record_options {
     const char *output; /* NULL: standard error, as lines of a log */
-    bool until_ready, until_listen;
+    struct until until;
     bool stacks;
-    uint64_t until_ns; /* 0: until exit */
     struct path_map *maps;
     size_t map_count;
     char **command;
