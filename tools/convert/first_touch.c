@@ -1,6 +1,7 @@
 /*
  * first_touch.c: sorts what all processes saw by time, and keeps of each page the first touch by
- * each executable.
+ * each executable; for the first executable, which is what is started, that by any of them: a
+ * script is worth little without its interpreters and children.
  */
 #include "convert/first_touch.h"
 
@@ -153,26 +154,57 @@ static void forget(struct file_state *state)
     *state = (struct file_state){.seen_by_any = state->seen_by_any, .epoch = NO_EPOCH};
 }
 
+/* All touches as the first executable's, by time. The caller frees them. */
+static struct touch *copy_for_first(const struct touch *touches, size_t count)
+{
+    struct touch *all = xmalloc((count + 1) * sizeof *all);
+    for (size_t i = 0; i < count; i++) {
+        all[i] = touches[i];
+        all[i].executable = 0;
+        all[i].is_loading = false;
+    }
+    SORT(all, count, compare_touches);
+    for (size_t i = 0; i < count; i++)
+        all[i].rank = (uint32_t)i;
+    return all;
+}
+
+/* Hands out the pieces of an executable, whose touches are the first ones; returns their number. */
+static size_t add_executable(const struct touch *touches, size_t count, uint32_t epoch_us,
+                             struct file_state *states, struct recording *out)
+{
+    struct pieces pieces = {NULL, 0};
+    uint32_t executable = touches->executable;
+    size_t i = 0;
+    for (size_t f = 0; f < out->file_count; f++)
+        forget(&states[f]);
+    for (; i < count && touches[i].executable == executable; i++) {
+        uint64_t epoch = touches[i].time_ns / 1000 / epoch_us;
+        uint32_t file = touches[i].file;
+        out->page_count +=
+            add_touch(&pieces, &states[file], &out->files[file].identity, &touches[i],
+                      epoch < LAST_EPOCH ? (uint32_t)epoch : LAST_EPOCH);
+    }
+    hand_out(&pieces, &out->executables[executable]);
+    return i;
+}
+
 void first_touch_order(struct touch *touches, size_t count, uint32_t epoch_us,
                        struct recording *out)
 {
-    struct file_state *states = xmalloc(out->file_count * sizeof *states);
+    struct file_state *states = xmalloc((out->file_count + 1) * sizeof *states);
     memset(states, 0, out->file_count * sizeof *states);
     SORT(touches, count, compare_touches);
     settle(touches, count);
-    for (uint32_t executable = 0, i = 0; executable < out->executable_count; executable++) {
-        struct pieces pieces = {NULL, 0};
-        for (size_t f = 0; f < out->file_count; f++)
-            forget(&states[f]);
-        for (; i < count && touches[i].executable == executable; i++) {
-            uint64_t epoch = touches[i].time_ns / 1000 / epoch_us;
-            uint32_t file = touches[i].file;
-            out->page_count +=
-                add_touch(&pieces, &states[file], &out->files[file].identity, &touches[i],
-                          epoch < LAST_EPOCH ? (uint32_t)epoch : LAST_EPOCH);
-        }
-        hand_out(&pieces, &out->executables[executable]);
-    }
+    struct touch *all = copy_for_first(touches, count);
+    if (count)
+        add_executable(all, count, epoch_us, states, out);
+    free(all);
+    for (size_t i = 0; i < count;)
+        if (!touches[i].executable)
+            i++;
+        else
+            i += add_executable(touches + i, count - i, epoch_us, states, out);
     for (size_t f = 0; f < out->file_count; f++) {
         free(states[f].seen);
         free(states[f].seen_by_any);

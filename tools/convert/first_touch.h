@@ -20,7 +20,8 @@ struct touch {
 
 /*
  * Sorts the touches by time and gives each executable of the recording its ranges: of each page the
- * first touch. Counts the recording's pages.
+ * first touch by it; and the first executable, which is what was started, the first touch by any of
+ * them. Counts the recording's pages.
  */
 void first_touch_order(struct touch *touches, size_t count, uint32_t epoch_us,
                        struct recording *out);

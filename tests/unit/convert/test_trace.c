@@ -173,6 +173,22 @@ Test(trace, unites_the_processes_of_an_executable)
     recording_free(&recording);
 }
 
+/* sh -c 'zcat … | wc' was read ahead for sh alone, and gained nothing. */
+Test(trace, gives_the_first_executable_what_all_of_them_touch)
+{
+    uint32_t one = add_process("/bin/one"), two = add_process("/bin/two");
+    uint32_t a = add_file("a"), b = add_file("b");
+    add(one, a, 1, 0, 10);
+    add(two, b, 2, 5, 5);
+    add(two, a, 2, 8, 20);
+    add(one, b, 3, 8, 12);
+    struct recording recording = read_recording();
+    EXPECT_RANGES(recording, 0, "a?@1 a:0+10@1 b?@2 b:5+5@2 a:10+18@2 b:10+10@3");
+    EXPECT_RANGES(recording, 1, "b?@2 b:5+5@2 a?@2 a:8+20@2");
+    cr_expect_eq(recording.page_count, 43);
+    recording_free(&recording);
+}
+
 Test(trace, brings_forward_what_is_little_and_beside)
 {
     uint32_t process = add_process("/bin/one"), a = add_file("a"), b = add_file("b");
