@@ -13,11 +13,14 @@
 #include "cli/installation.h"
 #include "entry.h"
 #include "start/become.h"
+#include "start/beforehand.h"
 #include "start/environment.h"
 #include "start/program.h"
 #include "start/start.h"
 
 #include <elf.h>
+
+#define OBJECT "libcoldboost.so"
 
 /* The command behind the options of coldboost run; NULL unless all of them are understood. */
 static char **parse(char **argument, const char **profile)
@@ -48,19 +51,21 @@ static void run(const char *called, const char *path, char **arguments, char *co
     static struct request request;
     static char profile[PROGRAM_PATH_BYTES], object[PROGRAM_PATH_BYTES], script[PROGRAM_PATH_BYTES];
     char found[INSTALLATION_PATH_BYTES];
-    const char *named = NULL, *wanted;
+    const char *named = NULL, *wanted, *ahead;
     char **command = path ? arguments : parse(arguments, &named);
     options_read(envp, &request.options);
     if (!command || request.options.enabled == SWITCH_OFF)
         return;
+    wanted = find_profile_path(named, &request.options, envp, request.path);
+    ahead = wanted ? wanted : store_folder(envp, request.options.store, true, profile);
+    bool looks = ahead && look_beforehand(called, OBJECT, ahead);
     if (!program_search(path ? path : *command, envp, &program))
         return;
     program_probe(&program);
     request.envp = envp;
-    if (program.obstacle || !installation_find_object(called, "libcoldboost.so", found) ||
+    if (program.obstacle || !installation_find_object(called, OBJECT, found) ||
         !program_resolve(found, object))
         return;
-    wanted = find_profile_path(named, &request.options, envp, request.path);
     if (wanted && !program_resolve(wanted, profile))
         return;
     request.profile = wanted ? profile : NULL;
@@ -74,7 +79,8 @@ static void run(const char *called, const char *path, char **arguments, char *co
     request.ahead = true;
     request_fill(&request);
     char id[HANDOVER_BYTES] = "";
-    become_read_object(object);
+    if (!looks)
+        become_read_object(object);
     struct start_result result = start_begin(&request);
     if (result.is_begun)
         handover_write(&result.handover, id);
