@@ -50,6 +50,15 @@ class Recording(RecordCase):
                                   check=False)
             self.assertEqual(lost.returncode, 1, log)
 
+    def test_log_that_the_program_opens_anew(self):
+        """Both have places of their own in it: what record says then stood on what the program had said."""
+        log = os.path.join(self.folder, 'log')
+        with open(log, 'wb') as out:
+            self.assertEqual(subprocess.call([COLDBOOST, 'record', '-o', self.profile, '--', 'sh', '-c',
+                                              'echo its own >>/dev/stderr'], stderr=out), 0)
+        with open(log, encoding='utf-8') as text:
+            self.assertRegex(text.read(), r'\Aits own\ncoldboost: recorded .*\n\Z')
+
     def test_map_rewrites_whole_components(self):
         other = self.make_file('data2')
         profile = self.victim('pread:1', f'PATH={other}', 'pread:2',

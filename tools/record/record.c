@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #define PROFILE "coldboost.cbp"
 
@@ -167,6 +168,8 @@ int command_record(int argc, char **argv)
     session.trace->readahead_is_off = readahead_off();
     session_start_program(&session);
     int status = session_watch_program(&session);
+    /* A log that the program has opened anew has grown behind the place where we would write. */
+    lseek(STDERR_FILENO, 0, SEEK_END);
     session_write_profile(&session);
 
     free(session.object);
