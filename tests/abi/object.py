@@ -97,6 +97,9 @@ class Promises(cases.Case):
             self.equal(symbol.binding, "WEAK", f"binding of {symbol.name}, which is undefined")
             self.check("@" not in symbol.name, f"undefined with a version: {symbol.name}")
 
+    def test_has_a_version_in_its_soname(self):
+        self.equal(self.object.entries("SONAME"), ["Library soname: [libcoldboost.so.0]"], "SONAME")
+
     def test_is_bound_at_once_and_never_written(self):
         for tag in ("TEXTREL", "RPATH", "RUNPATH", "VERNEED"):
             self.equal(self.object.entries(tag), [], f"entries {tag}")
