@@ -58,7 +58,9 @@ install_programs() {
 }
 
 build_packages="gcc libc6-dev meson ninja-build pkg-config libelf-dev libarchive-dev libunwind-dev python3"
-check_packages="clang clang-format clang-format-14 clang-tidy cppcheck g++ gcc-aarch64-linux-gnu g++-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
+# What tools/package links statically and packs with, beyond those; and who looks at its packages.
+package_packages="nettle-dev zlib1g-dev xz-utils dpkg-dev lintian"
+check_packages="abigail-tools clang clang-format clang-format-14 clang-tidy cppcheck g++ gcc-aarch64-linux-gnu g++-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
  libcairo2-dev libcriterion-dev zlib1g-dev libdeflate-dev libisal-dev musl-tools valgrind git perl xz-utils zstd
  bash zsh fish make file procps util-linux tini dumb-init catatonit bubblewrap libfuse3-dev fuse3 curl libcurl4-openssl-dev
  autoconf automake libtool cmake golang-go busybox-static squashfs-tools python3-prometheus-client
