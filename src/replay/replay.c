@@ -152,7 +152,7 @@ static struct replay *make(const struct replay_plan *plan)
 /* Counts this process's threads, as the links of a folder; 0 without /proc. */
 static uint32_t thread_links(void)
 {
-    struct sys_status status;
+    struct sys_status status = {.links = 0};
     return sys_stat(AT_FDCWD, "/proc/self/task", &status) == 0 ? status.links : 0;
 }
 

@@ -5,7 +5,6 @@
 
 #include "cli/command.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -28,16 +27,13 @@ static void print_label(char before, const char *name, const char *value)
     free(text);
 }
 
-void openmetrics_sample(const char *name, const char *suffix, double value, ...)
+void openmetrics_sample(const char *name, const char *suffix, const char *const *labels,
+                        double value)
 {
-    va_list labels;
-    va_start(labels, value);
     printf("%s%s", name, suffix);
-    char before = '{';
-    for (const char *label; (label = va_arg(labels, const char *)); before = ',')
-        print_label(before, label, va_arg(labels, const char *));
-    printf("%s %.15g\n", before == ',' ? "}" : "", value);
-    va_end(labels);
+    for (size_t i = 0; labels[i]; i += 2)
+        print_label(i ? ',' : '{', labels[i], labels[i + 1]);
+    printf("} %.15g\n", value);
 }
 
 void openmetrics_histogram(const char *name, const char *program, const char *arm,
@@ -50,16 +46,17 @@ void openmetrics_histogram(const char *name, const char *program, const char *ar
     for (size_t i = 0; i < sizeof bounds / sizeof bounds[0]; i++) {
         while (below < count && sorted_ms[below] <= 1000 * atof(bounds[i]))
             below++;
-        openmetrics_sample(name, "_bucket", (double)below, "program", program, "arm", arm, "le",
-                           bounds[i], NULL);
+        openmetrics_sample(name, "_bucket", LABELS("program", program, "arm", arm, "le", bounds[i]),
+                           (double)below);
     }
     double sum_ms = 0;
     for (size_t i = 0; i < count; i++)
         sum_ms += sorted_ms[i];
-    openmetrics_sample(name, "_bucket", (double)count, "program", program, "arm", arm, "le", "+Inf",
-                       NULL);
-    openmetrics_sample(name, "_sum", sum_ms / 1000, "program", program, "arm", arm, NULL);
-    openmetrics_sample(name, "_count", (double)count, "program", program, "arm", arm, NULL);
+    const char *const *labels = LABELS("program", program, "arm", arm);
+    openmetrics_sample(name, "_bucket", LABELS("program", program, "arm", arm, "le", "+Inf"),
+                       (double)count);
+    openmetrics_sample(name, "_sum", labels, sum_ms / 1000);
+    openmetrics_sample(name, "_count", labels, (double)count);
 }
 
 void openmetrics_end(void)

@@ -13,9 +13,12 @@
 /* Begins a family; its samples follow. `unit` is the end of the name, or "" if there is none. */
 void openmetrics_family(const char *name, const char *type, const char *unit, const char *help);
 
-/* A sample with names and values of labels in turn, then NULL. `suffix` belongs to the name. */
-void openmetrics_sample(const char *name, const char *suffix, double value, ...)
-    __attribute__((sentinel));
+/* Names and values of labels in turn. */
+#define LABELS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+/* A sample with such labels. `suffix` belongs to the name. */
+void openmetrics_sample(const char *name, const char *suffix, const char *const *labels,
+                        double value);
 
 /* The samples of a histogram of sorted durations in ms, for a family in seconds. */
 void openmetrics_histogram(const char *name, const char *program, const char *arm,

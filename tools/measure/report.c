@@ -327,9 +327,10 @@ static void print_openmetrics(const struct report_data *data)
         for (size_t a = 0; a < ARMS; a++)
             for (unsigned kind = 0; kind < KINDS; kind++)
                 openmetrics_sample("coldboost_starts", "",
-                                   (double)data->programs[i].arms[a].kinds[kind], "program",
-                                   data->programs[i].name, "arm", telemetry_arm_name(arms[a]),
-                                   "kind", telemetry_start_name(kind), NULL);
+                                   LABELS("program", data->programs[i].name, "arm",
+                                          telemetry_arm_name(arms[a]), "kind",
+                                          telemetry_start_name(kind)),
+                                   (double)data->programs[i].arms[a].kinds[kind]);
     openmetrics_family("coldboost_records", "gauge", "", "Records that the report was made from.");
     const struct {
         const char *state;
@@ -339,8 +340,8 @@ static void print_openmetrics(const struct report_data *data)
                    {"truncated", data->truncated},
                    {"unknown_version", data->unknown_version}};
     for (size_t i = 0; i < sizeof records / sizeof records[0]; i++)
-        openmetrics_sample("coldboost_records", "", (double)records[i].count, "state",
-                           records[i].state, NULL);
+        openmetrics_sample("coldboost_records", "", LABELS("state", records[i].state),
+                           (double)records[i].count);
     openmetrics_end();
 }
 

@@ -106,6 +106,8 @@ void file_list_print(const struct profile *profile, const struct file_list_form 
         if (range->page_count)
             *GROW(touches, count) = (struct first_read){range->file, range->epoch, r};
     }
+    if (!touches)
+        return;
     SORT(touches, count, by_file_and_time);
     count = table_unite(touches, count, sizeof *touches, by_file);
     SORT(touches, count, by_time);

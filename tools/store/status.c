@@ -198,8 +198,9 @@ static void print_openmetrics(const char *path, int folder, const struct store_i
     for (size_t f = 0; f < FIGURES; f++) {
         openmetrics_family(figures[f].name, "gauge", figures[f].unit, figures[f].help_text);
         for (size_t i = 0; i < count; i++)
-            openmetrics_sample(figures[f].name, "", values[i][f], "name", items[i].name, "start",
-                               items[i].state.start, NULL);
+            openmetrics_sample(figures[f].name, "",
+                               LABELS("name", items[i].name, "start", items[i].state.start),
+                               values[i][f]);
     }
     openmetrics_end();
     free(values);
