@@ -3,6 +3,7 @@
  */
 #include "start/store.h"
 
+#include "base/resolve.h"
 #include "base/sys.h"
 #include "base/text.h"
 #include "replay/profile.h"
@@ -50,18 +51,10 @@ static const char *find_argument(char *const *arguments)
     return NULL;
 }
 
-/* A file is known by its absolute path, whatever folder the program is started in. */
-static const char *absolute(const char *argument, char buffer[STORE_PATH_BYTES])
+/* A file is known by its path, whatever folder or link it is called by. */
+static const char *name_argument(const char *argument, char buffer[STORE_PATH_BYTES])
 {
-    struct sys_status status;
-    if (*argument == '/' || sys_stat(AT_FDCWD, argument, &status) != 0)
-        return argument;
-    long length = sys_getcwd(buffer, STORE_PATH_BYTES);
-    if (length <= 1 || *buffer != '/')
-        return argument;
-    size_t at = text_append(buffer, STORE_PATH_BYTES, (size_t)length - 1, "/");
-    text_append(buffer, STORE_PATH_BYTES, at, text_after(argument, "./") ? argument + 2 : argument);
-    return buffer;
+    return resolve_path(argument, buffer, STORE_PATH_BYTES) ? buffer : argument;
 }
 
 static bool is_plain(char c)
@@ -100,7 +93,7 @@ void store_name(const char *executable, const char *script, char *const *argumen
                 executable_hash);
     at = append_part(out->name, 0, executable);
     if (argument) {
-        argument = absolute(argument, path);
+        argument = name_argument(argument, path);
         out->start_hash = executable_hash * 0x9e3779b97f4a7c15u ^ profile_hash(argument);
         at = append_part(out->name, text_append(out->name, STORE_NAME_BYTES, at, "-"), argument);
     }
@@ -116,11 +109,28 @@ static bool is_ours(const struct sys_status *status, uint32_t user)
     return (status->uid == user || status->uid == 0) && !(status->mode & (S_IWGRP | S_IWOTH));
 }
 
+/* A link that nobody but root can have made: that of a service with DynamicUser= leads to the
+ * folder of the user that it has this time. */
+static bool is_roots_link(const char *path)
+{
+    char parent[STORE_PATH_BYTES];
+    struct sys_status status;
+    if (sys_stat(AT_FDCWD, path, &status) != 0 || (status.mode & S_IFMT) != S_IFLNK || status.uid)
+        return false;
+    size_t end = text_append(parent, sizeof parent, 0, path);
+    while (end > 1 && parent[end - 1] != '/')
+        end--;
+    parent[end] = '\0';
+    return sys_stat(AT_FDCWD, parent, &status) == 0 && is_ours(&status, 0);
+}
+
 bool store_open(const char *folder, int *fd, bool *writable)
 {
     struct sys_status status;
     uint32_t user = own_user();
     int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK;
+    if (user && is_roots_link(folder))
+        flags &= ~O_NOFOLLOW;
     *fd = user == 0 ? sys_open_without_links(folder, flags) : sys_open(folder, flags);
     if (*fd < 0)
         return false;

@@ -96,8 +96,8 @@ enum store_answer store_look(struct store_entry *entry);
 void store_add_replay(const struct store_entry *entry);
 
 /*
- * Whether the folder may be used: a folder, no link, its owner is the caller or root, and nobody
- * else may write to it. Then fd is left open; otherwise it is -errno.
+ * Whether the folder may be used: a folder, no link but root's for others, its owner is the caller
+ * or root, and nobody else may write to it. Then fd is left open; otherwise it is -errno.
  */
 bool store_open(const char *folder, int *fd, bool *writable);
 

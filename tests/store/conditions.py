@@ -5,29 +5,21 @@ Usage: conditions.py COLDBOOST OBJECT [CASE…]
 
 import os
 import resource
-import shutil
 import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "support"))
 import cases  # noqa: E402
-from coldboost_support import copy_tool  # noqa: E402
-from store_case import COLDBOOST, NOBODY, OBJECT, PERL, StoreCase, as_nobody  # noqa: E402
+from store_case import NOBODY, PERL, StoreCase, as_nobody  # noqa: E402
 
 
 class BadConditions(StoreCase):
     """The program runs as without us, in silence."""
 
     def setUp(self):
-        """With copies of ours, since the build folder may be closed to others."""
         super().setUp()
-        for room in ("tools", "preload"):
-            os.mkdir(f"{self.folder}/{room}")
-        for name in (OBJECT, OBJECT.replace(".so", "-record.so")):
-            shutil.copy(name, f"{self.folder}/preload")
-        shutil.copy(f"{COLDBOOST}-record", f"{self.folder}/tools")
-        self.command = copy_tool(COLDBOOST, f"{self.folder}/tools")
+        self.copy_ours()
 
     def plainly(self, name, **more):
         for _ in range(2):

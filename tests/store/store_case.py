@@ -4,13 +4,14 @@
 import fcntl
 import json
 import os
+import shutil
 import sys
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "support"))
 from cases import Case, take  # noqa: E402
-from coldboost_support import plain_environment, run  # noqa: E402
+from coldboost_support import copy_tool, plain_environment, run  # noqa: E402
 
 COLDBOOST, OBJECT = map(os.path.abspath, take("COLDBOOST OBJECT"))
 PERL = os.path.realpath("/usr/bin/perl")
@@ -41,6 +42,15 @@ class StoreCase(Case):
             **plain_environment(self.folder), "COLDBOOST_STORE": self.store, "FOLDER": self.folder}
         self.script = self.write("reads.pl", READS)
         self.data = self.write("data", "x" * (4 << 20))
+
+    def copy_ours(self):
+        """For others than root, to whom the build folder may be closed."""
+        for room in ("tools", "preload"):
+            os.mkdir(f"{self.folder}/{room}")
+        for name in (OBJECT, OBJECT.replace(".so", "-record.so")):
+            shutil.copy(name, f"{self.folder}/preload")
+        shutil.copy(f"{COLDBOOST}-record", f"{self.folder}/tools")
+        self.command = copy_tool(COLDBOOST, f"{self.folder}/tools")
 
     def await_watchers(self):
         """Each holds a lock as long as it may write."""

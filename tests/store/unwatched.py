@@ -15,7 +15,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "support"))
 import cases  # noqa: E402
 from coldboost_support import run  # noqa: E402
-from store_case import COLDBOOST, NOBODY, OBJECT, PATIENCE_S, READS, StoreCase, as_nobody  # noqa: E402
+from store_case import NOBODY, OBJECT, PATIENCE_S, READS, StoreCase, as_nobody  # noqa: E402
 
 PROCESS_1 = os.path.join(HERE, "..", "preload", "adopters", "process_1.py")
 ALONE = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
@@ -32,6 +32,7 @@ class Unwatched(StoreCase):
 
     def setUp(self):
         super().setUp()
+        self.copy_ours()
         self.perl = shutil.copy("/usr/bin/perl", f"{self.folder}/perl")
         os.sync()
 
@@ -45,7 +46,7 @@ class Unwatched(StoreCase):
         return run([*ALONE, *command], {**self.environment, **environment}, cwd=self.folder)
 
     def started(self, *arguments, **environment):
-        return self.alone(COLDBOOST, "run", "--", self.perl, *(arguments or [self.script]), **environment)
+        return self.alone(self.command, "run", "--", self.perl, *(arguments or [self.script]), **environment)
 
     def traces(self):
         return sorted(glob.glob(f"{self.store}/*.trace"))
@@ -90,7 +91,7 @@ class Unwatched(StoreCase):
         plain = self.alone(self.perl, script)
         for _ in range(3):
             self.same(plain, self.started(script), "a recorded start as process 1")
-        seen = self.alone(sys.executable, PROCESS_1, "inside", "4", COLDBOOST, "run", "--", self.perl, self.script)
+        seen = self.alone(sys.executable, PROCESS_1, "inside", "4", self.command, "run", "--", self.perl, self.script)
         self.equal(json.loads(seen.stdout), {"modes": [], "zombies": []}, "below an application")
         self.equal(sorted(start["recorded"] for start in self.status()), [2, 2], "recordings")
 
@@ -98,14 +99,14 @@ class Unwatched(StoreCase):
         os.chown(self.folder, NOBODY, NOBODY)
         command = [*ALONE, "setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
         for recorded in ([], [1], [2]):
-            outcome = run([*command, COLDBOOST, "run", "--", self.perl, self.script], self.environment, cwd=self.folder)
+            outcome = run([*command, self.command, "run", "--", self.perl, self.script], self.environment, cwd=self.folder)
             self.equal((outcome.stdout, outcome.stderr), (b"4194304\n", b""), "output")
             starts = json.loads(self.coldboost("status", "--json", preexec_fn=as_nobody).stdout)["starts"]
             self.equal([start["recorded"] for start in starts], recorded, "recordings")
 
     def test_a_server_is_recorded_until_it_listens(self):
         script = self.write("listens.pl", LISTENS)
-        command = [*ALONE, COLDBOOST, "run", "--", self.perl, script]
+        command = [*ALONE, self.command, "run", "--", self.perl, script]
         server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=self.environment)
         self.equal(server.stdout.readline(), b"ready\n", "output")
         self.equal(self.started(script).stdout, b"ready\n", "a second server")
@@ -116,7 +117,7 @@ class Unwatched(StoreCase):
         """Whoever ends without a word, or never, has been recorded until then."""
         killed = self.write("killed.pl", READS + " kill 9, $$;")
         endless = self.write("endless.pl", "open(my $f, '<', $ENV{FOLDER} . '/data') or die; $| = 1; print <$f>; sleep 1 while 1;")
-        inner = f"'{COLDBOOST}' run -- '{self.perl}' '{killed}' & '{COLDBOOST}' run -- '{self.perl}' '{endless}' & wait"
+        inner = f"'{self.command}' run -- '{self.perl}' '{killed}' & '{self.command}' run -- '{self.perl}' '{endless}' & wait"
         # An application that is process 1, and goes on.
         outer = subprocess.Popen(
             [*ALONE, self.perl, "-e", f"""$0 = 'app'; system("sh", "-c", $ARGV[0]); sleep 100""", inner],
@@ -193,7 +194,7 @@ class Unwatched(StoreCase):
             os.chown(self.folder, NOBODY, NOBODY)
             outcome = self.alone(
                 "setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups",
-                "prlimit", limit, COLDBOOST, "run", "--", self.perl, self.script)
+                "prlimit", limit, self.command, "run", "--", self.perl, self.script)
             self.equal((outcome.status, outcome.stdout, outcome.stderr), (0, b"4194304\n", b""), limit)
             shutil.rmtree(self.store, ignore_errors=True)
 

@@ -62,6 +62,20 @@ class Variables(StoreCase):
         self.equal(self.preloaded(script).stdout, b"14194304\n", "output")
         self.settle(1)
 
+    def test_a_script_that_is_a_link(self):
+        """However it is called and started, one start has one name."""
+        os.symlink("reads.pl", f"{self.folder}/link.pl")
+        with open(self.script, "w", encoding="utf-8") as out:
+            out.write(f"#!{self.perl}\n{READS}")
+        os.chmod(self.script, 0o755)
+        self.preloaded("link.pl")
+        self.settle(1)
+        self.evict()
+        self.plain([f"{self.folder}/link.pl"], LD_PRELOAD=OBJECT)
+        self.settle(2)
+        self.coldboost("run", "--record", "--", "./link.pl")
+        self.settle(3)
+
     def test_never(self):
         self.preloaded(self.script, COLDBOOST_RECORD="never")
         time.sleep(0.5)

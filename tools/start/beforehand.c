@@ -3,6 +3,7 @@
  */
 #include "start/beforehand.h"
 
+#include "base/resolve.h"
 #include "base/sys.h"
 #include "cli/installation.h"
 #include "start/become.h"
@@ -36,7 +37,9 @@ static void look_for_wanted(void *path)
 {
     struct sys_status status;
     start(1, look_for_object);
-    int fd = program_resolve(wanted_path, path) ? sys_open_type(path, S_IFREG, &status) : -1;
+    int fd = resolve_path(wanted_path, path, PROGRAM_PATH_BYTES)
+                 ? sys_open_type(path, S_IFREG, &status)
+                 : -1;
     if (fd >= 0)
         sys_readahead(fd, 0, PROFILE_BYTES);
     if (fd >= 0)

@@ -7,6 +7,7 @@
  * does not find, a program or a profile with anything unusual about it: the tool gets the same
  * arguments, environment and descriptors, and it alone decides and says what is wrong.
  */
+#include "base/resolve.h"
 #include "base/search_path.h"
 #include "base/sys.h"
 #include "base/text.h"
@@ -64,9 +65,9 @@ static void run(const char *called, const char *path, char **arguments, char *co
     program_probe(&program);
     request.envp = envp;
     if (program.obstacle || !installation_find_object(called, OBJECT, found) ||
-        !program_resolve(found, object))
+        !resolve_path(found, object, sizeof object))
         return;
-    if (wanted && !program_resolve(wanted, profile))
+    if (wanted && !resolve_path(wanted, profile, sizeof profile))
         return;
     request.profile = wanted ? profile : NULL;
     if (!wanted)
@@ -107,7 +108,7 @@ static void execute_tool(const char *called, char path[INSTALLATION_PATH_BYTES],
 static bool is_another(const char *path)
 {
     char resolved[PROGRAM_PATH_BYTES];
-    return is_executable_file(path) && program_resolve(path, resolved) &&
+    return is_executable_file(path) && resolve_path(path, resolved, sizeof resolved) &&
            !text_equal(text_last_part(resolved), "coldboost");
 }
 

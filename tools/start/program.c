@@ -3,6 +3,7 @@
  */
 #include "start/program.h"
 
+#include "base/resolve.h"
 #include "base/search_path.h"
 #include "base/sys.h"
 #include "base/text.h"
@@ -36,31 +37,12 @@ bool program_search(const char *command, char *const *envp, struct program *out)
     return !out->obstacle;
 }
 
-/* The path of an open file; false if it is a pipe, out of our reach, or /proc is not mounted. */
-static bool name_open_file(int fd, char path[PROGRAM_PATH_BYTES])
-{
-    char link[TEXT_DESCRIPTOR_LINK];
-    long length = sys_readlink(text_descriptor_link(link, fd), path, PROGRAM_PATH_BYTES - 1);
-    path[length > 0 ? length : 0] = '\0';
-    return *path == '/';
-}
-
-bool program_resolve(const char *path, char resolved[PROGRAM_PATH_BYTES])
-{
-    int fd = sys_open(path, O_PATH);
-    if (fd < 0)
-        return false;
-    bool found = name_open_file(fd, resolved);
-    sys_close(fd);
-    return found;
-}
-
 /* ---- scripts ----------------------------------------------------------------------------------*/
 
 const char *program_script(const struct program *program, char buffer[PROGRAM_PATH_BYTES])
 {
-    bool is_script =
-        program_resolve(program->path, buffer) && !text_equal(buffer, program->executable);
+    bool is_script = resolve_path(program->path, buffer, PROGRAM_PATH_BYTES) &&
+                     !text_equal(buffer, program->executable);
     return is_script ? buffer : NULL;
 }
 
@@ -94,7 +76,7 @@ static void note_unopened(struct program *program, const char *path, int error)
         program->obstacle =
             text_contains(path, "\r") ? OBSTACLE_CARRIAGE_RETURN : OBSTACLE_NO_INTERPRETER;
     program->error = -error;
-    if (!program_resolve(path, program->executable))
+    if (!resolve_path(path, program->executable, PROGRAM_PATH_BYTES))
         text_append(program->executable, sizeof program->executable, 0, path);
 }
 
@@ -179,7 +161,7 @@ static enum obstacle look_at_elf(int fd, const struct executable *file, struct p
 static void look_at_file(int fd, const char *path, const struct executable *file, int error,
                          struct program *program)
 {
-    bool is_named = name_open_file(fd, program->executable);
+    bool is_named = resolve_descriptor(fd, program->executable, PROGRAM_PATH_BYTES);
     if (!is_named)
         text_append(program->executable, sizeof program->executable, 0, path);
     enum obstacle found = error == -EISDIR ? OBSTACLE_FOLDER

@@ -71,9 +71,6 @@ bool program_search(const char *command, char *const *envp, struct program *out)
 /* Follows the file at program->path to the ELF file that will run, and looks at that. */
 void program_probe(struct program *program);
 
-/* The path without symbolic links, as realpath(); false if there is no such file or no /proc. */
-bool program_resolve(const char *path, char resolved[PROGRAM_PATH_BYTES]);
-
 /* The script that a probed program is the interpreter of, without symbolic links; or NULL. */
 const char *program_script(const struct program *program, char buffer[PROGRAM_PATH_BYTES]);
 
