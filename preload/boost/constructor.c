@@ -134,10 +134,8 @@ __attribute__((constructor)) static void construct(int argc, char **argv, char *
             report_plan(0, "started", blind, 0);
         return;
     }
-    if (request.store == STORE_RECORD) {
-        again_to_record(&request);
-        request_replay_from_store(&request); /* it is not recorded, or not watched */
-    }
+    if (request.store == STORE_RECORD)
+        again_to_record(&request); /* and returns if it is not recorded, or not watched */
     uint64_t from_ns = options->verbose ? sys_monotonic_ns() : 0;
     struct start_result result = start_begin(&request);
     if (result.outcome == START_REPLAYED)

@@ -85,8 +85,8 @@ static inline int sys_close(int fd)
 static inline int sys_stat(int fd, const char *path, struct sys_status *out)
 {
     int flags = AT_SYMLINK_NOFOLLOW | (*path ? 0 : AT_EMPTY_PATH);
-    unsigned mask =
-        0x1 | 0x2 | 0x8 | 0x40 | 0x80 | 0x200; /* STATX_TYPE, _MODE, _UID, _MTIME, _CTIME, _SIZE */
+    unsigned mask = 0x1 | 0x2 | 0x4 | 0x8 | 0x40 | 0x80 |
+                    0x200; /* STATX_TYPE, _MODE, _NLINK, _UID, ... _SIZE */
     return (int)cb_syscall6(SYS_statx, fd, (long)path, flags, mask, (long)out, 0);
 }
 
@@ -193,6 +193,12 @@ static inline long sys_pread_nowait(int fd, void *buffer, size_t bytes, uint64_t
 {
     struct sys_io_vector vector = {buffer, bytes};
     return cb_syscall6(SYS_preadv2, fd, (long)&vector, 1, (long)offset, 0, RWF_NOWAIT);
+}
+
+/* flock(2), and never waits. */
+static inline int sys_lock_shared(int fd)
+{
+    return (int)cb_syscall6(SYS_flock, fd, 1 | 4 /* LOCK_SH | LOCK_NB */, 0, 0, 0, 0);
 }
 
 /* The descriptor's position. */

@@ -52,6 +52,11 @@ struct replay_plan {
      * in it: the process must not end then.
      */
     bool (*ended)(enum replay_state state);
+    /*
+     * NULL, or in MODE_PROCESS: called when the program has ended before the deadline. Until then a
+     * replay that is over stays, with nothing open and the profile unloaded.
+     */
+    void (*program_ended)(void);
 };
 
 #endif

@@ -139,6 +139,8 @@ static struct replay *make(const struct replay_plan *plan)
     replay->threads.keeps_stderr = plan->keeps_stderr;
     replay->threads.lead = lead;
     replay->threads.ended = plan->ended;
+    replay->threads.program_ended = plan->program_ended;
+    replay->threads.deadline_ns = plan->deadline_ns;
     replay->threads.release = release;
     replay->plan = *plan;
     replay->set.counters = &plan->result->counters;

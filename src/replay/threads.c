@@ -121,7 +121,18 @@ static void run_watcher(void *argument)
     while (!ended && sys_kill(threads->program_id, 0) != -ESRCH)
         if (sys_sleep_ns(LOOK_NS) != 0)
             sys_exit_thread();
+    if (threads->program_ended)
+        threads->program_ended();
     end_process(threads, STATE_UNFINISHED);
+}
+
+/* Until the watcher ends the process, or the deadline. */
+static void await_program(struct threads *threads, enum replay_state state)
+{
+    threads->ended(state);
+    threads->release(threads);
+    sys_close(2);
+    sys_sleep_until(threads->deadline_ns);
 }
 
 static void run_leader(void *argument)
@@ -136,8 +147,11 @@ static void run_leader(void *argument)
             start_thread(threads, threads->most_workers, run_watcher);
         state = threads->lead(threads);
     }
-    if (threads->in_process)
+    if (threads->in_process) {
+        if (is_apart && threads->program_ended)
+            await_program(threads, state);
         end_process(threads, state);
+    }
     if (is_apart)
         threads->ended(state);
     threads->release(threads);

@@ -21,7 +21,9 @@ struct threads {
     bool keeps_stderr; /* all other descriptors are out of the leader's reach */
     enum replay_state (*lead)(void *threads);
     bool (*ended)(enum replay_state state); /* as in struct replay_plan */
-    void (*release)(void *threads);         /* by a leader in the program, at its end */
+    void (*release)(void *threads);         /* by a leader that does not end its process */
+    void (*program_ended)(void);            /* as in struct replay_plan, */
+    uint64_t deadline_ns;                   /* and for that */
 
     unsigned started_workers; /* beside the leader */
     long program_id;          /* the process that must not be outlived */

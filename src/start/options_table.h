@@ -23,7 +23,7 @@ OPTION("_PROFILE", TEXT, 0, profile,
 
 OPTION("_STORE", TEXT, 0, store,
        "with 'coldboost run' '$XDG_CACHE_HOME/coldboost' or '~/.cache/coldboost', for root "
-       "'/var/cache/coldboost'; otherwise none",
+       "'/var/cache/coldboost'; otherwise '/opt/coldboost/store', which is only read",
        "The folder of profiles that 'coldboost run' keeps, one for each start; a preloaded program "
        "records its first cold starts into it, too. 'off': none.",
        NULL)

@@ -75,14 +75,6 @@ static void plan_replay(struct request *request)
     request->started_ns = request->ahead ? sys_monotonic_ns() : 0;
 }
 
-void request_replay_from_store(struct request *request)
-{
-    if (!*request->entry.profile)
-        return;
-    request->profile = request->entry.profile;
-    store_add_replay(&request->entry);
-}
-
 void request_look_into_store(struct request *request, const char *executable, const char *script,
                              char *const *arguments, bool by_default)
 {
@@ -94,11 +86,12 @@ void request_look_into_store(struct request *request, const char *executable, co
         return;
     text_append(entry->folder, sizeof entry->folder, 0, folder);
     store_name(executable, script, arguments, entry);
+    entry->only_read = !request->options.store && !by_default;
     request->store = store_look(entry);
     if (request->store == STORE_RECORD && options_never_record(&request->options))
         request->store = *entry->profile ? STORE_REPLAY : STORE_NOTHING;
-    if (request->store == STORE_REPLAY)
-        request_replay_from_store(request);
+    if (*entry->profile) /* also where this start is to be recorded, which may be impossible */
+        request->profile = entry->profile;
 }
 
 void request_fill(struct request *request)
@@ -118,8 +111,8 @@ void request_fill(struct request *request)
     /* What has been begun needs no profile, but a shell's children are looked for in it. */
     if (!request->profile && (!request->is_begun || request->role == ROLE_SHELL))
         request->profile = find_profile_path(NULL, &request->options, envp, request->path);
-    if (!request->profile && !request->is_begun && request->options.store &&
-        request->find_executable) {
+    if (!request->profile && !request->is_begun && request->find_executable &&
+        store_is_there(request->options.store)) {
         char *const *arguments = environment_arguments(envp);
         if (arguments)
             request_look_into_store(request, request->find_executable(), NULL, arguments + 1,

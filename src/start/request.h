@@ -54,12 +54,10 @@ void request_fill(struct request *request);
 const char *find_profile_path(const char *named, const struct options *options, char *const *envp,
                               char buffer[REQUEST_PATH_BYTES]);
 
-/* Takes the profile of the store's entry, if there is one. */
-void request_replay_from_store(struct request *request);
-
 /*
- * Looks for the start in the store, which is COLDBOOST_STORE or, by_default, the user's; fills out
- * `store` and `entry`, and the profile where it is to be replayed. Texts as for store_name().
+ * Looks for the start in the store, which is COLDBOOST_STORE or, by_default, the user's, and
+ * otherwise a layer's; fills out `store` and `entry`, and the profile where there is one, also if
+ * this start is to be recorded. Texts as for store_name().
  */
 void request_look_into_store(struct request *request, const char *executable, const char *script,
                              char *const *arguments, bool by_default);

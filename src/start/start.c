@@ -84,6 +84,14 @@ static enum replay_mode choose_place(const struct request *request)
     return adopter_reaps() ? MODE_PROCESS : MODE_SYNC;
 }
 
+/* The start whose time the store is to know. */
+static struct request *timed;
+
+static void note_time(void)
+{
+    store_note_time(&timed->entry, sys_monotonic_ns() - timed->started_ns);
+}
+
 static int replay(struct request *request, const char *executable, struct admission *admission)
 {
     uint64_t since_ns = sys_monotonic_ns();
@@ -95,6 +103,13 @@ static int replay(struct request *request, const char *executable, struct admiss
     enum replay_mode mode = residency == RESIDENT ? request->mode : choose_place(request);
     struct replay_result *result = outcome_expect(request, mode, admission->start, since_ns);
     result->ranges_total = range_count;
+    timed = mode == MODE_PROCESS && request->options.enabled != SWITCH_FORCE &&
+                    store_is_timed(&request->entry)
+                ? request
+                : NULL;
+    if (timed && !request->started_ns)
+        request->started_ns = since_ns;
+    store_note(&request->entry, residency == RESIDENT ? STORE_WARM : STORE_BOOSTED);
     if (residency == RESIDENT) {
         profile_unload(&request->loaded);
         outcome_say(STATE_SKIPPED);
@@ -118,6 +133,7 @@ static int replay(struct request *request, const char *executable, struct admiss
         .counts_storage = telemetry_is_on(),
         .result = result,
         .ended = outcome_say,
+        .program_ended = timed ? note_time : NULL,
     };
     error = replay_start(&plan);
     if (error || mode == MODE_PROCESS)
@@ -140,6 +156,7 @@ struct start_result start_begin(struct request *request)
         profile_unload(&request->loaded);
         result.outcome = executable ? START_DENIED : START_NOT_NAMED;
     }
+    store_close(&request->entry);
     if (result.error)
         result.outcome = START_FAILED;
     result.is_begun = request->ahead && executable && !result.error;

@@ -10,7 +10,12 @@
 #include "start/options.h"
 
 #define SYSTEM_STORE "/var/cache/coldboost"
+#define LAYER_STORE  "/opt/coldboost/store"
 #define MOST_LETTERS 40 /* of a name's part */
+
+/* How often, and how soon, to look again at a log that is being replaced. */
+#define LOCK_TRIES    250
+#define LOCK_PAUSE_NS 200000
 
 static uint32_t own_user(void)
 {
@@ -23,7 +28,7 @@ const char *store_folder(char *const *envp, const char *variable, bool by_defaul
     if (variable)
         return *variable == '/' ? variable : NULL; /* "off", or no absolute path */
     if (!by_default)
-        return NULL;
+        return LAYER_STORE;
     if (own_user() == 0)
         return SYSTEM_STORE;
     const char *cache = environment_get(envp, "XDG_CACHE_HOME");
@@ -37,6 +42,12 @@ const char *store_folder(char *const *envp, const char *variable, bool by_defaul
     else
         return NULL;
     return buffer;
+}
+
+bool store_is_there(const char *variable)
+{
+    struct sys_status status;
+    return variable || sys_stat(AT_FDCWD, LAYER_STORE, &status) == 0;
 }
 
 /* ---- names ------------------------------------------------------------------------------------
@@ -86,7 +97,7 @@ void store_name(const char *executable, const char *script, char *const *argumen
     char path[STORE_PATH_BYTES];
     const char *argument = script ? script : find_argument(arguments);
     uint64_t executable_hash = profile_hash(executable);
-    out->state.executable_hash = executable_hash;
+    out->executable_hash = executable_hash;
     out->start_hash = executable_hash;
     size_t at = append_part(out->general, 0, executable);
     append_hash(out->general, text_append(out->general, STORE_NAME_BYTES, at, "-any"),
@@ -124,26 +135,24 @@ static bool is_roots_link(const char *path)
     return sys_stat(AT_FDCWD, parent, &status) == 0 && is_ours(&status, 0);
 }
 
-bool store_open(const char *folder, int *fd, bool *writable)
+int store_open(const char *folder, uint32_t user, bool *writable)
 {
     struct sys_status status;
-    uint32_t user = own_user();
     int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK;
     if (user && is_roots_link(folder))
         flags &= ~O_NOFOLLOW;
-    *fd = user == 0 ? sys_open_without_links(folder, flags) : sys_open(folder, flags);
-    if (*fd < 0)
-        return false;
-    if (sys_stat(*fd, "", &status) != 0 || !is_ours(&status, user)) {
-        sys_close(*fd);
-        *fd = -EPERM;
-        return false;
+    int fd = user == 0 ? sys_open_without_links(folder, flags) : sys_open(folder, flags);
+    if (fd < 0)
+        return fd;
+    if (sys_stat(fd, "", &status) != 0 || !is_ours(&status, user)) {
+        sys_close(fd);
+        return -EPERM;
     }
     *writable = status.uid == user;
-    return true;
+    return fd;
 }
 
-int store_open_file(int folder, const char *name, const char *suffix, int flags)
+int store_open_file(int folder, uint32_t user, const char *name, const char *suffix, int flags)
 {
     char file[STORE_NAME_BYTES + 8];
     struct sys_status status;
@@ -151,9 +160,13 @@ int store_open_file(int folder, const char *name, const char *suffix, int flags)
     int fd = sys_open_at(folder, file, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
         return fd;
-    int error = sys_stat(fd, "", &status);
-    if (error == 0 && ((status.mode & S_IFMT) != S_IFREG || !is_ours(&status, own_user())))
+    int error = flags & O_APPEND ? sys_lock_shared(fd) : 0;
+    if (!error)
+        error = sys_stat(fd, "", &status);
+    if (!error && ((status.mode & S_IFMT) != S_IFREG || !is_ours(&status, user)))
         error = -EPERM;
+    if (!error && !status.links)
+        error = -ESTALE;
     if (error)
         sys_close(fd);
     return error ? error : fd;
@@ -170,18 +183,42 @@ bool store_state_is_good(const struct store_state *state, size_t bytes)
     return true;
 }
 
-static bool read_state(int folder, const char *name, struct store_state *state)
+/* To read, and to add to if that is possible: then is_open is set. */
+static int open_log(int folder, uint32_t user, struct store_entry *entry, const char *name)
 {
-    int fd = *name ? store_open_file(folder, name, ".log", O_RDONLY) : -ENOENT;
-    if (fd < 0)
-        return false;
-    struct store_state read;
-    long n = sys_pread(fd, &read, sizeof read, 0);
-    sys_close(fd);
-    if (n < 0 || !store_state_is_good(&read, (size_t)n))
-        return false;
-    *state = read;
-    return true;
+    for (int i = 0; entry->writable && i < LOCK_TRIES; i++) {
+        int fd = store_open_file(folder, user, name, ".log", O_RDWR | O_APPEND);
+        entry->is_open = fd >= 0;
+        if (entry->is_open || fd == -ENOENT)
+            return fd;
+        if (fd != -EAGAIN && fd != -ESTALE)
+            break;
+        sys_sleep_ns(LOCK_PAUSE_NS);
+    }
+    return store_open_file(folder, user, name, ".log", O_RDONLY);
+}
+
+void store_close(struct store_entry *entry)
+{
+    if (entry->is_open)
+        sys_close(entry->fd);
+    entry->is_open = false;
+}
+
+static bool read_log(int folder, uint32_t user, struct store_entry *entry, const char *name)
+{
+    struct store_log *log = &entry->log;
+    entry->fd = *name ? open_log(folder, user, entry, name) : -ENOENT;
+    long n = entry->fd < 0 ? entry->fd : sys_pread(entry->fd, log, sizeof *log, 0);
+    bool good = n >= 0 && store_state_is_good(&log->state, (size_t)n) &&
+                log->state.executable_hash == entry->executable_hash;
+    entry->event_count = good ? ((size_t)n - sizeof log->state) / sizeof *log->events : 0;
+    entry->is_full = entry->is_open && entry->event_count == STORE_EVENTS;
+    if (entry->fd >= 0 && (!entry->is_open || !good || entry->is_full)) {
+        entry->is_open = true;
+        store_close(entry);
+    }
+    return good;
 }
 
 /* Whether a file that matters may have been written, replaced or touched since it was looked at:
@@ -199,8 +236,7 @@ static bool may_have_changed(const struct store_state *state)
 
 static bool is_due(const struct store_state *state)
 {
-    int64_t now = (int64_t)sys_clock_ns(CLOCK_REALTIME);
-    int64_t age = now - (int64_t)state->checked_ns;
+    int64_t age = (int64_t)(sys_clock_ns(CLOCK_REALTIME) - state->checked_ns);
     return (state->flags & STORE_ONCE) || age > (int64_t)STORE_MAX_AGE_S * 1000000000 ||
            may_have_changed(state);
 }
@@ -213,81 +249,91 @@ static void set_profile(struct store_entry *entry, const char *name)
     text_append(entry->profile, sizeof entry->profile, at, ".cbp");
 }
 
-/* Whether the start is one of the last that the general profile was replayed for. */
-static bool was_seen(int folder, const char *general, uint64_t start_hash)
+/* Whether the start is one of the last that the general profile stood in for. */
+static bool was_seen(const struct store_entry *entry)
 {
-    struct store_event events[256];
-    struct sys_status status;
-    int fd = store_open_file(folder, general, ".log", O_RDONLY);
-    if (fd < 0)
-        return false;
-    uint64_t end = sys_stat(fd, "", &status) == 0 ? status.size : 0,
-             from = sizeof(struct store_state);
-    if (end > from + sizeof events)
-        from = end - sizeof events;
-    long n = sys_pread(fd, events, sizeof events, from);
-    sys_close(fd);
-    for (long i = 0; i < n / (long)sizeof *events; i++)
-        if (events[i].kind == STORE_SEEN && events[i].start_hash == start_hash)
+    for (size_t i = 0; i < entry->event_count; i++)
+        if (entry->log.events[i].start_hash == entry->start_hash)
             return true;
     return false;
 }
 
-/* Fills out what is known of the start, and of the executable's starts in general. */
-static bool find_state(int folder, struct store_entry *entry)
+/* Fills out what is known of the start, or of the executable's starts in general. */
+static bool find_state(int folder, uint32_t user, struct store_entry *entry)
 {
-    struct store_state own, general;
-    uint64_t executable_hash = entry->state.executable_hash;
-    bool known = read_state(folder, entry->name, &own) && own.executable_hash == executable_hash &&
-                 own.start_hash == entry->start_hash;
-    if (known && own.recorded_ns)
-        set_profile(entry, entry->name);
-    if (known) {
-        entry->state = own;
+    const struct store_state *state = &entry->log.state;
+    entry->is_general = false;
+    bool known = read_log(folder, user, entry, entry->name);
+    if (known && state->start_hash == entry->start_hash) {
+        if (state->recorded_ns)
+            set_profile(entry, entry->name);
         return true;
     }
-    entry->is_general = read_state(folder, entry->general, &general) &&
-                        (general.flags & STORE_GENERAL) &&
-                        general.executable_hash == executable_hash &&
-                        !was_seen(folder, entry->general, entry->start_hash);
-    if (entry->is_general) {
-        entry->state = general;
+    store_close(entry);
+    entry->is_general = read_log(folder, user, entry, entry->general) &&
+                        (state->flags & STORE_GENERAL) && !was_seen(entry);
+    if (entry->is_general)
         set_profile(entry, entry->general);
-    }
+    else
+        store_close(entry);
     return entry->is_general;
 }
 
 enum store_answer store_look(struct store_entry *entry)
 {
-    int folder;
+    uint32_t user = own_user();
+    int folder = store_open(entry->folder, user, &entry->writable);
     entry->profile[0] = '\0';
-    if (!store_open(entry->folder, &folder, &entry->writable)) {
-        entry->writable = folder == -ENOENT; /* the tool makes it */
+    if (folder < 0) {
+        entry->writable = folder == -ENOENT && !entry->only_read; /* the tool makes it */
         return entry->writable ? STORE_RECORD : STORE_NOTHING;
     }
-    bool known = find_state(folder, entry);
+    entry->writable &= !entry->only_read;
+    bool known = find_state(folder, user, entry);
     sys_close(folder);
-    if (known && !is_due(&entry->state))
+    if (!known)
+        entry->log.state = (struct store_state){.flags = 0};
+    else if (!is_due(&entry->log.state))
         return *entry->profile ? STORE_REPLAY : STORE_NOTHING;
     return entry->writable ? STORE_RECORD : *entry->profile ? STORE_REPLAY : STORE_NOTHING;
 }
 
-void store_add_replay(const struct store_entry *entry)
+/* ---- events -----------------------------------------------------------------------------------
+ */
+
+static void add_event(struct store_entry *entry, const struct store_event *event)
 {
-    const struct store_event event = {
-        .kind = entry->is_general ? STORE_SEEN : STORE_BOOSTED,
-        .start_hash = entry->is_general ? entry->start_hash : 0,
-    };
-    struct sys_status status;
-    int folder;
-    bool writable;
-    if (!store_open(entry->folder, &folder, &writable))
+    if (entry->is_open)
+        sys_write(entry->fd, event, sizeof *event);
+    store_close(entry);
+}
+
+void store_note(struct store_entry *entry, enum store_event_kind kind)
+{
+    const struct store_event event = {.kind = kind,
+                                      .start_hash = entry->is_general ? entry->start_hash : 0};
+    add_event(entry, &event);
+}
+
+bool store_is_timed(const struct store_entry *entry)
+{
+    const struct store_log *log = &entry->log;
+    uint32_t timed = log->state.timed;
+    for (size_t i = 0; i < entry->event_count; i++)
+        timed += log->events[i].kind == STORE_TIMED;
+    return entry->is_open && log->state.recorded_us && timed < STORE_MOST_TIMED;
+}
+
+void store_note_time(struct store_entry *entry, uint64_t ns)
+{
+    const struct store_event event = {.kind = STORE_TIMED, .us = (uint32_t)(ns / 1000)};
+    uint32_t user = own_user();
+    int folder = store_open(entry->folder, user, &entry->writable);
+    if (folder < 0)
         return;
-    int fd = store_open_file(folder, entry->is_general ? entry->general : entry->name, ".log",
-                             O_WRONLY | O_APPEND);
-    if (fd >= 0 && sys_stat(fd, "", &status) == 0 && status.size < STORE_LOG_BYTES)
-        sys_write(fd, &event, sizeof event);
-    if (fd >= 0)
-        sys_close(fd);
+    entry->fd = open_log(folder, user, entry, entry->name);
     sys_close(folder);
+    if (entry->fd >= 0 && !entry->is_open) /* only to read */
+        sys_close(entry->fd);
+    add_event(entry, &event);
 }

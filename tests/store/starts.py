@@ -5,6 +5,7 @@ Usage: starts.py COLDBOOST OBJECT [CASE…]
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "support"))
 import cases  # noqa: E402
 from openmetrics import samples_of  # noqa: E402
-from store_case import COLDBOOST, LOOKS, PATIENCE_S, PERL, READS, StoreCase  # noqa: E402
+from store_case import COLDBOOST, LOOKS, PAGE, PATIENCE_S, PERL, READS, StoreCase  # noqa: E402
 
 
 class Starts(StoreCase):
@@ -22,8 +23,59 @@ class Starts(StoreCase):
         self.settled()
         self.check(self.boosted(), "the third start is not boosted")
         starts = self.settle(2)
-        self.equal(starts[0]["replayed"], 1, "starts that were replayed")
+        self.equal(starts[0]["boosted"], 1, "starts that were replayed")
         self.check(starts[0]["bytes"] > 4 << 20, f"the profile lacks the file that was read: {starts}")
+
+    def test_what_a_boosted_start_gains(self):
+        """A cold start that is recorded, and cold ones that are boosted: both are timed, until four are known."""
+        program = shutil.copy(PERL, f"{self.folder}/perl")
+        os.sync()
+        for recordings in (1, 2):
+            self.cold_start(program)
+            self.settle(recordings)
+        for boosted in range(1, 7):
+            self.cold_start(program)
+            start = self.settle(2)[0]
+            self.equal((start["boosted"], start["warm"]), (boosted, 0), f"after {boosted} boosted starts")
+            self.await_timed(min(boosted, 4))
+        start = self.status()[0]
+        self.check(start["cold_us"] > 1000 and start["boosted_us"] > 1000, f"times: {start}")
+        self.coldboost("run", "--", program, self.script)
+        self.equal(self.status()[0]["warm"], 1, "warm starts")
+        self.check(b" warm " in self.coldboost("status").stdout, "the table")
+
+    def cold_start(self, program):
+        for path in (program, self.data):
+            file = os.open(path, os.O_RDONLY)
+            os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+            os.close(file)
+        self.equal(self.coldboost("run", "--", program, self.script).stdout, b"4194304\n", "output of a cold start")
+
+    def await_timed(self, count):
+        for _ in range(PATIENCE_S * 20):
+            if self.status()[0].get("timed") == count:
+                return
+            time.sleep(0.05)
+        self.fail(f"not {count} starts were timed: {self.status()}")
+
+    def test_no_start_is_lost_while_the_log_is_replaced(self):
+        """Each time that the data is touched a start looks at all files, and counts what the log has."""
+        self.settled()
+        command = [COLDBOOST, "run", "--", PERL, self.script]
+        for _ in range(10):
+            os.utime(self.data, ns=(os.stat(self.data).st_atime_ns, os.stat(self.data).st_mtime_ns))
+            starts = [subprocess.Popen(command, env=self.environment, stdout=subprocess.PIPE) for _ in range(8)]
+            self.equal({start.communicate(timeout=PATIENCE_S)[0] for start in starts}, {b"4194304\n"}, "outputs")
+        self.equal(self.used(), 80, "starts that are counted")
+        self.settle(2)
+
+    def test_a_full_log_is_counted(self):
+        self.settled()
+        for _ in range(130):
+            self.start()
+        self.equal(self.used(), 130, "starts that are counted")
+        log, = (name for name in os.listdir(self.store) if name.endswith(".log"))
+        self.check(os.stat(f"{self.store}/{log}").st_size <= PAGE, "the log is no page")
 
     def test_silence(self):
         for _ in range(3):
@@ -44,7 +96,7 @@ class Starts(StoreCase):
         self.settled()
         for script in ("reads.pl", "./reads.pl"):
             self.equal(self.start(PERL, script).stdout, b"4194304\n", script)
-        self.equal(self.settle(2)[0]["replayed"], 2, "starts that were replayed")
+        self.equal(self.used(), 2, "starts that found it")
 
     def test_scripts_with_an_interpreter(self):
         script = self.write("script", f"#!{PERL}\n{READS}")
@@ -62,11 +114,11 @@ class Starts(StoreCase):
             for recordings in (2 * count - 1, 2 * count):
                 self.start(*command)
                 self.settle(recordings, count=count)
-            replayed = sum(start["replayed"] for start in self.status())
+            found = self.used()
             outcome = self.plain([wrapper, *command], COLDBOOST="force", COLDBOOST_VERBOSE="1")
             self.equal(outcome.stdout, b"4194304\n", "output")
             self.check(b"plan=profile" in outcome.stderr, f"behind the wrapper: {outcome.stderr}")
-            self.equal(sum(start["replayed"] for start in self.status()), replayed + 1, "starts that were replayed")
+            self.equal(self.used(), found + 1, "starts that found it")
 
     def test_each_argument_is_a_start_of_its_own(self):
         self.start()
@@ -151,8 +203,8 @@ class Starts(StoreCase):
         samples = samples_of(self, self.coldboost("status", "--openmetrics").stdout)
         labels = ("name", start["name"], "start", start["start"])
         figures = {name: (samples or {}).get((f"coldboost_store_{name}", *labels))
-                   for name in ("recordings", "replays", "bytes", "changed")}
-        expected = {"recordings": 2, "replays": 1, "bytes": start["bytes"], "changed": 0}
+                   for name in ("recordings", "boosted", "warm", "bytes", "changed")}
+        expected = {"recordings": 2, "boosted": 1, "warm": 0, "bytes": start["bytes"], "changed": 0}
         if samples is not None:
             self.equal(figures, expected, f"figures: {samples}")
             checked = samples[("coldboost_store_checked_timestamp_seconds", *labels)]

@@ -74,11 +74,16 @@ class StoreCase(Case):
     def status(self):
         return json.loads(self.coldboost("status", "--json").stdout)["starts"]
 
+    def used(self):
+        """How many starts have found a profile."""
+        return sum(start["boosted"] + start["warm"] for start in self.status())
+
     def settle(self, recordings, count=1):
         """Waits for the watcher, which ends some time behind the program."""
         for _ in range(PATIENCE_S * 20):
             starts = self.status()
             if len(starts) == count and sum(start["recorded"] for start in starts) == recordings:
+                self.await_watchers()
                 return starts
             time.sleep(0.05)
         self.fail(f"the store never came to {recordings} recordings of {count} starts: {self.status()}")

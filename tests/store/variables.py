@@ -37,7 +37,7 @@ class Variables(StoreCase):
             self.settle(recordings)
         outcome = self.preloaded(self.script, COLDBOOST="force", COLDBOOST_VERBOSE="1")
         self.check(b"plan=profile" in outcome.stderr, f"the third start: {outcome.stderr}")
-        self.equal(self.settle(2)[0]["replayed"], 1, "starts that were replayed")
+        self.equal(self.settle(2)[0]["boosted"], 1, "starts that were replayed")
 
     def test_a_warm_start_is_not_recorded(self):
         self.plain([self.perl, self.script])

@@ -26,7 +26,7 @@ FLOORS = {
     "preload/recorder": ["src/base", "preload/trace"],
     "tools/cli": ["src/base"],
     "tools/elf": [],
-    "tools/profile": ["src", "src/base", "src/replay", "tools/cli", "tools/elf"],
+    "tools/profile": ["src", "src/base", "src/replay", "src/start", "tools/cli", "tools/elf"],
     "tools/start": ["src/base", "src/start", "tools/cli"],
     "tools/convert": ["src", "src/replay", "preload/trace", "tools/cli", "tools/elf", "tools/profile"],
     "tools/watch": ["preload/trace", "tools/cli"],
@@ -42,7 +42,7 @@ FLOORS = {
     "tools/bench": ["src/replay", "tools/cli", "tools/profile", "tools/start", "tools/store", "tools/measure",
                     "tools/plot", "tools/inspect"],
     "tools/run": ["src/replay", "src/start", "tools/cli", "tools/start", "tools/store"],
-    "tools/layer": ["tools/cli", "tools/profile"],
+    "tools/layer": ["src/replay", "tools/cli", "tools/profile"],
 }
 # A folder of many files is a heap.
 MOST_FILES = 14

@@ -106,6 +106,7 @@ static char *find_kept_profile(const struct program *program, char *const *comma
     if (!keep_find(program, command, &entry))
         return NULL;
     store_look(&entry);
+    store_close(&entry);
     return *entry.profile ? xstrdup(entry.profile) : NULL;
 }
 

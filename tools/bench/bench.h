@@ -6,7 +6,7 @@
 
 #include "measure/bench_result.h"
 #include "measure/io_floor.h"
-#include "profile/timeline.h"
+#include "measure/timeline.h"
 #include "replay/profile.h"
 #include "start/program.h"
 #include "start/until.h"

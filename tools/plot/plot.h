@@ -5,7 +5,7 @@
 #define CB_PLOT_H
 
 #include "measure/bench_result.h"
-#include "profile/timeline.h"
+#include "measure/timeline.h"
 #include "replay/profile.h"
 
 /* Exits with a message if there could be no file at `path`: now and not after minutes of measuring.

@@ -62,19 +62,32 @@ static bool await_end(int program, pid_t id, uint64_t ns)
     return kill(id, 0) != 0 && errno == ESRCH;
 }
 
+/* What the program has read from storage so far: proc_pid_io(5). */
+static uint64_t read_from_storage(pid_t program)
+{
+    char path[32], text[512];
+    snprintf(path, sizeof path, "/proc/%d/io", (int)program);
+    sys_read_text(path, text, sizeof text);
+    const char *line = strstr(text, "\nread_bytes: ");
+    return line ? strtoull(line + 13, NULL, 10) : 0;
+}
+
 /* Until the program ends, is ready or has run for so long. */
-static void watch(struct session *session, uint64_t most_ns)
+static void watch(struct session *session, uint64_t most_ns, struct beside_seen *seen)
 {
     struct sampler *sampler = sampler_new(session->trace, session->trace_mapping, session->child);
     int program = sys_pidfd_open(session->child);
-    bool ended = false;
-    while (!ended && !session->trace->ready && trace_now(session->trace) < most_ns) {
-        uint64_t before = trace_now(session->trace);
+    uint64_t now = 0;
+    while (!seen->ended && !session->trace->ready && now < most_ns) {
+        uint64_t before = trace_now(session->trace), bytes = read_from_storage(session->child);
+        seen->read_bytes = bytes ? bytes : seen->read_bytes;
         sampler_look(sampler);
         uint64_t pause = sampler_pause_ns(trace_now(session->trace) - before);
-        ended = await_end(program, session->child, pause);
+        seen->ended = await_end(program, session->child, pause);
+        now = trace_now(session->trace);
     }
-    if (!ended)
+    seen->us = (uint32_t)(now / 1000);
+    if (!seen->ended)
         sampler_look(sampler);
     sampler_free(sampler);
 }
@@ -111,6 +124,7 @@ static _Noreturn void stand_beside(struct session *session, int pipe_end, uint64
 {
     uint8_t *bytes;
     size_t size;
+    struct beside_seen seen = {.ended = false};
     detach(pipe_end);
     if (!keeper->admit(keeper->context))
         _exit(EXIT_FAILED);
@@ -123,10 +137,10 @@ static _Noreturn void stand_beside(struct session *session, int pipe_end, uint64
     if (write_all(pipe_end, session->trace_path, sizeof session->trace_path) != 0)
         _exit(EXIT_FAILED);
     close(pipe_end);
-    session->since = session_next_tick();
-    watch(session, most_ns);
+    seen.since = session->since = session_next_tick();
+    watch(session, most_ns, &seen);
     session_make_profile(session, &bytes, &size);
-    keeper->keep(keeper->context, bytes, size, &session->since);
+    keeper->keep(keeper->context, bytes, size, &seen);
     session->trace->written = 1;
     _exit(EXIT_SUCCESS);
 }

@@ -11,11 +11,19 @@
 #include <stdint.h>
 #include <time.h>
 
+/* What the watcher saw. */
+struct beside_seen {
+    struct timespec since;
+    bool ended;          /* the program, within the time */
+    uint32_t us;         /* then: what it took */
+    uint64_t read_bytes; /* that it read from storage; 0: none, or nobody knows */
+};
+
 /* What becomes of the recording; all of it happens in the watcher. */
 struct beside_keeper {
     bool (*admit)(void *context); /* whether this start is to be recorded: asked first */
     /* The profile, which is the keeper's to free; NULL: the program never loaded the recorder. */
-    void (*keep)(void *context, uint8_t *bytes, size_t size, const struct timespec *since);
+    void (*keep)(void *context, uint8_t *bytes, size_t size, const struct beside_seen *seen);
     void *context;
 };
 

@@ -18,8 +18,9 @@ static bool record(const struct program *program, char **command)
 {
     static struct store_entry entry;
     bool is_watched = false;
-    return keep_find(program, command, &entry) && keep_look(&entry) == STORE_RECORD &&
-           entry.writable && keep_is_due(&entry) &&
+    bool wanted = keep_find(program, command, &entry) && keep_look(&entry) == STORE_RECORD;
+    store_close(&entry);
+    return wanted && entry.writable && keep_is_due(&entry) &&
            keep_record(program, &entry, command, &is_watched) && is_watched;
 }
 

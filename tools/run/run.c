@@ -103,10 +103,11 @@ static const char *explain(int error)
     }
 }
 
+static struct request request;
+
 static void begin_replay(const struct program *program, const char *profile,
                          const struct options *options)
 {
-    static struct request request;
     char id[HANDOVER_BYTES];
     request.envp = environ;
     request.options = *options;
@@ -136,17 +137,23 @@ enum wish { RECORD_IF_DUE, RECORD_NOW, RECORD_NEVER };
 static const char *consult_store(const struct program *program, char **command, enum wish wish,
                                  bool *recorded)
 {
-    static struct store_entry entry;
-    if (!keep_find(program, command, &entry))
+    struct store_entry *entry = &request.entry;
+    if (!keep_find(program, command, entry))
         return NULL;
-    enum store_answer answer = keep_look(&entry);
-    bool due = wish == RECORD_NOW || (answer == STORE_RECORD && keep_is_due(&entry)), is_watched;
-    if (due && entry.writable && wish != RECORD_NEVER && !program->obstacle)
-        *recorded = keep_record(program, &entry, command, &is_watched);
-    if ((*recorded && is_watched) || !*entry.profile)
-        return NULL;
-    store_add_replay(&entry);
-    return entry.profile;
+    enum store_answer answer = keep_look(entry);
+    if (answer == STORE_RECORD || wish == RECORD_NOW || entry->is_full) {
+        bool is_watched = false;
+        store_close(entry);
+        bool due = wish == RECORD_NOW || (answer == STORE_RECORD && keep_is_due(entry));
+        if (due && entry->writable && wish != RECORD_NEVER && !program->obstacle)
+            *recorded = keep_record(program, entry, command, &is_watched);
+        if (*recorded && is_watched)
+            return NULL;
+        if (entry->is_full)
+            keep_count(entry);
+        store_look(entry);
+    }
+    return *entry->profile ? entry->profile : NULL;
 }
 
 static void boost(const struct program *program, const char *named, char **command,

@@ -73,7 +73,7 @@ static void run(const char *called, const char *path, char **arguments, char *co
     if (!wanted)
         request_look_into_store(&request, program.executable, program_script(&program, script),
                                 command + 1, true);
-    if (!request.profile)
+    if (!request.profile || request.store == STORE_RECORD || request.entry.is_full)
         return;
     request.executable = program.executable;
     request.label = "run";

@@ -51,9 +51,10 @@ static char *const *boost(struct program *program, char **argv, char *const *env
         object[0] = '\0';
     request.profile = find_profile_path(NULL, &request.options, envp, request.path);
     request.envp = envp;
-    if (request.profile || request.options.store)
+    bool in_store = !request.profile && store_is_there(request.options.store);
+    if (request.profile || in_store)
         program_probe(program);
-    if (!request.profile && request.options.store && !obstacle_is_final(program->obstacle))
+    if (in_store && !obstacle_is_final(program->obstacle))
         request_look_into_store(&request, program->executable, program_script(program, script),
                                 argv + 2, false);
     if (request.profile && !obstacle_is_final(program->obstacle)) {

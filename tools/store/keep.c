@@ -13,10 +13,10 @@
 #include "cli/table.h"
 #include "profile/identity.h"
 #include "profile/merge.h"
+#include "profile/store_files.h"
 #include "record/beside.h"
 #include "start/adopter.h"
 #include "start/options.h"
-#include "store/store_files.h"
 #include "store/store_traces.h"
 
 #include <stdio.h>
@@ -29,6 +29,7 @@ enum {
     FEW = 4,
     HALF = 50,    /* per cent */
     CHANGED = 20, /* a twentieth of the bytes */
+    COLD = 2,     /* half of them were read from storage */
 };
 #define MOST_BYTES (48u << 20) /* of profiles; 64 MiB with the traces */
 #define MOST_NS    10000000000u
@@ -107,6 +108,18 @@ static bool add_file(struct merge_sources *sources, int folder, const char *name
     return add_source(sources, bytes, size);
 }
 
+/* What the profile brings into memory. */
+static uint64_t profile_bytes(const uint8_t *bytes, size_t size)
+{
+    struct profile profile;
+    uint64_t pages = 0;
+    if (!bytes || profile_parse(bytes, size, &profile) != 0)
+        return UINT64_MAX;
+    for (uint32_t i = 0; i < profile.header->range_count; i++)
+        pages += profile.ranges[i].page_count;
+    return pages * PROFILE_PAGE_BYTES;
+}
+
 /* Unites the sources, if there are so many, and frees them. NULL if that is impossible. */
 static uint8_t *unite(struct merge_sources *sources, size_t least, size_t *size)
 {
@@ -119,21 +132,6 @@ static uint8_t *unite(struct merge_sources *sources, size_t least, size_t *size)
     return bytes;
 }
 
-/* Replaces the state; the events behind it stay. */
-static bool put_state(int folder, const char *name, const struct store_state *state)
-{
-    size_t size;
-    uint8_t *log = store_files_read(folder, name, ".log", 2 * STORE_LOG_BYTES, &size);
-    if (!log || size < sizeof *state) {
-        free(log);
-        return store_files_write(folder, name, ".log", state, sizeof *state);
-    }
-    memcpy(log, state, sizeof *state);
-    bool written = store_files_write(folder, name, ".log", log, size);
-    free(log);
-    return written;
-}
-
 /* Writes a profile and what is known of it. */
 static bool put(int folder, const char *name, struct store_state *state, const uint8_t *bytes,
                 size_t size)
@@ -142,7 +140,8 @@ static bool put(int folder, const char *name, struct store_state *state, const u
     if (profile_parse(bytes, size, &profile) != 0)
         return false;
     choose_watched(state, &profile);
-    if (store_files_write(folder, name, ".cbp", bytes, size) && put_state(folder, name, state))
+    if (store_files_write(folder, name, ".cbp", bytes, size) &&
+        store_files_put(folder, name, state, 0))
         return true;
     store_files_remove(folder, name); /* one without the other is of no use */
     return false;
@@ -151,7 +150,7 @@ static bool put(int folder, const char *name, struct store_state *state, const u
 /* One profile for all starts of the executable, if FEW were recorded that never came again. */
 static void generalise(int folder, const struct store_entry *entry)
 {
-    const struct store_state *state = &entry->state;
+    const struct store_state *state = &entry->log.state;
     size_t count, size = 0, singles = 0;
     struct store_item *items = store_files_list(folder, &count);
     bool *single = xmalloc((count + 1) * sizeof *single);
@@ -159,7 +158,8 @@ static void generalise(int folder, const struct store_entry *entry)
         const struct store_item *item = &items[i];
         single[i] = item->state.executable_hash == state->executable_hash &&
                     item->state.recordings == 1 && !(item->state.flags & STORE_GENERAL) &&
-                    !item->events[STORE_BOOSTED] && strcmp(item->name, entry->general) != 0;
+                    !item->state.boosted && !item->state.warm &&
+                    strcmp(item->name, entry->general) != 0;
         singles += single[i];
     }
     struct merge_sources sources = {NULL, 0};
@@ -171,6 +171,7 @@ static void generalise(int folder, const struct store_entry *entry)
     general.flags = STORE_GENERAL;
     general.recordings = (uint32_t)singles;
     general.start_hash = 0;
+    general.recorded_us = 0;
     snprintf(general.start, sizeof general.start, "%.*s …", (int)strcspn(state->start, " "),
              state->start);
     if (bytes && put(folder, entry->general, &general, bytes, size))
@@ -218,11 +219,11 @@ static bool admit(void *context)
 static void keep_profile(int folder, struct store_entry *entry, uint8_t *bytes, size_t size,
                          const struct timespec *since)
 {
-    struct store_state *state = &entry->state;
+    struct store_state *state = &entry->log.state;
     state->checked_ns = in_ns(since);
     if (!bytes) {
         state->flags = STORE_UNFIT;
-        put_state(folder, entry->name, state);
+        store_files_put(folder, entry->name, state, 0);
         return;
     }
     struct merge_sources sources = {NULL, 0};
@@ -240,10 +241,12 @@ static void keep_profile(int folder, struct store_entry *entry, uint8_t *bytes, 
     free(united);
 }
 
-static void keep(void *context, uint8_t *bytes, size_t size, const struct timespec *since)
+static void keep(void *context, uint8_t *bytes, size_t size, const struct beside_seen *seen)
 {
     const struct keeping *keeping = context;
-    keep_profile(keeping->folder, keeping->entry, bytes, size, since);
+    if (seen->ended && seen->read_bytes * COLD >= profile_bytes(bytes, size))
+        keeping->entry->log.state.recorded_us = seen->us;
+    keep_profile(keeping->folder, keeping->entry, bytes, size, &seen->since);
 }
 
 bool keep_record(const struct program *program, struct store_entry *entry, char *const *command,
@@ -251,12 +254,11 @@ bool keep_record(const struct program *program, struct store_entry *entry, char 
 {
     struct keeping keeping = {.entry = entry, .folder = -1};
     struct beside_keeper keeper = {.admit = admit, .keep = keep, .context = &keeping};
-    struct store_state *state = &entry->state;
-    if (entry->is_general) { /* this start is going to have a profile of its own */
-        state->flags = 0;
-        state->recordings = 0;
-    }
+    struct store_state *state = &entry->log.state;
+    if (entry->is_general) /* this start is going to have a profile of its own */
+        *state = (struct store_state){.flags = 0};
     memcpy(state->magic, STORE_MAGIC, sizeof state->magic);
+    state->executable_hash = entry->executable_hash;
     state->start_hash = entry->start_hash;
     describe(state->start, sizeof state->start, command);
     *is_watched = adopter_reaps();
@@ -287,19 +289,16 @@ bool keep_is_due(const struct store_entry *entry)
     size_t size;
     clock_gettime(CLOCK_REALTIME, &now);
     const char *name = entry->is_general ? entry->general : entry->name;
-    if (!*entry->profile || (entry->state.flags & STORE_ONCE) ||
-        in_ns(&now) > entry->state.checked_ns + (uint64_t)STORE_MAX_AGE_S * 1000000000u)
+    if (!*entry->profile || (entry->log.state.flags & STORE_ONCE) ||
+        in_ns(&now) > entry->log.state.checked_ns + (uint64_t)STORE_MAX_AGE_S * 1000000000u)
         return true;
     int folder = store_files_open(entry->folder, false);
     uint8_t *bytes =
         folder < 0 ? NULL : store_files_read(folder, name, ".cbp", PROFILE_MAX_BYTES, &size);
     bool due = !bytes || profile_parse(bytes, size, &profile) != 0 || keep_has_changed(&profile);
     free(bytes);
-    if (!due && store_files_lock(folder, entry->start_hash)) {
-        struct store_state state = entry->state;
-        state.checked_ns = in_ns(&now);
-        put_state(folder, name, &state);
-    }
+    if (!due)
+        store_files_put(folder, name, NULL, in_ns(&now));
     if (folder >= 0)
         close(folder);
     return due;
@@ -308,8 +307,20 @@ bool keep_is_due(const struct store_entry *entry)
 enum store_answer keep_look(struct store_entry *entry)
 {
     enum store_answer answer = store_look(entry);
-    bool news = answer == STORE_RECORD && entry->writable && store_traces_take(entry, keep_profile);
-    return news ? store_look(entry) : answer;
+    if (answer != STORE_RECORD || !entry->writable)
+        return answer;
+    store_close(entry);
+    store_traces_take(entry, keep_profile);
+    return store_look(entry);
+}
+
+void keep_count(const struct store_entry *entry)
+{
+    int folder = store_files_open(entry->folder, false);
+    if (folder < 0)
+        return;
+    store_files_put(folder, entry->is_general ? entry->general : entry->name, NULL, 0);
+    close(folder);
 }
 
 bool keep_find(const struct program *program, char *const *command, struct store_entry *entry)

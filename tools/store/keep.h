@@ -29,6 +29,9 @@ bool keep_record(const struct program *program, struct store_entry *entry, char 
  */
 bool keep_is_due(const struct store_entry *entry);
 
+/* Counts the events of a log that has no room for more. */
+void keep_count(const struct store_entry *entry);
+
 /* Whether the files that more than a twentieth of a profile's bytes are read from have changed. */
 bool keep_has_changed(const struct profile *profile);
 

@@ -4,9 +4,9 @@
 #include "cli/command.h"
 #include "cli/json.h"
 #include "measure/openmetrics.h"
+#include "profile/store_files.h"
 #include "start/options.h"
 #include "store/keep.h"
-#include "store/store_files.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -22,7 +22,9 @@ static const char status_help[] =
     "Lists the profiles that 'coldboost run' keeps: for each start how long ago its files were "
     "last\n"
     "known to be as recorded, how much a replay brings into memory, how many starts were recorded\n"
-    "and how many replayed it since, and whether its files have changed.\n"
+    "and how many boosted or warm since, what a cold start and a boosted one took, where both "
+    "were\n"
+    "seen, and whether its files have changed.\n"
     "\n"
     "  -s, --store=FOLDER  otherwise $COLDBOOST_STORE, root's /var/cache/coldboost, or\n"
     "                      $XDG_CACHE_HOME/coldboost or ~/.cache/coldboost\n"
@@ -57,10 +59,7 @@ static int open_store(const char *named, const char **path)
         fail(EXIT_FAILED, "there is no store: neither COLDBOOST_STORE nor HOME names a folder");
     int folder = store_files_open(*path, false);
     if (folder < 0 && folder != -ENOENT)
-        fail(EXIT_FAILED,
-             "%s: not used as a store: it must be a folder that is yours and that "
-             "nobody else may write to",
-             *path);
+        store_files_refuse(*path);
     return folder;
 }
 
@@ -119,9 +118,18 @@ static const char *condition(const struct store_item *item, const struct profile
     return item->state.flags & STORE_ONCE ? "recorded again next time" : "";
 }
 
-static uint32_t replays(const struct store_item *item)
+/* What a boosted start takes, where both were seen. */
+static uint64_t boosted_us(const struct store_state *state)
 {
-    return item->events[STORE_BOOSTED] + item->events[STORE_SEEN];
+    return state->recorded_us && state->timed ? state->timed_us / state->timed : 0;
+}
+
+static void print_times(const struct store_state *state)
+{
+    if (boosted_us(state))
+        printf(" %8.0f%8.0f  ", state->recorded_us / 1e3, (double)boosted_us(state) / 1e3);
+    else
+        printf(" %16s  ", "");
 }
 
 static void print_table(const char *path, int folder, const struct store_item *items, size_t count)
@@ -130,14 +138,17 @@ static void print_table(const char *path, int folder, const struct store_item *i
         printf("%s holds no profile; 'coldboost run COMMAND' makes one\n", path);
         return;
     }
-    printf("%8s %9s %8s %8s  %s\n", "age", "MiB", "recorded", "replayed", "start");
+    printf("%8s %7s %8s %7s %6s %16s  %s\n", "age", "MiB", "recorded", "boosted", "warm",
+           "cold, boosted ms", "start");
     for (size_t i = 0; i < count; i++) {
         const struct store_item *item = &items[i];
         struct profile_facts facts = look_at_profile(folder, item->name);
         char age[32];
         const char *remark = condition(item, &facts);
-        printf("%8s %9.1f %8u %8u  ", age_text(item->state.checked_ns, age),
-               (double)facts.bytes / (1 << 20), item->state.recordings, replays(item));
+        printf("%8s %7.1f %8u %7u %6u", age_text(item->state.checked_ns, age),
+               (double)facts.bytes / (1 << 20), item->state.recordings, item->state.boosted,
+               item->state.warm);
+        print_times(&item->state);
         print_escaped(stdout, item->state.start);
         printf("%s%s%s\n", *remark ? " (" : "", remark, *remark ? ")" : "");
     }
@@ -158,10 +169,13 @@ static void print_json(const char *path, int folder, const struct store_item *it
         json_open(&out, NULL, '{');
         json_text(&out, "name", item->name);
         json_text(&out, "start", state->start);
-        json_print(&out, "recorded %u replayed %u bytes %ju checked %ju used %ju",
-                   state->recordings, replays(item), (uintmax_t)facts.bytes,
+        json_print(&out, "recorded %u boosted %u warm %u bytes %ju checked %ju used %ju",
+                   state->recordings, state->boosted, state->warm, (uintmax_t)facts.bytes,
                    (uintmax_t)(state->checked_ns / 1000000000u),
                    (uintmax_t)(item->used_ns / 1000000000u));
+        if (boosted_us(state))
+            json_print(&out, "cold_us %u boosted_us %ju timed %u", state->recorded_us,
+                       (uintmax_t)boosted_us(state), state->timed);
         json_print(&out, "general %s fit %s changed %s", json_bool(state->flags & STORE_GENERAL),
                    json_bool(!(state->flags & STORE_UNFIT)), json_bool(facts.changed));
         json_close(&out, "}");
@@ -170,12 +184,13 @@ static void print_json(const char *path, int folder, const struct store_item *it
 }
 
 /* What Prometheus is told of a start. */
-enum figure { RECORDINGS, REPLAYS, BYTES, CHANGED, CHECKED, FIGURES };
+enum figure { RECORDINGS, BOOSTED, WARM, BYTES, CHANGED, CHECKED, FIGURES };
 static const struct {
     const char *name, *unit, *help_text;
 } figures[FIGURES] = {
     [RECORDINGS] = {"coldboost_store_recordings", "", "Recordings that the profile is made of."},
-    [REPLAYS] = {"coldboost_store_replays", "", "Starts that replayed the profile."},
+    [BOOSTED] = {"coldboost_store_boosted", "", "Starts that replayed the profile."},
+    [WARM] = {"coldboost_store_warm", "", "Starts that found all in memory."},
     [BYTES] = {"coldboost_store_bytes", "bytes", "What a replay brings into memory."},
     [CHANGED] = {"coldboost_store_changed", "", "1: its files have changed since."},
     [CHECKED] = {"coldboost_store_checked_timestamp_seconds", "seconds",
@@ -190,7 +205,8 @@ static void print_openmetrics(const char *path, int folder, const struct store_i
     for (size_t i = 0; i < count; i++) {
         struct profile_facts facts = look_at_profile(folder, items[i].name);
         values[i][RECORDINGS] = items[i].state.recordings;
-        values[i][REPLAYS] = replays(&items[i]);
+        values[i][BOOSTED] = items[i].state.boosted;
+        values[i][WARM] = items[i].state.warm;
         values[i][BYTES] = (double)facts.bytes;
         values[i][CHANGED] = facts.changed;
         values[i][CHECKED] = (double)items[i].state.checked_ns / 1e9;

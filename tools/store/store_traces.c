@@ -6,8 +6,8 @@
 
 #include "cli/command.h"
 #include "profile/identity.h"
+#include "profile/store_files.h"
 #include "record/alone.h"
-#include "store/store_files.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -82,7 +82,8 @@ static void make_profile(int folder, const char *name, const struct kept_start *
                                    .tv_nsec = (long)(start->state.checked_ns % 1000000000)};
     uint8_t *profile;
     size_t size;
-    entry.state = start->state;
+    entry.log.state = start->state;
+    entry.executable_hash = start->state.executable_hash;
     entry.start_hash = start->state.start_hash;
     snprintf(entry.name, sizeof entry.name, "%s", name);
     snprintf(entry.general, sizeof entry.general, "%s", start->general);
@@ -153,7 +154,7 @@ bool store_traces_begin(const struct program *program, const struct store_entry 
     clock_gettime(CLOCK_REALTIME, &now);
     snprintf(start.path, sizeof start.path, "%s", program->executable);
     snprintf(start.general, sizeof start.general, "%s", entry->general);
-    start.state = entry->state;
+    start.state = entry->log.state;
     start.state.checked_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
     snprintf(file, sizeof file, "%s" SUFFIX, entry->name);
     return names.count < MOST_TRACES && identify(start.path, &now, &start.executable) &&

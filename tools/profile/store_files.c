@@ -1,7 +1,7 @@
 /*
- * store_files.c: reads, writes, locks and lists a store's files. Silent.
+ * store_files.c: reads, writes, locks and lists a store's files.
  */
-#include "store/store_files.h"
+#include "profile/store_files.h"
 
 #include "cli/command.h"
 #include "cli/table.h"
@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -34,12 +35,18 @@ static void make_folders(const char *folder)
 
 int store_files_open(const char *folder, bool make)
 {
-    int fd;
     bool writable;
     if (make)
         make_folders(folder);
-    store_open(folder, &fd, &writable);
-    return fd;
+    return store_open(folder, geteuid(), &writable);
+}
+
+_Noreturn void store_files_refuse(const char *folder)
+{
+    fail(EXIT_FAILED,
+         "%s: not used as a store: it must be a folder that is yours and that nobody else may "
+         "write to",
+         folder);
 }
 
 bool store_files_lock(int folder, uint64_t start_hash)
@@ -79,7 +86,7 @@ bool store_files_write(int folder, const char *name, const char *suffix, const v
 uint8_t *store_files_read(int folder, const char *name, const char *suffix, size_t most,
                           size_t *size)
 {
-    int fd = store_open_file(folder, name, suffix, O_RDONLY);
+    int fd = store_open_file(folder, geteuid(), name, suffix, O_RDONLY);
     struct stat status;
     if (fd < 0)
         return NULL;
@@ -108,33 +115,103 @@ void store_files_remove(int folder, const char *name)
     }
 }
 
-/* ---- what is there ----------------------------------------------------------------------------
+/* ---- logs -------------------------------------------------------------------------------------
  */
 
-static void count_events(struct store_item *item, const uint8_t *bytes, size_t size)
+/* A start holds the lock for a millisecond; one that has been stopped meanwhile loses its event. */
+enum { LOCK_TRIES = 2000, LOCK_PAUSE_US = 1000, MOST_LOG_BYTES = 1 << 20 };
+/* Of the starts that a general profile stands in for, the last that are known. */
+enum { KEPT_STARTS = STORE_EVENTS / 2 };
+
+/* The log as it is, and nobody adds an event until it is closed; -1 if there is none. */
+static int lock_log(int folder, const char *name)
 {
-    struct store_event event;
-    for (size_t at = sizeof item->state; at + sizeof event <= size; at += sizeof event) {
-        memcpy(&event, bytes + at, sizeof event);
-        if (event.kind <= STORE_SEEN)
-            item->events[event.kind]++;
+    struct stat status;
+    for (int i = 0; i < LOCK_TRIES; i++) {
+        int fd = store_open_file(folder, geteuid(), name, ".log", O_RDONLY);
+        if (fd < 0 && fd != -ESTALE)
+            return -1;
+        if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &status) == 0 &&
+            status.st_nlink)
+            return fd;
+        if (fd >= 0)
+            close(fd);
+        usleep(LOCK_PAUSE_US);
+    }
+    return -1;
+}
+
+static void count_event(struct store_state *state, const struct store_event *event)
+{
+    state->boosted += event->kind == STORE_BOOSTED;
+    state->warm += event->kind == STORE_WARM;
+    if (event->kind == STORE_TIMED) {
+        state->timed++;
+        state->timed_us += event->us;
     }
 }
 
-static bool read_item(int folder, const char *name, struct store_item *item)
+/* A log with its events counted in the state, the caller's to free; NULL if there is none. */
+static struct store_log *read_log(int folder, const char *name, size_t *events)
 {
     size_t size;
+    struct store_log *log = (void *)store_files_read(folder, name, ".log", MOST_LOG_BYTES, &size);
+    if (!log || size < sizeof log->state || !store_state_is_good(&log->state, size)) {
+        free(log);
+        return NULL;
+    }
+    *events = (size - sizeof log->state) / sizeof *log->events;
+    const struct store_event *event = log->events;
+    for (size_t i = 0; i < *events; i++)
+        count_event(&log->state, event + i);
+    return log;
+}
+
+bool store_files_put(int folder, const char *name, const struct store_state *state,
+                     uint64_t checked_ns)
+{
+    size_t events = 0, kept = 0;
+    int fd = lock_log(folder, name);
+    struct store_log *old = read_log(folder, name, &events);
+    struct store_log *log = xmalloc(sizeof *log);
+    memset(log, 0, sizeof *log);
+    if (old)
+        log->state = old->state;
+    if (state) {
+        log->state = *state;
+        log->state.boosted = old ? old->state.boosted : 0;
+        log->state.warm = old ? old->state.warm : 0;
+        bool same = old && old->state.recorded_us == state->recorded_us;
+        log->state.timed = same ? old->state.timed : 0;
+        log->state.timed_us = same ? old->state.timed_us : 0;
+    }
+    if (checked_ns)
+        log->state.checked_ns = checked_ns;
+    const struct store_event *event = old ? old->events : NULL;
+    for (size_t i = events > KEPT_STARTS ? events - KEPT_STARTS : 0; i < events; i++)
+        if (event[i].start_hash)
+            log->events[kept++] = (struct store_event){STORE_SEEN, 0, event[i].start_hash};
+    bool written = (old || state) && store_files_write(folder, name, ".log", log,
+                                                       sizeof log->state + kept * sizeof *event);
+    free(log);
+    free(old);
+    if (fd >= 0)
+        close(fd);
+    return written;
+}
+
+/* ---- what is there ----------------------------------------------------------------------------
+ */
+
+static bool read_item(int folder, const char *name, struct store_item *item)
+{
+    size_t events;
     struct stat status;
     char file[NAME_MAX + 16];
-    uint8_t *log = store_files_read(folder, name, ".log", 2 * STORE_LOG_BYTES, &size);
+    struct store_log *log = read_log(folder, name, &events);
     if (!log)
         return false;
-    *item = (struct store_item){.name = NULL};
-    if (size >= sizeof item->state)
-        memcpy(&item->state, log, sizeof item->state);
-    bool good = store_state_is_good(&item->state, size);
-    if (good)
-        count_events(item, log, size);
+    *item = (struct store_item){.name = xstrdup(name), .state = log->state};
     free(log);
     snprintf(file, sizeof file, "%s.cbp", name);
     if (fstatat(folder, file, &status, AT_SYMLINK_NOFOLLOW) == 0)
@@ -143,9 +220,7 @@ static bool read_item(int folder, const char *name, struct store_item *item)
     if (fstatat(folder, file, &status, AT_SYMLINK_NOFOLLOW) == 0)
         item->used_ns =
             (uint64_t)status.st_mtim.tv_sec * 1000000000u + (uint64_t)status.st_mtim.tv_nsec;
-    if (good)
-        item->name = xstrdup(name);
-    return good;
+    return true;
 }
 
 static int by_name(const void *a, const void *b)

@@ -16,8 +16,18 @@
 /* An open store, or -errno. Makes the folder, and those above it, if `make`. */
 int store_files_open(const char *folder, bool make);
 
+/* Exits with a message for a folder that could not be opened. */
+_Noreturn void store_files_refuse(const char *folder);
+
 /* Takes the lock of a start until the process ends; false if somebody has it. */
 bool store_files_lock(int folder, uint64_t start_hash);
+
+/*
+ * Replaces the state of a start, or with NULL keeps it; checked_ns, unless 0, becomes its. Counts
+ * the events behind it, so that there is room for new ones: none is lost that a start is adding.
+ */
+bool store_files_put(int folder, const char *name, const struct store_state *state,
+                     uint64_t checked_ns);
 
 /* Replaces NAME.SUFFIX; false if that is impossible: nothing is left behind then. */
 bool store_files_write(int folder, const char *name, const char *suffix, const void *bytes,
@@ -30,13 +40,12 @@ uint8_t *store_files_read(int folder, const char *name, const char *suffix, size
 /* Removes the profile and the log of a start, and what has been recorded of it since. */
 void store_files_remove(int folder, const char *name);
 
-/* What is known of each start: for every NAME.log that is one. */
+/* What is known of each start, for every NAME.log that is one; its events are counted. */
 struct store_item {
     char *name;
     struct store_state state;
     uint64_t profile_bytes; /* 0: there is no profile */
     uint64_t used_ns;       /* CLOCK_REALTIME */
-    uint32_t events[STORE_SEEN + 1];
 };
 struct store_item *store_files_list(int folder, size_t *count);
 void store_items_free(struct store_item *items, size_t count);

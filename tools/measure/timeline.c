@@ -7,7 +7,7 @@
  * for most programs; and mapped files keep their inodes in memory, so that a watched start is a
  * little less cold than a measured one. It is for looking at, not for figures.
  */
-#include "profile/timeline.h"
+#include "measure/timeline.h"
 
 #include "cli/command.h"
 #include "cli/table.h"
