@@ -7,9 +7,11 @@
  */
 #include "cli/command.h"
 #include "cli/output.h"
+#include "cli/table.h"
 #include "layer_licence.h"
 #include "profile/merge.h"
 #include "profile/profile_read.h"
+#include "profile/store_files.h"
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -30,13 +32,14 @@
 #define RELR_TAG       36        /* DT_RELR: loaders before glibc 2.36 skip these relocations */
 
 static const char help[] =
-    "Usage: coldboost layer -o LAYER.zip [-p PROFILE]... [--record] [--arch x86_64|arm64]\n"
-    "                       [--build FOLDER]\n"
+    "Usage: coldboost layer -o LAYER.zip [-p PROFILE... | --store FOLDER] [--record]\n"
+    "                       [--arch x86_64|arm64] [--build FOLDER]\n"
     "\n"
     "Makes an AWS Lambda layer. Unpacked at /opt, as Lambda does it, it holds\n"
     "  coldboost-wrapper       for AWS_LAMBDA_EXEC_WRAPPER=/opt/coldboost-wrapper\n"
     "  lib/libcoldboost.so     for LD_PRELOAD=/opt/lib/libcoldboost.so where there is no wrapper\n"
-    "  coldboost/profile.cbp   found without being named\n"
+    "  coldboost/profile.cbp   found without being named, or with --store\n"
+    "  coldboost/store/        the same for each start of its own\n"
     "  coldboost/LICENSE\n"
     "The same input always gives the same bytes. A library that would not load on Amazon Linux 2\n"
     "(glibc 2.26) is refused.\n"
@@ -45,6 +48,7 @@ static const char help[] =
     "  -p, --profile=PROFILE  a file made by 'coldboost record' or 'coldboost merge'; several are\n"
     "                         united as by 'coldboost merge'; without one the layer has none, and\n"
     "                         the function may bring its own as coldboost.cbp in its folder\n"
+    "  --store=FOLDER         carry all profiles that 'coldboost run' keeps in this folder\n"
     "  --record               add what COLDBOOST_RECORD needs: coldboost/coldboost-record and\n"
     "                         coldboost/libcoldboost-record.so\n"
     "  --arch=x86_64|arm64    the function's architecture (default: this machine's)\n"
@@ -81,6 +85,11 @@ struct part {
     mode_t mode;
     const uint8_t *bytes;
     size_t size;
+};
+
+struct parts {
+    struct part *all;
+    size_t count;
 };
 
 static const struct architecture *find_architecture(const char *name)
@@ -250,6 +259,32 @@ static struct part profile_part(char *const *paths, size_t count, const char *ou
     return part;
 }
 
+/* Adds each start that has a profile. What is known of it goes along, but not what has become of
+ * its starts here. */
+static void add_store(struct parts *parts, const char *path)
+{
+    size_t count, size, before = parts->count;
+    int folder = store_files_open(path, false);
+    if (folder < 0)
+        store_files_refuse(path);
+    struct store_item *items = store_files_list(folder, &count);
+    for (size_t i = 0; i < count; i++) {
+        struct profile profile;
+        uint8_t *bytes = store_files_read(folder, items[i].name, ".cbp", PROFILE_MAX_BYTES, &size);
+        if (!bytes)
+            continue;
+        check_profile(items[i].name, bytes, size, &profile);
+        char *name = xasprintf("coldboost/store/%s.cbp", items[i].name);
+        *GROW(parts->all, parts->count) = (struct part){name, 0644, bytes, size};
+        name = xasprintf("coldboost/store/%s.log", items[i].name);
+        *GROW(parts->all, parts->count) =
+            (struct part){name, 0644, (const uint8_t *)&items[i].state, sizeof items[i].state};
+    }
+    if (parts->count == before)
+        fail(EXIT_FAILED, "%s: holds no profile", path);
+    close(folder);
+}
+
 static const struct built {
     const char *name;
     const char *in_build, *installed; /* where it is, in either folder */
@@ -312,11 +347,11 @@ static void add_part(struct archive *zip, const struct part *part)
     archive_entry_free(entry);
 }
 
-static bool write_zip(const char *output, const struct part *parts, size_t count)
+static bool write_zip(const char *output, const struct parts *parts)
 {
     size_t capacity = 4096, size = 0;
-    for (size_t i = 0; i < count; i++)
-        capacity += parts[i].size + parts[i].size / 1000 + 1024; /* deflate's worst, and headers */
+    for (size_t i = 0; i < parts->count; i++) /* deflate's worst, and headers */
+        capacity += parts->all[i].size + parts->all[i].size / 1000 + 1024;
     void *bytes = xmalloc(capacity);
     /* A zip entry's time is local time. */
     setenv("TZ", "UTC", 1);
@@ -327,8 +362,8 @@ static bool write_zip(const char *output, const struct part *parts, size_t count
     check_archive(zip, archive_write_set_format_zip(zip));
     check_archive(zip, archive_write_set_bytes_in_last_block(zip, 1));
     check_archive(zip, archive_write_open_memory(zip, bytes, capacity, &size));
-    for (size_t i = 0; i < count; i++)
-        add_part(zip, &parts[i]);
+    for (size_t i = 0; i < parts->count; i++)
+        add_part(zip, &parts->all[i]);
     check_archive(zip, archive_write_close(zip));
     bool written = output_write(output, bytes, size);
     archive_write_free(zip);
@@ -339,15 +374,12 @@ static bool write_zip(const char *output, const struct part *parts, size_t count
 int main(int argc, char **argv)
 {
     static const struct option long_options[] = {
-        {"output", required_argument, NULL, 'o'},
-        {"profile", required_argument, NULL, 'p'},
-        {"arch", required_argument, NULL, 'a'},
-        {"build", required_argument, NULL, 'b'},
-        {"record", no_argument, NULL, 'r'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+        {"output", required_argument, NULL, 'o'}, {"profile", required_argument, NULL, 'p'},
+        {"store", required_argument, NULL, 's'},  {"arch", required_argument, NULL, 'a'},
+        {"build", required_argument, NULL, 'b'},  {"record", no_argument, NULL, 'r'},
+        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
     };
-    const char *output = NULL, *folder = NULL, *arch = NULL;
+    const char *output = NULL, *folder = NULL, *arch = NULL, *store = NULL;
     size_t built_count = WITHOUT_RECORD;
     char **profiles = xmalloc((size_t)argc * sizeof *profiles);
     size_t profile_count = 0;
@@ -356,6 +388,8 @@ int main(int argc, char **argv)
             output = optarg;
         else if (c == 'p')
             profiles[profile_count++] = optarg;
+        else if (c == 's')
+            store = optarg;
         else if (c == 'a')
             arch = optarg;
         else if (c == 'b')
@@ -367,20 +401,24 @@ int main(int argc, char **argv)
         fail_usage("layer", "no output given: -o LAYER.zip");
     if (optind < argc)
         fail_usage("layer", "'%s' is no option", argv[optind]);
+    if (store && profile_count)
+        fail_usage("layer", "-p or --store: where there is a profile, no store is looked at");
     output_check(output);
 
     const struct architecture *architecture = arch ? find_architecture(arch) : HOST_ARCHITECTURE;
     if (!folder)
         folder = default_folder(architecture);
-    struct part parts[2 + BUILT_PARTS];
-    size_t count = 0;
-    parts[count++] = (struct part){"coldboost/LICENSE", 0644, (const uint8_t *)LICENCE_TEXT,
-                                   sizeof LICENCE_TEXT - 1};
+    struct parts parts = {NULL, 0};
+    *GROW(parts.all, parts.count) = (struct part){
+        "coldboost/LICENSE", 0644, (const uint8_t *)LICENCE_TEXT, sizeof LICENCE_TEXT - 1};
     if (profile_count)
-        parts[count++] = profile_part(profiles, profile_count, output);
+        *GROW(parts.all, parts.count) = profile_part(profiles, profile_count, output);
+    if (store)
+        add_store(&parts, store);
     for (size_t i = 0; i < built_count; i++)
-        parts[count++] = built_part(&built_parts[i], folder, architecture);
-    bool written = write_zip(output, parts, count);
+        *GROW(parts.all, parts.count) = built_part(&built_parts[i], folder, architecture);
+    bool written = write_zip(output, &parts);
+    free(parts.all);
     free(profiles);
     return written ? EXIT_SUCCESS : EXIT_FAILED;
 }

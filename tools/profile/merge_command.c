@@ -9,12 +9,14 @@
 #include "cli/table.h"
 #include "profile/frames.h"
 #include "profile/profile_read.h"
+#include "profile/store_files.h"
 
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define MAX_LOG_BYTES (1u << 30)
 
@@ -53,7 +55,8 @@ uint8_t *merge_all(struct merge_sources *sources, unsigned min_share, const char
 /* ---- the command ---------------------------------------------------------------------------- */
 
 static const char help[] =
-    "Usage: coldboost merge -o OUT [--min-share=PERCENT] [--from-log LOG]... [PROFILE]...\n"
+    "Usage: coldboost merge -o OUT [--min-share=PERCENT] [--from-log LOG]... [--store FOLDER]...\n"
+    "                       [PROFILE]...\n"
     "\n"
     "Unites the profiles of several runs into one. Each executable's pages and look-ups are\n"
     "ordered by the median of their ranks in the profiles that name them: a run that was\n"
@@ -65,6 +68,7 @@ static const char help[] =
     "                           this executable name; default: 0, keep all\n"
     "      --from-log LOG       also take the profiles that 'coldboost record --log' has\n"
     "                           written into this log; - is standard input\n"
+    "      --store FOLDER       also take all profiles that 'coldboost run' keeps in this folder\n"
     "  -h, --help               print this and exit\n"
     "\n"
     "A file that has changed between the recordings (size, and build-id or modification\n"
@@ -75,7 +79,7 @@ static const char help[] =
     "lines in any order. What is damaged, missing or doubled is named; a profile that is not\n"
     "whole is left out.\n"
     "\n"
-    "Exit status: 0; 1 if a PROFILE cannot be read or is damaged, or no LOG has a whole one:\n"
+    "Exit status: 0; 1 if a PROFILE cannot be read or is damaged, or a LOG or FOLDER has none:\n"
     "OUT is then as it was; 1 also if OUT was written without what a LOG has lost; 2 for a\n"
     "wrong command line.\n"
     "\n"
@@ -122,39 +126,65 @@ static size_t add_log(struct merge_sources *sources, const char *path)
     return faults;
 }
 
+static void add_store(struct merge_sources *sources, const char *path)
+{
+    size_t count, size, before = sources->count;
+    int folder = store_files_open(path, false);
+    if (folder < 0)
+        store_files_refuse(path);
+    struct store_item *items = store_files_list(folder, &count);
+    for (size_t i = 0; i < count; i++) {
+        uint8_t *bytes = store_files_read(folder, items[i].name, ".cbp", PROFILE_MAX_BYTES, &size);
+        if (!bytes)
+            continue; /* the start cannot be recorded */
+        struct merge_source *source = GROW(sources->all, sources->count);
+        source->name = xasprintf("%s/%s.cbp", path, items[i].name);
+        source->bytes = bytes;
+        check_profile(source->name, bytes, size, &source->profile);
+    }
+    if (sources->count == before)
+        fail(EXIT_FAILED, "%s: holds no profile", path);
+    store_items_free(items, count);
+    close(folder);
+}
+
 int command_merge(int argc, char **argv)
 {
     static const struct option long_options[] = {
-        {"output", required_argument, NULL, 'o'},
-        {"min-share", required_argument, NULL, 's'},
-        {"from-log", required_argument, NULL, 'l'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+        {"output", required_argument, NULL, 'o'},   {"min-share", required_argument, NULL, 's'},
+        {"from-log", required_argument, NULL, 'l'}, {"store", required_argument, NULL, 'f'},
+        {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
     };
     const char *output = NULL;
     unsigned min_share = 0;
     char **logs = xmalloc((size_t)argc * sizeof *logs);
-    size_t log_count = 0, faults = 0;
+    char **stores = xmalloc((size_t)argc * sizeof *stores);
+    size_t log_count = 0, store_count = 0, faults = 0;
     for (int c; (c = next_option(argc, argv, "o:h", long_options, help)) != -1;) {
         if (c == 'o')
             output = optarg;
         else if (c == 's')
             min_share = parse_share(optarg);
+        else if (c == 'f')
+            stores[store_count++] = optarg;
         else
             logs[log_count++] = optarg;
     }
     if (!output)
         fail_usage("merge", "no output given; add -o OUT");
-    if (optind == argc && !log_count)
+    if (optind == argc && !log_count && !store_count)
         fail_usage("merge", "no profile given");
     output_check(output);
 
     struct merge_sources sources = {NULL, 0};
     for (size_t i = 0; i < log_count; i++)
         faults += add_log(&sources, logs[i]);
+    for (size_t i = 0; i < store_count; i++)
+        add_store(&sources, stores[i]);
     for (; optind < argc; optind++)
         merge_add_file(&sources, argv[optind]);
     free(logs);
+    free(stores);
 
     struct merge_totals totals;
     size_t count = sources.count, size;
