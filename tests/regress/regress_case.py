@@ -40,10 +40,11 @@ class RegressCase(Case):
         return path
 
     def pages(self, path):
+        """Of a file, whatever executables need them."""
         shown = json.loads(self.run_it(COLDBOOST, 'show', '--json', self.profile))
         ranges = next((file['ranges'] for file in shown['files'] if file['path'] == path), [])
-        return sorted(page for r in ranges for page in
-                      range(r['offset'] // 4096, (r['offset'] + r['length']) // 4096))
+        return sorted({page for r in ranges for page in
+                       range(r['offset'] // 4096, (r['offset'] + r['length']) // 4096)})
 
     def shown(self):
         return self.run_it(COLDBOOST, 'show', self.profile).decode()
