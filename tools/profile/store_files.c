@@ -187,12 +187,11 @@ bool store_files_put(int folder, const char *name, const struct store_state *sta
     }
     if (checked_ns)
         log->state.checked_ns = checked_ns;
-    const struct store_event *event = old ? old->events : NULL;
-    for (size_t i = events > KEPT_STARTS ? events - KEPT_STARTS : 0; i < events; i++)
-        if (event[i].start_hash)
-            log->events[kept++] = (struct store_event){STORE_SEEN, 0, event[i].start_hash};
-    bool written = (old || state) && store_files_write(folder, name, ".log", log,
-                                                       sizeof log->state + kept * sizeof *event);
+    for (size_t i = events > KEPT_STARTS ? events - KEPT_STARTS : 0; old && i < events; i++)
+        if (old->events[i].start_hash)
+            log->events[kept++] = (struct store_event){STORE_SEEN, 0, old->events[i].start_hash};
+    size_t size = sizeof log->state + kept * sizeof *log->events;
+    bool written = (old || state) && store_files_write(folder, name, ".log", log, size);
     free(log);
     free(old);
     if (fd >= 0)
