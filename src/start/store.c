@@ -215,8 +215,8 @@ static bool read_log(int folder, uint32_t user, struct store_entry *entry, const
     entry->event_count = good ? ((size_t)n - sizeof log->state) / sizeof *log->events : 0;
     entry->is_full = entry->is_open && entry->event_count == STORE_EVENTS;
     if (entry->fd >= 0 && (!entry->is_open || !good || entry->is_full)) {
-        entry->is_open = true;
-        store_close(entry);
+        sys_close(entry->fd);
+        entry->is_open = false;
     }
     return good;
 }

@@ -33,13 +33,7 @@ class Unwatched(StoreCase):
     def setUp(self):
         super().setUp()
         self.copy_ours()
-        self.perl = shutil.copy("/usr/bin/perl", f"{self.folder}/perl")
-        os.sync()
-
-    def evict(self):
-        file = os.open(self.perl, os.O_RDONLY)
-        os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
-        os.close(file)
+        self.copy_perl()
 
     def alone(self, *command, **environment):
         """As process 1 of a new PID namespace."""

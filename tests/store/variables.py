@@ -4,7 +4,6 @@ Usage: variables.py COLDBOOST OBJECT [CASE…]
 """
 
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -18,13 +17,7 @@ from store_case import LOOKS, OBJECT, PATIENCE_S, READS, StoreCase  # noqa: E402
 class Variables(StoreCase):
     def setUp(self):
         super().setUp()
-        self.perl = shutil.copy("/usr/bin/perl", f"{self.folder}/perl")
-        os.sync()
-
-    def evict(self):
-        file = os.open(self.perl, os.O_RDONLY)
-        os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
-        os.close(file)
+        self.copy_perl()
 
     def preloaded(self, *arguments, cold=True, **environment):
         if cold:

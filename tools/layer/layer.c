@@ -263,26 +263,16 @@ static struct part profile_part(char *const *paths, size_t count, const char *ou
  * its starts here. */
 static void add_store(struct parts *parts, const char *path)
 {
-    size_t count, size, before = parts->count;
-    int folder = store_files_open(path, false);
-    if (folder < 0)
-        store_files_refuse(path);
-    struct store_item *items = store_files_list(folder, &count);
+    size_t count;
+    struct stored_profile *stored = store_files_load(path, &count);
     for (size_t i = 0; i < count; i++) {
-        struct profile profile;
-        uint8_t *bytes = store_files_read(folder, items[i].name, ".cbp", PROFILE_MAX_BYTES, &size);
-        if (!bytes)
-            continue;
-        check_profile(items[i].name, bytes, size, &profile);
-        char *name = xasprintf("coldboost/store/%s.cbp", items[i].name);
-        *GROW(parts->all, parts->count) = (struct part){name, 0644, bytes, size};
-        name = xasprintf("coldboost/store/%s.log", items[i].name);
+        char *name = xasprintf("coldboost/store/%s.cbp", stored[i].name);
         *GROW(parts->all, parts->count) =
-            (struct part){name, 0644, (const uint8_t *)&items[i].state, sizeof items[i].state};
+            (struct part){name, 0644, stored[i].bytes, stored[i].size};
+        name = xasprintf("coldboost/store/%s.log", stored[i].name);
+        *GROW(parts->all, parts->count) =
+            (struct part){name, 0644, (const uint8_t *)&stored[i].state, sizeof stored[i].state};
     }
-    if (parts->count == before)
-        fail(EXIT_FAILED, "%s: holds no profile", path);
-    close(folder);
 }
 
 static const struct built {

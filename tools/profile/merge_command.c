@@ -128,24 +128,14 @@ static size_t add_log(struct merge_sources *sources, const char *path)
 
 static void add_store(struct merge_sources *sources, const char *path)
 {
-    size_t count, size, before = sources->count;
-    int folder = store_files_open(path, false);
-    if (folder < 0)
-        store_files_refuse(path);
-    struct store_item *items = store_files_list(folder, &count);
+    size_t count;
+    struct stored_profile *stored = store_files_load(path, &count);
     for (size_t i = 0; i < count; i++) {
-        uint8_t *bytes = store_files_read(folder, items[i].name, ".cbp", PROFILE_MAX_BYTES, &size);
-        if (!bytes)
-            continue; /* the start cannot be recorded */
-        struct merge_source *source = GROW(sources->all, sources->count);
-        source->name = xasprintf("%s/%s.cbp", path, items[i].name);
-        source->bytes = bytes;
-        check_profile(source->name, bytes, size, &source->profile);
+        *GROW(sources->all, sources->count) = (struct merge_source){
+            .name = stored[i].path, .bytes = stored[i].bytes, .profile = stored[i].profile};
+        free(stored[i].name);
     }
-    if (sources->count == before)
-        fail(EXIT_FAILED, "%s: holds no profile", path);
-    store_items_free(items, count);
-    close(folder);
+    free(stored);
 }
 
 int command_merge(int argc, char **argv)

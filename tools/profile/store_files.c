@@ -5,7 +5,7 @@
 
 #include "cli/command.h"
 #include "cli/table.h"
-#include "replay/profile.h"
+#include "profile/profile_read.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -227,27 +227,36 @@ static int by_name(const void *a, const void *b)
     return strcmp(((const struct store_item *)a)->name, ((const struct store_item *)b)->name);
 }
 
-struct store_item *store_files_list(int folder, size_t *count)
+char **store_files_names(int folder, const char *suffix, size_t *count)
 {
-    struct store_item *items = NULL;
+    char **names = NULL;
     *count = 0;
     int copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *entries = copy < 0 ? NULL : fdopendir(copy);
     if (!entries)
         return NULL;
     for (const struct dirent *entry; (entry = readdir(entries));) {
-        size_t length = strlen(entry->d_name);
-        char name[NAME_MAX + 1];
-        if (length <= 4 || length >= STORE_NAME_BYTES + 4 ||
-            strcmp(entry->d_name + length - 4, ".log") != 0)
-            continue;
-        memcpy(name, entry->d_name, length - 4);
-        name[length - 4] = '\0';
-        items = xrealloc(items, (*count + 1) * sizeof *items);
-        if (read_item(folder, name, &items[*count]))
-            ++*count;
+        size_t length = strlen(entry->d_name), end = strlen(suffix);
+        if (length > end && length - end < STORE_NAME_BYTES &&
+            strcmp(entry->d_name + length - end, suffix) == 0)
+            *GROW(names, *count) = xasprintf("%.*s", (int)(length - end), entry->d_name);
     }
     closedir(entries);
+    return names;
+}
+
+struct store_item *store_files_list(int folder, size_t *count)
+{
+    size_t name_count;
+    char **names = store_files_names(folder, ".log", &name_count);
+    struct store_item *items = xmalloc((name_count + 1) * sizeof *items);
+    *count = 0;
+    for (size_t i = 0; i < name_count; i++) {
+        if (read_item(folder, names[i], &items[*count]))
+            ++*count;
+        free(names[i]);
+    }
+    free((void *)names);
     SORT(items, *count, by_name);
     return items;
 }
@@ -257,4 +266,32 @@ void store_items_free(struct store_item *items, size_t count)
     for (size_t i = 0; i < count; i++)
         free(items[i].name);
     free(items);
+}
+
+struct stored_profile *store_files_load(const char *path, size_t *count)
+{
+    struct stored_profile *all = NULL;
+    size_t item_count, size;
+    int folder = store_files_open(path, false);
+    *count = 0;
+    if (folder < 0)
+        store_files_refuse(path);
+    struct store_item *items = store_files_list(folder, &item_count);
+    for (size_t i = 0; i < item_count; i++) {
+        uint8_t *bytes = store_files_read(folder, items[i].name, ".cbp", PROFILE_MAX_BYTES, &size);
+        if (!bytes)
+            continue; /* the start cannot be recorded */
+        struct stored_profile *stored = GROW(all, *count);
+        *stored = (struct stored_profile){.name = xstrdup(items[i].name),
+                                          .path = xasprintf("%s/%s.cbp", path, items[i].name),
+                                          .state = items[i].state,
+                                          .bytes = bytes,
+                                          .size = size};
+        check_profile(stored->path, bytes, size, &stored->profile);
+    }
+    store_items_free(items, item_count);
+    close(folder);
+    if (!*count)
+        fail(EXIT_FAILED, "%s: holds no profile", path);
+    return all;
 }

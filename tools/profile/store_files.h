@@ -7,6 +7,7 @@
 #ifndef CB_STORE_FILES_H
 #define CB_STORE_FILES_H
 
+#include "replay/profile.h"
 #include "start/store.h"
 
 #include <stdbool.h>
@@ -49,5 +50,22 @@ struct store_item {
 };
 struct store_item *store_files_list(int folder, size_t *count);
 void store_items_free(struct store_item *items, size_t count);
+
+/* The names of the files with this suffix, without it, in any order; they and the list are the
+ * caller's to free. */
+char **store_files_names(int folder, const char *suffix, size_t *count);
+
+/*
+ * Every start of a store that has a profile, which has been checked. Exits with a message if there
+ * is no such store, no profile in it or a damaged one. All is the caller's to free.
+ */
+struct stored_profile {
+    char *name, *path; /* of the start; of the profile */
+    struct store_state state;
+    uint8_t *bytes;
+    size_t size;
+    struct profile profile;
+};
+struct stored_profile *store_files_load(const char *folder, size_t *count);
 
 #endif

@@ -9,7 +9,6 @@
 #include "profile/store_files.h"
 #include "record/alone.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -34,30 +33,6 @@ struct kept_start {
     char general[STORE_NAME_BYTES];
     struct store_state state; /* before the recording, but checked_ns: its beginning */
 };
-
-struct trace_names {
-    size_t count;
-    char all[MOST_TRACES][STORE_NAME_BYTES]; /* without the suffix */
-};
-
-static void list_traces(int folder, struct trace_names *out)
-{
-    int copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *entries = copy < 0 ? NULL : fdopendir(copy);
-    out->count = 0;
-    for (const struct dirent *entry;
-         entries && out->count < MOST_TRACES && (entry = readdir(entries));) {
-        size_t length = strlen(entry->d_name), suffix = sizeof SUFFIX - 1;
-        if (length <= suffix || length - suffix >= STORE_NAME_BYTES ||
-            strcmp(entry->d_name + length - suffix, SUFFIX) != 0)
-            continue;
-        char *name = out->all[out->count++];
-        memcpy(name, entry->d_name, length - suffix);
-        name[length - suffix] = '\0';
-    }
-    if (entries)
-        closedir(entries);
-}
 
 /* Seconds since it was last written; a clock that was set back makes it old. */
 static uint64_t idle_s(int folder, const char *file)
@@ -114,23 +89,30 @@ static void take(int folder, const char *name, const char *own, store_keeper *ke
     free(trace);
 }
 
-bool store_traces_take(const struct store_entry *entry, store_keeper *keep)
+static void free_names(char **names, size_t count)
 {
-    struct trace_names names;
+    for (size_t i = 0; i < count; i++)
+        free(names[i]);
+    free((void *)names);
+}
+
+void store_traces_take(const struct store_entry *entry, store_keeper *keep)
+{
+    size_t count;
     int folder = store_files_open(entry->folder, false);
     if (folder < 0)
-        return false;
-    list_traces(folder, &names);
-    pid_t child = names.count ? fork() : -1;
+        return;
+    char **names = store_files_names(folder, SUFFIX, &count);
+    pid_t child = count ? fork() : -1;
     if (child == 0) {
-        for (size_t i = 0; i < names.count; i++)
-            take(folder, names.all[i], entry->name, keep);
+        for (size_t i = 0; i < count && i < MOST_TRACES; i++)
+            take(folder, names[i], entry->name, keep);
         _exit(EXIT_SUCCESS);
     }
     while (child > 0 && waitpid(child, NULL, 0) < 0 && errno == EINTR) {
     }
+    free_names(names, count);
     close(folder);
-    return child > 0;
 }
 
 static bool identify(const char *path, const struct timespec *now, struct profile_file *out)
@@ -143,13 +125,13 @@ bool store_traces_begin(const struct program *program, const struct store_entry 
                         uint64_t most_ns)
 {
     static struct kept_start start;
-    struct trace_names names;
+    size_t count;
     struct timespec now;
     char file[STORE_NAME_BYTES + sizeof SUFFIX];
     int folder = store_files_open(entry->folder, true);
     if (folder < 0)
         return false;
-    list_traces(folder, &names);
+    free_names(store_files_names(folder, SUFFIX, &count), count);
     close(folder);
     clock_gettime(CLOCK_REALTIME, &now);
     snprintf(start.path, sizeof start.path, "%s", program->executable);
@@ -157,6 +139,6 @@ bool store_traces_begin(const struct program *program, const struct store_entry 
     start.state = entry->log.state;
     start.state.checked_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
     snprintf(file, sizeof file, "%s" SUFFIX, entry->name);
-    return names.count < MOST_TRACES && identify(start.path, &now, &start.executable) &&
+    return count < MOST_TRACES && identify(start.path, &now, &start.executable) &&
            record_alone(entry->folder, file, most_ns, &start, sizeof start);
 }

@@ -29,8 +29,8 @@ typedef void store_keeper(int folder, struct store_entry *entry, uint8_t *bytes,
 
 /*
  * Has the keeper keep what is over, in a process of its own that has ended then. entry: the start
- * that is about to be recorded. Returns whether there was any trace.
+ * that is about to be recorded.
  */
-bool store_traces_take(const struct store_entry *entry, store_keeper *keep);
+void store_traces_take(const struct store_entry *entry, store_keeper *keep);
 
 #endif
