@@ -71,7 +71,7 @@ afl_packages="afl++"
 bench_packages="python3-boto3 ffmpeg vmtouch git clang-tidy"
 bench_programs="javac:default-jdk-headless npm:npm"
 # Programs that tests start, by whatever package they are there already: COMMAND:PACKAGE.
-check_programs="java:default-jre-headless node:nodejs"
+check_programs="java:default-jre-headless node:nodejs promtool:prometheus"
 # The programs of tests/field that `meson test --suite field` starts.
 field_packages="bc busybox-static coreutils curl dbus gawk git jq lighttpd lua5.4 lynx nginx-light
  redis-server redis-tools sqlite3 w3m"

@@ -131,7 +131,8 @@ bool store_traces_begin(const struct program *program, const struct store_entry 
     int folder = store_files_open(entry->folder, true);
     if (folder < 0)
         return false;
-    free_names(store_files_names(folder, SUFFIX, &count), count);
+    char **names = store_files_names(folder, SUFFIX, &count);
+    free_names(names, count);
     close(folder);
     clock_gettime(CLOCK_REALTIME, &now);
     snprintf(start.path, sizeof start.path, "%s", program->executable);
