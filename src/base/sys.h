@@ -29,6 +29,7 @@
 #ifndef SYS_openat2
 #define SYS_openat2 437
 #endif
+#define SYS_ATTRIBUTE_IMMUTABLE 0x10u
 #ifndef CLOSE_RANGE_UNSHARE
 #define CLOSE_RANGE_UNSHARE 2u
 #endif
@@ -48,7 +49,9 @@ struct sys_status {
     uint16_t mode;
     uint8_t before_size[10];
     uint64_t size;
-    uint8_t before_ctime[48];
+    uint8_t before_kept[8];
+    uint64_t kept_attributes; /* SYS_ATTRIBUTE_…: which of them the file system keeps */
+    uint8_t before_ctime[32];
     int64_t ctime_seconds;
     uint32_t ctime_nanoseconds;
     uint8_t before_mtime[4];
@@ -81,13 +84,23 @@ static inline int sys_close(int fd)
     return (int)cb_syscall6(SYS_close, fd, 0, 0, 0, 0, 0);
 }
 
-/* The file at fd if path is "", else the one at path; never follows a final symbolic link. */
-static inline int sys_stat(int fd, const char *path, struct sys_status *out)
+static inline int sys_statx(int fd, const char *path, int flags, struct sys_status *out)
 {
-    int flags = AT_SYMLINK_NOFOLLOW | (*path ? 0 : AT_EMPTY_PATH);
     unsigned mask = 0x1 | 0x2 | 0x4 | 0x8 | 0x40 | 0x80 |
                     0x200; /* STATX_TYPE, _MODE, _NLINK, _UID, ... _SIZE */
     return (int)cb_syscall6(SYS_statx, fd, (long)path, flags, mask, (long)out, 0);
+}
+
+/* The file at fd if path is "", else the one at path; never follows a final symbolic link. */
+static inline int sys_stat(int fd, const char *path, struct sys_status *out)
+{
+    return sys_statx(fd, path, AT_SYMLINK_NOFOLLOW | (*path ? 0 : AT_EMPTY_PATH), out);
+}
+
+/* The open file as far as the kernel knows it: asks no server. */
+static inline int sys_stat_known(int fd, struct sys_status *out)
+{
+    return sys_statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, out);
 }
 
 /* Nanoseconds since 1970; what does not fit wraps around. */
@@ -102,19 +115,21 @@ static inline int64_t sys_change_ns(const struct sys_status *status)
     return (int64_t)((uint64_t)status->ctime_seconds * 1000000000u + status->ctime_nanoseconds);
 }
 
-/* As sys_open(), but no symbolic link is followed on the way (Linux 5.6). */
-static inline int sys_open_without_links(const char *path, int flags)
+/* As sys_open(), with rules for the way there (Linux 5.6). */
+static inline int sys_open_how(const char *path, int flags, uint64_t resolve)
 {
-    const uint64_t how[3] = {(uint64_t)(flags | O_CLOEXEC), 0, 4 /* RESOLVE_NO_SYMLINKS */};
-    long fd = cb_syscall6(SYS_openat2, AT_FDCWD, (long)path, (long)how, sizeof how, 0, 0);
-    return fd == -ENOSYS ? sys_open(path, flags) : (int)fd;
+    const uint64_t how[3] = {(uint64_t)(flags | O_CLOEXEC), 0, resolve};
+    return (int)cb_syscall6(SYS_openat2, AT_FDCWD, (long)path, (long)how, sizeof how, 0, 0);
 }
 
-/* As sys_open(), but -EAGAIN instead of a wait for storage on the way there (Linux 5.12). */
-static inline int sys_open_known(const char *path, int flags)
+/* No symbolic link is followed; -EAGAIN instead of a wait for storage (Linux 5.12). */
+#define SYS_WITHOUT_LINKS 0x04u /* RESOLVE_NO_SYMLINKS */
+#define SYS_KNOWN         0x20u /* RESOLVE_CACHED */
+
+static inline int sys_open_without_links(const char *path, int flags)
 {
-    const uint64_t how[3] = {(uint64_t)(flags | O_CLOEXEC), 0, 0x20 /* RESOLVE_CACHED */};
-    return (int)cb_syscall6(SYS_openat2, AT_FDCWD, (long)path, (long)how, sizeof how, 0, 0);
+    int fd = sys_open_how(path, flags, SYS_WITHOUT_LINKS);
+    return fd == -ENOSYS ? sys_open(path, flags) : fd;
 }
 
 /* Opens a regular file or directory, whatever stands at the path now; -errno if it is neither. */

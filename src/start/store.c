@@ -6,6 +6,7 @@
 #include "base/resolve.h"
 #include "base/sys.h"
 #include "base/text.h"
+#include "replay/mounts.h"
 #include "replay/profile.h"
 #include "start/options.h"
 
@@ -135,16 +136,47 @@ static bool is_roots_link(const char *path)
     return sys_stat(AT_FDCWD, parent, &status) == 0 && is_ours(&status, 0);
 }
 
+bool store_may_hang(const char *path)
+{
+    char executable[STORE_PATH_BYTES];
+    struct mounts mounts = {.used = 0};
+    mounts_read(&mounts);
+    if (!mounts.used && !mounts.too_many)
+        return false;
+    bool known = resolve_path("/proc/self/exe", executable, sizeof executable);
+    return mounts_may_hang(&mounts, path, known ? executable : "");
+}
+
+/* No FUSE server keeps chattr(1)'s attributes, and all but few other file systems do: where they
+ * are kept, the list of mounts need not be read, which takes longer than all else of a look-up. */
+static bool may_hang(int fd, const struct sys_status *status)
+{
+    char path[STORE_PATH_BYTES];
+    return !(status->kept_attributes & SYS_ATTRIBUTE_IMMUTABLE) &&
+           resolve_descriptor(fd, path, sizeof path) && store_may_hang(path);
+}
+
+/* A path that the kernel remembers is followed without asking anybody. */
+static int open_folder(const char *folder, uint32_t user)
+{
+    int flags = O_PATH | O_DIRECTORY | O_NOFOLLOW;
+    int fd = sys_open_how(folder, flags, SYS_KNOWN | (user ? 0 : SYS_WITHOUT_LINKS));
+    if (fd >= 0)
+        return fd;
+    if (store_may_hang(folder))
+        return -EPERM;
+    if (user && is_roots_link(folder))
+        flags &= ~O_NOFOLLOW;
+    return user == 0 ? sys_open_without_links(folder, flags) : sys_open(folder, flags);
+}
+
 int store_open(const char *folder, uint32_t user, bool *writable)
 {
     struct sys_status status;
-    int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK;
-    if (user && is_roots_link(folder))
-        flags &= ~O_NOFOLLOW;
-    int fd = user == 0 ? sys_open_without_links(folder, flags) : sys_open(folder, flags);
+    int fd = open_folder(folder, user);
     if (fd < 0)
         return fd;
-    if (sys_stat(fd, "", &status) != 0 || !is_ours(&status, user)) {
+    if (sys_stat_known(fd, &status) != 0 || !is_ours(&status, user) || may_hang(fd, &status)) {
         sys_close(fd);
         return -EPERM;
     }

@@ -131,10 +131,18 @@ bool store_is_timed(const struct store_entry *entry);
 void store_note_time(struct store_entry *entry, uint64_t ns);
 
 /*
- * Opens the folder if it may be used by this user: a folder, no link but root's for others, its
- * owner is the user or root, and nobody else may write to it. Returns -errno otherwise.
+ * Opens the folder, to open files in it, if it may be used by this user: a folder, no link but
+ * root's for others, its owner is the user or root, nobody else may write to it, and it is on no
+ * FUSE file system that this program is not on: such a server may never answer, and is not asked.
+ * Returns -errno otherwise.
  */
 int store_open(const char *folder, uint32_t user, bool *writable);
+
+/*
+ * Whether the path is on such a file system, by the list of mounts: some 50 microseconds where
+ * there is a FUSE server. Symbolic links on the way are not known of.
+ */
+bool store_may_hang(const char *path);
 
 /*
  * A file of the store by the same rules, opened; -errno. With O_APPEND its lock is shared: -EAGAIN

@@ -5,13 +5,15 @@ Usage: conditions.py COLDBOOST OBJECT [CASE…]
 
 import os
 import resource
+import shutil
 import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "support"))
 import cases  # noqa: E402
-from store_case import NOBODY, PERL, StoreCase, as_nobody  # noqa: E402
+from hanging_store import HANGS, HangingStore  # noqa: E402
+from store_case import COLDBOOST, NOBODY, PATIENCE_S, PERL, StoreCase, as_nobody  # noqa: E402
 
 
 class BadConditions(StoreCase):
@@ -91,6 +93,33 @@ class BadConditions(StoreCase):
         self.plainly("a full disk")
         for name in os.listdir(self.store):
             self.check(not name.endswith((".cbp", ".new")), f"left behind: {name}")
+
+    def test_a_store_that_hangs(self):
+        """Whoever waits for a FUSE server does not end, not even when killed: nothing may be asked of it."""
+        wrapper = shutil.copy(f"{COLDBOOST}-wrapper", f"{self.folder}/tools")
+        ways = {"run": ([self.command, "run", "--"], {}), "wrapper": ([wrapper], {}),
+                "LD_PRELOAD": ([], {"LD_PRELOAD": f"{self.folder}/preload/libcoldboost.so"}),
+                "LD_AUDIT": ([], {"LD_AUDIT": f"{self.folder}/preload/libcoldboost.so"})}
+        os.mkdir(self.store)
+        for hang, answered in HANGS.items():
+            for name, (prefix, variables) in ways.items():
+                for below in ("", "/below"):
+                    for user in (None, as_nobody):
+                        environment = {"COLDBOOST_STORE": self.store + below, **variables}
+                        self.ends(f"{name}, {hang} hangs{below}, {user}", answered, [*prefix, PERL, self.script],
+                                  environment, user)
+
+    def ends(self, name, answered, command, environment, user):
+        with HangingStore(self.store, answered) as server:
+            process = subprocess.Popen(command, env={**self.environment, **environment}, preexec_fn=user,
+                                       stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            try:
+                seen = process.communicate(timeout=PATIENCE_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                seen = "it does not end"
+        process.wait()
+        self.equal((seen, process.returncode, server.taken), ((b"4194304\n", b""), 0, 0), name)
 
     def test_limits(self):
         for name, limit, value in (("fsize", resource.RLIMIT_FSIZE, 0), ("nproc", resource.RLIMIT_NPROC, 1),

@@ -44,8 +44,8 @@ int store_files_open(const char *folder, bool make)
 _Noreturn void store_files_refuse(const char *folder)
 {
     fail(EXIT_FAILED,
-         "%s: not used as a store: it must be a folder that is yours and that nobody else may "
-         "write to",
+         "%s: not used as a store: it must be a folder that is yours, that nobody else may "
+         "write to, and that is not on FUSE",
          folder);
 }
 

@@ -8,6 +8,7 @@
 #include "cli/installation.h"
 #include "start/become.h"
 #include "start/program.h"
+#include "start/store.h"
 
 #include <sched.h>
 
@@ -18,7 +19,7 @@ static const char *installed_as, *object_name, *wanted_path;
 
 static void start(unsigned i, void (*run)(void *))
 {
-    static uint8_t stacks[2][8192] __attribute__((aligned(16)));
+    static uint8_t stacks[2][24 << 10] __attribute__((aligned(16)));
     static char paths[2][PROGRAM_PATH_BYTES];
     cb_clone(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM |
                  CLONE_UNTRACED,
@@ -37,9 +38,9 @@ static void look_for_wanted(void *path)
 {
     struct sys_status status;
     start(1, look_for_object);
-    int fd = resolve_path(wanted_path, path, PROGRAM_PATH_BYTES)
-                 ? sys_open_type(path, S_IFREG, &status)
-                 : -1;
+    bool found =
+        !store_may_hang(wanted_path) && resolve_path(wanted_path, path, PROGRAM_PATH_BYTES);
+    int fd = found ? sys_open_type(path, S_IFREG, &status) : -1;
     if (fd >= 0)
         sys_readahead(fd, 0, PROFILE_BYTES);
     if (fd >= 0)
@@ -49,7 +50,7 @@ static void look_for_wanted(void *path)
 
 bool look_beforehand(const char *called, const char *object, const char *wanted)
 {
-    int fd = sys_open_known(wanted, O_PATH);
+    int fd = sys_open_how(wanted, O_PATH, SYS_KNOWN);
     if (fd >= 0)
         sys_close(fd);
     if (fd != -EAGAIN)

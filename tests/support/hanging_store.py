@@ -6,13 +6,10 @@ import ctypes
 import os
 import select
 import struct
-import sys
 import threading
 import time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(HERE, "..", "support"))
-from profiles import PAGE_BYTES  # noqa: E402
+from profiles import PAGE_BYTES
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 MS_NOSUID_NODEV, MNT_DETACH = 6, 2
