@@ -1,6 +1,7 @@
-"""One round of a short program and of a server of the field, and one start under trace-start.
+"""What measures the field: one round of a short program and of a server, one start that is recorded, one under
+trace-start, and look-ups in a store.
 
-Usage: field_test.py FIELD TRACE_START BUILD [CASE…]
+Usage: field_test.py FIELD TRACE_START RECORDED BUILD [CASE…]
 
 Needs root, and drops the page cache.
 """
@@ -12,12 +13,18 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "support"))
 import cases  # noqa: E402
 
-FIELD, TRACE_START, BUILD = cases.take("FIELD TRACE_START BUILD")
+FIELD, TRACE_START, RECORDED, BUILD = cases.take("FIELD TRACE_START RECORDED BUILD")
+
+
+def recordings(store):
+    said = subprocess.run([f"{BUILD}/tools/coldboost", "status", "--json", "-s", store], capture_output=True, check=True)
+    return sum(start["recorded"] for start in json.loads(said.stdout)["starts"])
 
 
 class Field(cases.Case):
@@ -38,6 +45,29 @@ class Field(cases.Case):
                    [("perl", "short", "exit"), ("http.server", "server", "port=7205")], "what was measured")
         for name in found:
             self.check(re.search(rf"\n\| {name} \|( [^|]+ \|){{11}}\n", result.stdout), f"row of {name}")
+
+    def test_recorded(self):
+        with tempfile.TemporaryDirectory(prefix="coldboost-field-test-", dir="/var/tmp") as folder:
+            result = subprocess.run([RECORDED, "--build", BUILD, "--cache", folder, "-n", "1", "perl"],
+                                    capture_output=True, text=True, check=False)
+            kept = [name for name in os.listdir(f"{folder}/store") if name.endswith(".cbp")]
+        self.equal((result.returncode, result.stderr), (0, ""), "recorded")
+        self.check(re.search(r"\n\| perl \(field\) \|( [\d.]+ \|){4}\n", result.stdout), f"row: {result.stdout}")
+        self.equal(len(kept), 1, "profiles of the last start")
+
+    def test_lookup(self):
+        with tempfile.TemporaryDirectory(prefix="coldboost-field-test-", dir="/var/tmp") as store:
+            for count in (1, 2):
+                deadline = time.monotonic() + 20
+                subprocess.run([f"{BUILD}/tools/coldboost", "run", "--record", "--", "true"], check=True,
+                               env={**os.environ, "COLDBOOST_STORE": store})
+                while recordings(store) < count and time.monotonic() < deadline:
+                    time.sleep(0.02)
+            found, missing = (subprocess.run([f"{BUILD}/tests/bench/lookup", store, "3", name], capture_output=True,
+                                             text=True, check=False)
+                              for name in (os.path.realpath(shutil.which("true")), "/nonexistent"))
+        self.check(re.fullmatch(r"[\d.]+ us \[[\d.]+ [\d.]+\], 3 look-ups\n", found.stdout), f"found: {found}")
+        self.equal((missing.returncode, missing.stdout), (1, ""), "look-ups of what has never been started")
 
     def test_trace(self):
         shell = shutil.which("sh")
