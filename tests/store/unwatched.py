@@ -47,7 +47,9 @@ class Unwatched(StoreCase):
 
     def expect(self, recorded, traces, message):
         starts = self.status()
-        self.equal([start["recorded"] for start in starts], recorded, f"{message}: recordings in {starts}")
+        kept = [start["recorded"] for start in starts if start["recorded"]]
+        self.equal(kept, recorded, f"{message}: recordings in {starts}")
+        self.equal(sum(start["waiting"] for start in starts), traces, f"{message}: waiting in {starts}")
         self.equal(len(self.traces()), traces, f"{message}: traces")
 
     def test_the_second_start_is_boosted(self):
@@ -96,7 +98,7 @@ class Unwatched(StoreCase):
             outcome = run([*command, self.command, "run", "--", self.perl, self.script], self.environment, cwd=self.folder)
             self.equal((outcome.stdout, outcome.stderr), (b"4194304\n", b""), "output")
             starts = json.loads(self.coldboost("status", "--json", preexec_fn=as_nobody).stdout)["starts"]
-            self.equal([start["recorded"] for start in starts], recorded, "recordings")
+            self.equal([start["recorded"] for start in starts if start["recorded"]], recorded, "recordings")
 
     def test_a_server_is_recorded_until_it_listens(self):
         script = self.write("listens.pl", LISTENS)
@@ -173,6 +175,18 @@ class Unwatched(StoreCase):
     def somebodys(path):
         with open(path, "wb"):
             os.chown(path, NOBODY, NOBODY)
+
+    def test_what_waits_is_shown_and_forgotten(self):
+        for words in (["--all"], ["reads.pl"]):
+            for recorded in (b"  0  ", b"  1  "):  # without a profile, and beside one
+                self.started()
+                outcome = self.coldboost("status")
+                self.check(recorded in outcome.stdout and b"reads.pl (recorded; " in outcome.stdout, f"{outcome.stdout}")
+            self.coldboost("forget", *words)
+            self.equal((self.status(), self.traces()), ([], []), f"after forget {words}")
+            self.started()
+            self.coldboost("forget", *words)
+            self.equal((self.status(), self.traces()), ([], []), f"nothing but a trace, after forget {words}")
 
     def test_a_full_disk(self):
         """A trace has all of its room before the program runs, or there is none."""

@@ -249,11 +249,11 @@ struct store_item *store_files_list(int folder, size_t *count)
 {
     size_t name_count;
     char **names = store_files_names(folder, ".log", &name_count);
-    struct store_item *items = xmalloc((name_count + 1) * sizeof *items);
+    struct store_item item, *items = NULL;
     *count = 0;
     for (size_t i = 0; i < name_count; i++) {
-        if (read_item(folder, names[i], &items[*count]))
-            ++*count;
+        if (read_item(folder, names[i], &item))
+            *GROW(items, *count) = item;
         free(names[i]);
     }
     free((void *)names);

@@ -41,12 +41,13 @@ uint8_t *store_files_read(int folder, const char *name, const char *suffix, size
 /* Removes the profile and the log of a start, and what has been recorded of it since. */
 void store_files_remove(int folder, const char *name);
 
-/* What is known of each start, for every NAME.log that is one; its events are counted. */
+/* What is known of each start, for every NAME.log that is one; its events are counted. Grows. */
 struct store_item {
     char *name;
     struct store_state state;
     uint64_t profile_bytes; /* 0: there is no profile */
     uint64_t used_ns;       /* CLOCK_REALTIME */
+    bool waits;             /* a trace of it is there, by store_traces_list() */
 };
 struct store_item *store_files_list(int folder, size_t *count);
 void store_items_free(struct store_item *items, size_t count);

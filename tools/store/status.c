@@ -7,6 +7,7 @@
 #include "profile/store_files.h"
 #include "start/options.h"
 #include "store/keep.h"
+#include "store/store_traces.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -67,7 +68,7 @@ static struct store_item *list(const char *named, const char **path, int *folder
 {
     *folder = open_store(named, path);
     *count = 0;
-    return *folder < 0 ? NULL : store_files_list(*folder, count);
+    return *folder < 0 ? NULL : store_traces_list(*folder, store_files_list(*folder, count), count);
 }
 
 /* ---- status -----------------------------------------------------------------------------------
@@ -113,6 +114,8 @@ static const char *condition(const struct store_item *item, const struct profile
 {
     if (item->state.flags & STORE_UNFIT)
         return "cannot be recorded";
+    if (item->waits)
+        return "recorded; the next start makes the profile of it";
     if (facts->changed)
         return "its files have changed: recorded again next time";
     return item->state.flags & STORE_ONCE ? "recorded again next time" : "";
@@ -176,8 +179,10 @@ static void print_json(const char *path, int folder, const struct store_item *it
         if (boosted_us(state))
             json_print(&out, "cold_us %u boosted_us %ju timed %u", state->recorded_us,
                        (uintmax_t)boosted_us(state), state->timed);
-        json_print(&out, "general %s fit %s changed %s", json_bool(state->flags & STORE_GENERAL),
-                   json_bool(!(state->flags & STORE_UNFIT)), json_bool(facts.changed));
+        json_print(&out, "general %s fit %s changed %s waiting %s",
+                   json_bool(state->flags & STORE_GENERAL),
+                   json_bool(!(state->flags & STORE_UNFIT)), json_bool(facts.changed),
+                   json_bool(item->waits));
         json_close(&out, "}");
     }
     json_close(&out, "]}\n");

@@ -5,8 +5,8 @@
 #include "store/store_traces.h"
 
 #include "cli/command.h"
+#include "cli/table.h"
 #include "profile/identity.h"
-#include "profile/store_files.h"
 #include "record/alone.h"
 
 #include <errno.h>
@@ -49,6 +49,13 @@ static bool is_good(const struct kept_start *start)
            !strchr(start->general, '/') && store_state_is_good(&start->state, sizeof start->state);
 }
 
+/* NULL if the trace, which may be NULL, says nothing good of its start. */
+static const struct kept_start *find_start(const uint8_t *trace, size_t size)
+{
+    const struct kept_start *start = trace ? record_note(trace, size, sizeof *start) : NULL;
+    return start && is_good(start) ? start : NULL;
+}
+
 static void make_profile(int folder, const char *name, const struct kept_start *start,
                          uint8_t *trace, store_keeper *keep)
 {
@@ -74,10 +81,7 @@ static void take(int folder, const char *name, const char *own, store_keeper *ke
     snprintf(file, sizeof file, "%s" SUFFIX, name);
     uint64_t idle = idle_s(folder, file);
     uint8_t *trace = store_files_read(folder, name, SUFFIX, ALONE_BYTES, &size);
-    const struct kept_start *start =
-        trace ? record_note(trace, size, sizeof(struct kept_start)) : NULL;
-    if (start && !is_good(start))
-        start = NULL;
+    const struct kept_start *start = find_start(trace, size);
     bool is_over = idle > IDLE_S || (start && record_is_over(trace));
     bool fits = start && identity_now(start->path, &start->executable) == FILE_SAME;
     bool waits = start && !fits && idle < ELSEWHERE_S && strcmp(name, own) != 0;
@@ -94,6 +98,24 @@ static void free_names(char **names, size_t count)
     for (size_t i = 0; i < count; i++)
         free(names[i]);
     free((void *)names);
+}
+
+struct store_item *store_traces_list(int folder, struct store_item *items, size_t *count)
+{
+    size_t name_count, size, index;
+    char **names = store_files_names(folder, SUFFIX, &name_count);
+    for (size_t i = 0; i < name_count; i++) {
+        uint8_t *trace = store_files_read(folder, names[i], SUFFIX, ALONE_BYTES, &size);
+        const struct kept_start *start = find_start(trace, size);
+        size_t before = *count;
+        if (start)
+            FIND_OR_ADD(items, *count, names[i], &index)->waits = true;
+        if (*count > before)
+            items[index].state = start->state;
+        free(trace);
+    }
+    free_names(names, name_count);
+    return items;
 }
 
 void store_traces_take(const struct store_entry *entry, store_keeper *keep)

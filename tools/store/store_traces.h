@@ -7,6 +7,7 @@
 #ifndef CB_STORE_TRACES_H
 #define CB_STORE_TRACES_H
 
+#include "profile/store_files.h"
 #include "start/program.h"
 #include "start/store.h"
 
@@ -26,6 +27,9 @@ bool store_traces_begin(const struct program *program, const struct store_entry 
  */
 typedef void store_keeper(int folder, struct store_entry *entry, uint8_t *bytes, size_t size,
                           const struct timespec *since);
+
+/* Marks the starts whose traces wait for that, and adds those that are not among the items. */
+struct store_item *store_traces_list(int folder, struct store_item *items, size_t *count);
 
 /*
  * Has the keeper keep what is over, in a process of its own that has ended then. entry: the start
