@@ -19,6 +19,7 @@ from store_case import NOBODY, OBJECT, PATIENCE_S, READS, StoreCase, as_nobody  
 
 PROCESS_1 = os.path.join(HERE, "..", "preload", "adopters", "process_1.py")
 ALONE = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
+MANY = 3000  # files
 IDLE_S = 10  # after that nobody adds to a trace any more
 LISTENS = """use IO::Socket::INET; my $s = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1') or die;
 $| = 1; print "ready\\n"; <STDIN>;"""
@@ -175,6 +176,37 @@ class Unwatched(StoreCase):
     def somebodys(path):
         with open(path, "wb"):
             os.chown(path, NOBODY, NOBODY)
+
+    def reads_many(self):
+        """A script whose profile takes a while to make."""
+        os.mkdir(f"{self.folder}/many")
+        for i in range(MANY):
+            self.write(f"many/{i}", "x")
+        return self.write("many.pl", """for (glob("$ENV{FOLDER}/many/*")) { open(my $f, '<', $_) or die; <$f>; } print "read\\n";""")
+
+    def test_whoever_ends_with_the_program_is_waited_for(self):
+        """A watched start, in a container whose process 1 reaps: with that the container ends, and kills the watcher."""
+        inside = f"'{self.command}' run -- '{self.perl}' '{self.reads_many()}'; exit $?"
+        for recorded in ([1], [2]):
+            self.equal(self.alone("sh", "-c", inside).stdout, b"read\n", "output")
+            self.expect(recorded, 0, "at the container's end")
+
+    def test_a_step_that_makes_an_image_is_waited_for(self):
+        """In another root, without namespaces: what stands there when the program ends is the image."""
+        root = f"{self.folder}/root"
+        os.mkdir(root)
+        binds = []
+        for name in ("bin", "dev", "etc", "lib", "lib64", "proc", "usr", "var"):
+            if os.path.islink(f"/{name}"):
+                os.symlink(os.readlink(f"/{name}"), f"{root}/{name}")
+            elif os.path.isdir(f"/{name}"):
+                os.mkdir(f"{root}/{name}")
+                binds.append(f"mount --rbind /{name} '{root}/{name}' && ")
+        step = f"{''.join(binds)} chroot '{root}' '{self.command}' run -- '{self.perl}' '{self.reads_many()}'"
+        outcome = run(["unshare", "--mount", "sh", "-c", step], self.environment, cwd=self.folder)
+        made = os.listdir(self.store)
+        self.equal(outcome.stdout, b"read\n", f"output: {outcome.stderr}")
+        self.equal(sorted(os.path.splitext(name)[1] for name in made), ["", ".cbp", ".log"], "when the step ends")
 
     def test_what_waits_is_shown_and_forgotten(self):
         for words in (["--all"], ["reads.pl"]):
