@@ -122,15 +122,17 @@ class Preloaded(RecordCase):
         self.assertEqual(sorted(profile.files[self.data]), [10])
 
     def test_until_port(self):
-        script = ('import os, socket\n'
+        script = ('import os, socket, time\n'
                   f'fd = os.open({self.data!r}, os.O_RDONLY)\n'
                   'os.pread(fd, 1, 10 * 4096)\n'
                   'server = socket.socket()\n'
                   'server.bind(("127.0.0.1", {port}))\n'
                   'server.listen()\n'
+                  'server.settimeout(10)\n'
                   'server.accept()\n'
-                  f'while not os.path.exists({self.profile!r}):\n'
-                  '    pass\n'
+                  'for _ in range(1000):\n'
+                  f'    if not os.path.exists({self.profile!r}):\n'
+                  '        time.sleep(0.01)\n'
                   'os.pread(fd, 1, 30 * 4096)\n')
         with socket.socket() as free:
             free.bind(('127.0.0.1', 0))
