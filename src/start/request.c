@@ -82,7 +82,7 @@ void request_look_into_store(struct request *request, const char *executable, co
     char buffer[STORE_PATH_BYTES];
     const char *folder = store_folder(request->envp, request->options.store, by_default, buffer);
     request->store = STORE_NOTHING;
-    if (!folder || !*executable)
+    if (!folder || !*executable || is_under_valgrind(request->envp)) /* it says what it cannot do */
         return;
     text_append(entry->folder, sizeof entry->folder, 0, folder);
     store_name(executable, script, arguments, entry);

@@ -4,6 +4,7 @@ Usage: variables.py COLDBOOST OBJECT [CASE…]
 """
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -68,6 +69,13 @@ class Variables(StoreCase):
         self.settle(2)
         self.coldboost("run", "--record", "--", "./link.pl")
         self.settle(3)
+
+    def test_below_valgrind(self):
+        """It knows none of the newer system calls, and says so."""
+        if not shutil.which("valgrind"):
+            self.skipTest("valgrind is not installed")
+        outcome = self.plain(["valgrind", "-q", "/bin/true"], LD_PRELOAD=OBJECT)
+        self.equal((outcome.status, outcome.stderr), (0, b""), "below valgrind")
 
     def test_never(self):
         self.preloaded(self.script, COLDBOOST_RECORD="never")
