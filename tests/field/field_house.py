@@ -6,6 +6,7 @@ forgotten at its end, ports are never taken, and the only network is the loopbac
 
 import ctypes
 import fcntl
+import json
 import os
 import shutil
 import signal
@@ -142,6 +143,13 @@ def await_store(store):
     if os.path.exists(f"{store}/lock"):
         with open(f"{store}/lock", "r+b") as lock:
             fcntl.lockf(lock, fcntl.LOCK_EX)
+
+
+def store_has_boosted(store):
+    """Whether a start has found its profile there."""
+    listed = subprocess.run([f"{TOOLS}/coldboost", "status", "--json", f"--store={store}"], capture_output=True, check=False)
+    starts = json.loads(listed.stdout)["starts"] if listed.stdout else []
+    return any(start["boosted"] + start["warm"] for start in starts)
 
 
 def files_left():

@@ -61,6 +61,12 @@ class Trial:
                 self.as_first(user, tight)
         self.seconds = time.monotonic() - began
 
+    def stores_only(self):
+        """Plain, and through a store."""
+        for user in (ROOT, NOBODY):
+            if self.program.only in ("", user.name) and self.make(user) and (plain := self.agreement(user)):
+                self.by_store(user, plain)
+
     def plain_only(self):
         """Whether two plain runs agree: for those who write the table."""
         for user in (ROOT, NOBODY):
@@ -95,13 +101,16 @@ class Trial:
         return True
 
     def by_store(self, user, plain):
-        """Two starts that are recorded meanwhile, and one that is boosted by them."""
-        store = field_house.fresh_store(user)
-        way = Way("store", RUN.prefix, {"COLDBOOST_STORE": store})
-        for nth in ("first", "second", "third"):
-            outcome = self.one(user, HERE, way, None, COLD, plain)
-            self.compare(f"{user.name}, {HERE.name}, store, {nth}", plain, outcome)
-            field_house.await_store(store)
+        """Two starts that are recorded meanwhile, and one that is boosted by them: by run, and by two variables alone."""
+        for name, prefix, variables in (("store", RUN.prefix, {}), ("variables", (), {"LD_PRELOAD": "{object}"})):
+            store = field_house.fresh_store(user)
+            way = Way(name, prefix, {"COLDBOOST_STORE": store, **variables})
+            for nth in ("first", "second", "third"):
+                outcome = self.one(user, HERE, way, None, COLD, plain)
+                self.compare(f"{user.name}, {HERE.name}, {name}, {nth}", plain, outcome)
+                field_house.await_store(store)
+            if user is ROOT or self.program.only:
+                self.replayed[name] = field_house.store_has_boosted(store)
 
     def as_first(self, user, tight):
         """As PID 1, bare and in containers: as root, and as nobody where it is tight."""
