@@ -8,6 +8,7 @@
 #include "boost/again.h"
 
 #include "base/objects.h"
+#include "base/resolve.h"
 #include "base/sys.h"
 #include "base/text.h"
 #include "replay/blind.h"
@@ -77,6 +78,16 @@ static bool is_cold(const struct request *request)
     return usage.ru_inblock || usage.ru_majflt || !blind_is_warm(request->executable);
 }
 
+/* As it was called, if that is it and no script: the process takes its name from that. */
+static const char *name_executable(const struct request *request)
+{
+    static char path[PATH_BYTES];
+    const char *executable = request->find_executable();
+    const char *called = (const char *)environment_auxiliary(request->envp, AT_EXECFN);
+    bool same = called && resolve_path(called, path, sizeof path) && text_equal(path, executable);
+    return same ? called : executable;
+}
+
 void again_to_record(const struct request *request)
 {
     static char tool[PATH_BYTES];
@@ -105,7 +116,7 @@ void again_to_record(const struct request *request)
     handover_write(&handover, text + end);
     command[0] = tool;
     command[1] = (char *)(uintptr_t) "again";
-    command[2] = (char *)(uintptr_t)request->find_executable();
+    command[2] = (char *)(uintptr_t)name_executable(request);
     for (size_t i = 0; i < count; i++)
         command[3 + i] = arguments[i];
     sys_execute(tool, command, variable);

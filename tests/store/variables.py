@@ -51,6 +51,15 @@ class Variables(StoreCase):
         self.equal(lines[1], script.encode() + b" a b", "name and arguments")
         self.settle(1)
 
+    def test_a_program_that_is_a_link(self):
+        """redis-server, a link to redis-check-rdb, was seen by ps under the other name when it was recorded."""
+        os.symlink("perl", f"{self.folder}/called")
+        self.evict()
+        comm = """open(my $f, '<', '/proc/self/comm'); print <$f>;"""
+        outcome = self.plain([f"{self.folder}/called", "-e", comm], LD_PRELOAD=OBJECT)
+        self.equal(outcome.stdout, b"called\n", "its name")
+        self.settle(1)
+
     def test_children_are_recorded_with_their_parent(self):
         script = self.write("parent.pl", f"""system('{self.perl}', '-e', 'print 1'); {READS}""")
         self.equal(self.preloaded(script).stdout, b"14194304\n", "output")
