@@ -104,7 +104,7 @@ static int replay(struct request *request, const char *executable, struct admiss
     struct replay_result *result = outcome_expect(request, mode, admission->start, since_ns);
     result->ranges_total = range_count;
     timed = mode == MODE_PROCESS && request->options.enabled != SWITCH_FORCE &&
-                    store_is_timed(&request->entry)
+                    request->store == STORE_REPLAY && store_is_timed(&request->entry)
                 ? request
                 : NULL;
     if (timed && !request->started_ns)

@@ -29,6 +29,7 @@ class Variables(StoreCase):
         for recordings in (1, 2):
             self.equal(self.preloaded(self.script).stdout, b"4194304\n", "output")
             self.settle(recordings)
+        self.equal(self.used(), 1, "whether the second start found the profile of the first")
         outcome = self.preloaded(self.script, COLDBOOST="force", COLDBOOST_VERBOSE="1")
         self.check(b"plan=profile" in outcome.stderr, f"the third start: {outcome.stderr}")
         self.equal(self.settle(2)[0]["boosted"], 1, "starts that were replayed")

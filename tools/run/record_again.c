@@ -13,15 +13,15 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Whether a process beside the program records it. */
+/* Whether the program is recorded, and has nothing to look for: one with a profile, which is to be
+ * made again, finds it by itself. */
 static bool record(const struct program *program, char **command)
 {
     static struct store_entry entry;
-    bool is_watched = false;
     bool wanted = keep_find(program, command, &entry) && keep_look(&entry) == STORE_RECORD;
     store_close(&entry);
     return wanted && entry.writable && keep_is_due(&entry) &&
-           keep_record(program, &entry, command, &is_watched) && is_watched;
+           keep_record(program, &entry, command) && !*entry.profile;
 }
 
 int command_again(int argc, char **argv)

@@ -133,7 +133,7 @@ static void begin_replay(const struct program *program, const char *profile,
 /* Whether a start is to be recorded: as the command line and COLDBOOST_RECORD say. */
 enum wish { RECORD_IF_DUE, RECORD_NOW, RECORD_NEVER };
 
-/* The store's profile for this start, or NULL: perhaps because it is watched while it runs. */
+/* The store's profile for this start, or NULL. One that is to be made again serves once more. */
 static const char *consult_store(const struct program *program, char **command, enum wish wish,
                                  bool *recorded)
 {
@@ -142,13 +142,10 @@ static const char *consult_store(const struct program *program, char **command, 
         return NULL;
     enum store_answer answer = keep_look(entry);
     if (answer == STORE_RECORD || wish == RECORD_NOW || entry->is_full) {
-        bool is_watched = false;
         store_close(entry);
         bool due = wish == RECORD_NOW || (answer == STORE_RECORD && keep_is_due(entry));
         if (due && entry->writable && wish != RECORD_NEVER && !program->obstacle)
-            *recorded = keep_record(program, entry, command, &is_watched);
-        if (*recorded && is_watched)
-            return NULL;
+            *recorded = keep_record(program, entry, command);
         if (entry->is_full)
             keep_count(entry);
         store_look(entry);

@@ -9,15 +9,12 @@
 #include "start/handover.h"
 #include "start/options.h"
 
-/* libcoldboost.so without its symbols, and what devices read ahead at once anyway. */
-#define OBJECT_BYTES (128u << 10)
-
-void become_read_object(const char *path)
+void become_read_ahead(const char *path, size_t bytes)
 {
     int fd = sys_open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
         return;
-    sys_advise(fd, OBJECT_BYTES, POSIX_FADV_WILLNEED);
+    sys_advise(fd, bytes, POSIX_FADV_WILLNEED);
     sys_close(fd);
 }
 

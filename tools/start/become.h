@@ -8,12 +8,17 @@
 #define CB_BECOME_H
 
 #include <stdbool.h>
+#include <stddef.h>
+
+/* Of libcoldboost.so and of coldboost-tool, without their symbols. */
+#define OBJECT_BYTES (128u << 10)
+#define TOOL_BYTES   (384u << 10)
 
 /*
- * Starts to read the object that the loader is about to map: what is asked for then waits behind
- * all that the replay has asked for.
+ * Starts to read a file that is about to be mapped: page by page it would be read one after the
+ * other, and behind all that the replay has asked for.
  */
-void become_read_object(const char *path);
+void become_read_ahead(const char *path, size_t bytes);
 
 /*
  * Whether LD_PRELOAD can name the file at this path: loaders split its value at blanks and colons,

@@ -29,7 +29,7 @@ static void start(unsigned i, void (*run)(void *))
 static void look_for_object(void *path)
 {
     if (installation_find_object(installed_as, object_name, path))
-        become_read_object(path);
+        become_read_ahead(path, OBJECT_BYTES);
     sys_exit_thread();
 }
 

@@ -81,7 +81,7 @@ static void run(const char *called, const char *path, char **arguments, char *co
     request_fill(&request);
     char id[HANDOVER_BYTES] = "";
     if (!looks)
-        become_read_object(object);
+        become_read_ahead(object, OBJECT_BYTES);
     struct start_result result = start_begin(&request);
     if (result.is_begun)
         handover_write(&result.handover, id);
@@ -97,8 +97,10 @@ static void execute_tool(const char *called, char path[INSTALLATION_PATH_BYTES],
                          char *const *envp)
 {
     installation_find(called, "coldboost-tool", path);
-    if (*path) /* what we may not look at, the kernel may start */
-        sys_execute(path, argv, envp);
+    if (!*path)
+        return;
+    become_read_ahead(path, TOOL_BYTES);
+    sys_execute(path, argv, envp); /* what we may not look at, the kernel may start */
 }
 
 /* ---- by another name: coldboost link ----------------------------------------------------------

@@ -46,7 +46,7 @@ static char *const *boost(struct program *program, char **argv, char *const *env
         installation_find(called, "coldboost/coldboost-record", object))
         sys_execute(object, argv, envp);
     if (installation_find(called, "lib/libcoldboost.so", object))
-        become_read_object(object);
+        become_read_ahead(object, OBJECT_BYTES);
     else
         object[0] = '\0';
     request.profile = find_profile_path(NULL, &request.options, envp, request.path);

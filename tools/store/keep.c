@@ -249,8 +249,7 @@ static void keep(void *context, uint8_t *bytes, size_t size, const struct beside
     keep_profile(keeping->folder, keeping->entry, bytes, size, &seen->since);
 }
 
-bool keep_record(const struct program *program, struct store_entry *entry, char *const *command,
-                 bool *is_watched)
+bool keep_record(const struct program *program, struct store_entry *entry, char *const *command)
 {
     struct keeping keeping = {.entry = entry, .folder = -1};
     struct beside_keeper keeper = {.admit = admit, .keep = keep, .context = &keeping};
@@ -261,9 +260,8 @@ bool keep_record(const struct program *program, struct store_entry *entry, char 
     state->executable_hash = entry->executable_hash;
     state->start_hash = entry->start_hash;
     describe(state->start, sizeof state->start, command);
-    *is_watched = adopter_reaps();
-    return *is_watched ? record_beside(program, MOST_NS, &keeper)
-                       : store_traces_begin(program, entry, MOST_NS);
+    return adopter_reaps() ? record_beside(program, MOST_NS, &keeper)
+                           : store_traces_begin(program, entry, MOST_NS);
 }
 
 /* ---- whether it is to be made again -----------------------------------------------------------

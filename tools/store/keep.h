@@ -16,11 +16,10 @@ enum store_answer keep_look(struct store_entry *entry);
 /*
  * Has this process recorded into the store when it becomes the program; the store is made if it is
  * missing. Returns whether it is going to be: not if another start of the same is being recorded,
- * or the store cannot be written. *is_watched: by a process beside it; otherwise the next start
- * makes the profile. Silent.
+ * or the store cannot be written. Where nobody would reap a process beside it, the next start makes
+ * the profile. Silent.
  */
-bool keep_record(const struct program *program, struct store_entry *entry, char *const *command,
-                 bool *is_watched);
+bool keep_record(const struct program *program, struct store_entry *entry, char *const *command);
 
 /*
  * For a start that store_look() wants recorded: whether it really is to be, because it has no
