@@ -108,6 +108,8 @@ void request_fill(struct request *request)
         request->started_ns = request->begun.started_ns;
     else
         plan_replay(request);
+    if (request->begun.started_ns && !request->begun.executable_hash)
+        request->is_touched = true; /* by coldboost again, which this process was */
     /* What has been begun needs no profile, but a shell's children are looked for in it. */
     if (!request->profile && (!request->is_begun || request->role == ROLE_SHELL))
         request->profile = find_profile_path(NULL, &request->options, envp, request->path);

@@ -27,6 +27,7 @@ struct request {
     const char *(*find_executable)(void);
     const char *label; /* in the line on stderr instead of the role; NULL: the role */
     bool ahead;        /* before the program's exec, which no thread outlives, or as an auditor */
+    bool is_touched;   /* the files have been read here: what is in memory says nothing */
 
     enum role role;
     enum init_type init_type;

@@ -141,6 +141,7 @@ static const char *consult_store(const struct program *program, char **command, 
     if (!keep_find(program, command, entry))
         return NULL;
     enum store_answer answer = keep_look(entry);
+    request.is_touched = answer == STORE_RECORD; /* traces were read, or files identified */
     if (answer == STORE_RECORD || wish == RECORD_NOW || entry->is_full) {
         store_close(entry);
         bool due = wish == RECORD_NOW || (answer == STORE_RECORD && keep_is_due(entry));
