@@ -49,6 +49,15 @@ class Inspection(InspectCase):
         program = self.compile("id", "int main(void) { return 0; }", "-Wl,--build-id=0x0123456789abcdef")
         self.equal(self.facts(program)["build_id"], "0123456789abcdef", "build-id")
 
+    def test_without_proc(self):
+        """It prints no remedy where there is none; the reason says what is missing."""
+        outcome = subprocess.run(["unshare", "-m", "sh", "-c", 'umount -l /proc && exec "$@"', "sh", self.tool,
+                                  "inspect", self.printer], capture_output=True, text=True, check=False)
+        if "preloading" not in outcome.stdout:
+            self.skipTest(f"no mount namespace here: {outcome.stderr}")
+        self.check("mount /proc" in outcome.stdout, outcome.stdout)
+        self.check("remedy" not in outcome.stdout, outcome.stdout)
+
     def test_libraries(self):
         as_inner = ["-shared", "-fPIC", "-Wl,-soname,libinner.so"]
         inner = self.compile("inner/libinner.so", "int inner(void) { return 1; }", *as_inner)

@@ -149,9 +149,9 @@ void print_inspection(const struct inspection *inspection, bool utf8)
     print_field("preloading", inspection->obstacle       ? inspection->obstacle
                               : inspection->is_preloaded ? "done: libcoldboost.so is loaded"
                                                          : "works");
-    if (inspection->obstacle)
+    if (inspection->remedy)
         print_field("remedy", inspection->remedy);
-    else if (!inspection->pid)
+    if (!inspection->obstacle && !inspection->pid)
         print_field("auditing", inspection->audit_obstacle ? inspection->audit_obstacle : "works");
     for (size_t i = 0; i < inspection->preload_count; i++)
         print_field("preloaded too", inspection->preloads[i]);
