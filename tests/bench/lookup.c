@@ -42,7 +42,7 @@ static void look(int out, const char *folder, char *const *command)
 
 static uint64_t one(char **argv)
 {
-    int ends[2], status;
+    int ends[2], status = 0;
     uint64_t took = 0;
     pid_t child;
     static char once[] = "0";

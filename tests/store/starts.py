@@ -36,7 +36,8 @@ class Starts(StoreCase):
 
     def test_what_a_boosted_start_gains(self):
         """A cold start that is recorded, and cold ones that are boosted: both are timed, until four are known. Not
-        the second, which is both."""
+        the second, which is both. The script lingers, so that the watcher sees all that it has read."""
+        self.script = self.write("lingers.pl", f"{READS} select(undef, undef, undef, 0.5);")
         program = shutil.copy(PERL, f"{self.folder}/perl")
         os.sync()
         for recordings in (1, 2):
