@@ -78,12 +78,12 @@ void record_end(void)
     record_pages(0, UINTPTR_MAX);
 }
 
-void record_finish(void)
+void record_finish(enum trace_ready ready)
 {
     enum { MOST_WAITS = 5000 };
     struct trace_header *trace = record_trace();
     record_end();
-    trace->ready = 1;
+    trace->ready = ready;
     trace->finished = 1; /* here and now, not when the tool next looks */
     for (int i = 0; !trace->written && i < MOST_WAITS; i++)
         sys_sleep_ns(1000000);
@@ -92,7 +92,7 @@ void record_finish(void)
 void record_exit(void)
 {
     if (record_process() && record_trace()->main_pid == (uint32_t)sys_getpid())
-        record_finish();
+        record_finish(TRACE_ENDS);
     else
         record_end();
 }

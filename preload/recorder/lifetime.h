@@ -4,6 +4,8 @@
 #ifndef CB_LIFETIME_H
 #define CB_LIFETIME_H
 
+#include "trace/format.h"
+
 /* In a child of fork: takes part as a process of its own. */
 void record_child(void);
 
@@ -12,7 +14,7 @@ void record_end(void);
 
 /* The same, and the recording ends. Waits until its profile is written, where somebody writes it.
  */
-void record_finish(void);
+void record_finish(enum trace_ready ready);
 
 /* The process ends, and the recording with it if it is the main one. */
 void record_exit(void);

@@ -23,7 +23,7 @@ static void look(const void *bytes, size_t size)
 {
     /* A sandbox may be frozen for good once the invocation that was asked for is answered. */
     if (is_ready_request(bytes, size))
-        record_finish();
+        record_finish(TRACE_READY);
 }
 
 static void look_at_vector(const struct iovec *vector, size_t count, size_t sent)
@@ -65,7 +65,7 @@ RECORD_API int listen(int fd, int backlog)
     if (result == 0 && record_takes_part() && trace->until_listen && !trace->ready &&
         !trace->finished) {
         record_end();
-        trace->ready = 1;
+        trace->ready = TRACE_READY;
         trace->finished = 1;
     }
     return result;

@@ -40,7 +40,7 @@ struct trace_header {
     _Atomic uint32_t lost;      /* records that found no room */
     _Atomic uint32_t finished;  /* from now on nothing is recorded */
     _Atomic uint32_t pid_count; /* processes that attached; the last TRACE_PIDS are in pids */
-    _Atomic uint32_t ready;     /* a process asked for its first Lambda invocation */
+    _Atomic uint32_t ready;     /* enum trace_ready: the start is over */
     uint32_t until_ready;       /* the tool waits for that */
     uint32_t until_listen;      /* and for that: a process listens on a socket */
     _Atomic uint32_t written;   /* the tool has written the profile; that process waits for it */
@@ -54,6 +54,11 @@ struct trace_header {
     char stacks[TRACE_PATH]; /* the object that walks call stacks; empty: none are wanted */
     _Atomic uint32_t pids[TRACE_PIDS];
     _Atomic uint32_t slots[TRACE_SLOTS];
+};
+
+enum trace_ready {
+    TRACE_READY = 1, /* a process asked for its first Lambda invocation, or listens */
+    TRACE_ENDS = 2,  /* main_pid is about to end */
 };
 
 enum trace_kind {

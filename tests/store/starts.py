@@ -54,12 +54,26 @@ class Starts(StoreCase):
         self.equal(self.status()[0]["warm"], 1, "warm starts")
         self.check(b" warm " in self.coldboost("status").stdout, "the table")
 
-    def cold_start(self, program):
+    def test_a_container_knows_what_its_first_start_took(self):
+        """Where all of it ends with the program, that waits for its profile, and has not ended yet."""
+        if os.geteuid():
+            self.skipTest("needs root, for a PID namespace")
+        self.script = self.write("lingers.pl", f"{READS} select(undef, undef, undef, 0.5);")
+        program = shutil.copy(PERL, f"{self.folder}/perl")
+        os.sync()
+        self.cold_start(program, "unshare", "--pid", "--fork", "--mount-proc", "bash", "-c", '"$@"; exit $?', "bash")
+        for recordings in (1, 2):
+            self.settle(recordings)
+            self.cold_start(program)
+        self.await_timed(1)
+
+    def cold_start(self, program, *where):
         for path in (program, self.data):
             file = os.open(path, os.O_RDONLY)
             os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
             os.close(file)
-        self.equal(self.coldboost("run", "--", program, self.script).stdout, b"4194304\n", "output of a cold start")
+        command = [*where, COLDBOOST, "run", "--", program, self.script]
+        self.equal(self.plain(command).stdout, b"4194304\n", "output of a cold start")
 
     def await_timed(self, count):
         for _ in range(PATIENCE_S * 20):

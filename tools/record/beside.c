@@ -89,6 +89,8 @@ static void watch(struct session *session, uint64_t most_ns, struct beside_seen 
     seen->us = (uint32_t)(now / 1000);
     if (!seen->ended)
         sampler_look(sampler);
+    if (session->trace->ready == TRACE_ENDS) /* it waits for us */
+        seen->ended = true;
     sampler_free(sampler);
 }
 
