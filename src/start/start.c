@@ -67,7 +67,7 @@ static enum residency look(const struct request *request, const char *executable
     if (!row || !profile_view(loaded->bytes, loaded->size, &profile))
         return RESIDENCY_UNKNOWN;
     *range_count = row->range_count;
-    return request->is_touched ? RESIDENCY_UNKNOWN : warm_look(&profile, row, executable);
+    return request->is_touched ? NOT_RESIDENT : warm_look(&profile, row, executable);
 }
 
 /*

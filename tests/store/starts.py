@@ -5,6 +5,7 @@ Usage: starts.py COLDBOOST OBJECT [CASE…]
 
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -99,7 +100,8 @@ class Starts(StoreCase):
         self.settled()
         before = self.status()[0]
         os.utime(self.data, ns=(os.stat(self.data).st_atime_ns, os.stat(self.data).st_mtime_ns))
-        self.start()
+        outcome = self.start(COLDBOOST_VERBOSE="1")
+        self.check(re.search(rb"role=run .* ranges=[1-9].* state=(done|unfinished)", outcome.stderr), outcome.stderr)
         after = self.settle(2)[0]
         self.equal((after["boosted"] - before["boosted"], after["warm"] - before["warm"]), (1, 0), "boosted, warm")
 
