@@ -6,7 +6,6 @@ Usage: starts.py COLDBOOST OBJECT [CASE…]
 import os
 import random
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -38,20 +37,18 @@ class Starts(StoreCase):
     def test_what_a_boosted_start_gains(self):
         """A cold start that is recorded, and cold ones that are boosted: both are timed, until four are known. Not
         the second, which is both. The script lingers, so that the watcher sees all that it has read."""
-        self.script = self.write("lingers.pl", f"{READS} select(undef, undef, undef, 0.5);")
-        program = shutil.copy(PERL, f"{self.folder}/perl")
-        os.sync()
+        self.use_what_lingers()
         for recordings in (1, 2):
-            self.cold_start(program)
+            self.cold_start()
             self.settle(recordings)
         for timed in range(1, 7):
-            self.cold_start(program)
+            self.cold_start()
             start = self.settle(2)[0]
             self.equal((start["boosted"], start["warm"]), (timed + 1, 0), f"after {timed} more boosted starts")
             self.await_timed(min(timed, 4))
         start = self.status()[0]
         self.check(start["cold_us"] > 1000 and start["boosted_us"] > 1000, f"times: {start}")
-        self.coldboost("run", "--", program, self.script)
+        self.coldboost("run", "--", self.perl, self.script)
         self.equal(self.status()[0]["warm"], 1, "warm starts")
         self.check(b" warm " in self.coldboost("status").stdout, "the table")
 
@@ -59,21 +56,20 @@ class Starts(StoreCase):
         """Where all of it ends with the program, that waits for its profile, and has not ended yet."""
         if os.geteuid():
             self.skipTest("needs root, for a PID namespace")
-        self.script = self.write("lingers.pl", f"{READS} select(undef, undef, undef, 0.5);")
-        program = shutil.copy(PERL, f"{self.folder}/perl")
-        os.sync()
-        self.cold_start(program, "unshare", "--pid", "--fork", "--mount-proc", "bash", "-c", '"$@"; exit $?', "bash")
+        self.use_what_lingers()
+        self.cold_start("unshare", "--pid", "--fork", "--mount-proc", "bash", "-c", '"$@"; exit $?', "bash")
         for recordings in (1, 2):
             self.settle(recordings)
-            self.cold_start(program)
+            self.cold_start()
         self.await_timed(1)
 
-    def cold_start(self, program, *where):
-        for path in (program, self.data):
-            file = os.open(path, os.O_RDONLY)
-            os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
-            os.close(file)
-        command = [*where, COLDBOOST, "run", "--", program, self.script]
+    def use_what_lingers(self):
+        self.script = self.write("lingers.pl", f"{READS} select(undef, undef, undef, 0.5);")
+        self.copy_perl()
+
+    def cold_start(self, *where):
+        self.evict(self.data)
+        command = [*where, COLDBOOST, "run", "--", self.perl, self.script]
         self.equal(self.plain(command).stdout, b"4194304\n", "output of a cold start")
 
     def await_timed(self, count):

@@ -57,10 +57,11 @@ class StoreCase(Case):
         self.perl = shutil.copy("/usr/bin/perl", f"{self.folder}/perl")
         os.sync()
 
-    def evict(self):
-        file = os.open(self.perl, os.O_RDONLY)
-        os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
-        os.close(file)
+    def evict(self, *others):
+        for path in (self.perl, *others):
+            file = os.open(path, os.O_RDONLY)
+            os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+            os.close(file)
 
     def await_watchers(self):
         """Each holds a lock as long as it may write."""

@@ -221,6 +221,14 @@ int open_recorded(const char *path)
     return open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
 }
 
+int open_recorded_pages(const char *path)
+{
+    int fd = open_recorded(path);
+    if (fd >= 0)
+        posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM);
+    return fd;
+}
+
 static uint8_t *read_to_end(const char *path, int fd, size_t max_bytes, size_t *size)
 {
     uint8_t *bytes = NULL;

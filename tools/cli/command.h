@@ -101,6 +101,10 @@ char *find_component(const char *name);
 /* Opens what may have become anything since it was recorded: follows no link, waits for nobody. */
 int open_recorded(const char *path);
 
+/* The same without readahead: what nobody has asked for would stay in memory, and the next cold
+ * start be taken for a warm one. */
+int open_recorded_pages(const char *path);
+
 /* Reads a whole file; exits with a message on any error. *size is in bytes. */
 uint8_t *read_file(const char *path, size_t max_bytes, size_t *size);
 

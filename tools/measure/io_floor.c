@@ -74,14 +74,6 @@ struct io_floor *io_floor_new(const struct profile *profile,
     return floor;
 }
 
-static int open_for_pages(const char *path)
-{
-    int fd = open_recorded(path);
-    if (fd >= 0)
-        posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM);
-    return fd;
-}
-
 struct floor_reader {
     struct io_floor *floor;
     uint8_t *buffer;
@@ -100,7 +92,7 @@ static void *read_pieces(void *argument)
         if (piece->file != open_file) {
             if (fd >= 0)
                 close(fd);
-            fd = open_for_pages(profile->strings + profile->files[piece->file].path);
+            fd = open_recorded_pages(profile->strings + profile->files[piece->file].path);
             open_file = piece->file;
         }
         size_t bytes = (size_t)piece->page_count * PROFILE_PAGE_BYTES;

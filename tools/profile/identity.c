@@ -50,15 +50,6 @@ static bool is_on_storage(const char *path)
     return answer;
 }
 
-/* For a few bytes: more would stay in memory, and the next cold start be taken for a warm one. */
-static int open_to_identify(const char *path)
-{
-    int fd = open_recorded(path);
-    if (fd >= 0)
-        posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM);
-    return fd;
-}
-
 static bool is_at_or_after(const struct timespec *time, const struct timespec *since)
 {
     return time->tv_sec > since->tv_sec ||
@@ -93,7 +84,7 @@ bool identify_path(const char *path, const struct timespec *since, struct profil
 bool identify_file(const char *path, uint64_t device, uint64_t inode, const struct timespec *since,
                    struct profile_file *out)
 {
-    int fd = open_to_identify(path);
+    int fd = open_recorded_pages(path);
     struct stat status;
     if (fd < 0)
         return false;
@@ -123,7 +114,7 @@ enum file_fate identity_now(const char *path, const struct profile_file *file)
         return FILE_STALE;
     struct profile_file now = {.size = (uint64_t)status.st_size, .mtime_ns = mtime_ns(&status)};
     if (file->build_id_bytes && profile_file_fits(file, now.size)) {
-        int fd = open_to_identify(path);
+        int fd = open_recorded_pages(path);
         if (fd < 0)
             return FILE_STALE;
         ssize_t n = pread(fd, now.build_id, file->build_id_bytes, file->build_id_offset);
