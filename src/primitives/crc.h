@@ -13,7 +13,7 @@
 #ifndef CB_PRIMITIVES_CRC_H
 #define CB_PRIMITIVES_CRC_H
 
-#include "primitives/crc_tables.h"
+#include "crc_tables.h" /* made by make-crc-constants, as crc_factors.h is */
 
 #include <stddef.h>
 #include <stdint.h>
