@@ -44,7 +44,7 @@ class Field(cases.Case):
         self.equal([(name, one["kind"], one["until"]) for name, one in found.items()],
                    [("perl", "short", "exit"), ("http.server", "server", "port=7205")], "what was measured")
         for name in found:
-            self.check(re.search(rf"\n\| {name} \|( [^|]+ \|){{11}}\n", result.stdout), f"row of {name}")
+            self.check(re.search(rf"\n\| {name} \|( [^|]+ \|){{12}}\n", result.stdout), f"row of {name}")
 
     def test_recorded(self):
         with tempfile.TemporaryDirectory(prefix="coldboost-field-test-", dir="/var/tmp") as folder:
