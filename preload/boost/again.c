@@ -7,6 +7,7 @@
  */
 #include "boost/again.h"
 
+#include "base/executable.h"
 #include "base/objects.h"
 #include "base/resolve.h"
 #include "base/sys.h"
@@ -78,14 +79,41 @@ static bool is_cold(const struct request *request)
     return usage.ru_inblock || usage.ru_majflt || !blind_is_warm(request->executable);
 }
 
-/* As it was called, if that is it and no script: the process takes its name from that. */
-static const char *name_executable(const struct request *request)
+static bool is_script(const char *path)
+{
+    static struct executable file;
+    int fd = sys_open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+    bool script = fd >= 0 && executable_read(fd, &file) == 0 && file.kind == EXECUTABLE_SCRIPT;
+    if (fd >= 0)
+        sys_close(fd);
+    return script;
+}
+
+/* Where the kernel has put a script that it was called by: behind its interpreter and at most one
+ * option of that. 0 if it was not. */
+static size_t find_script(const char *called, char *const *arguments)
+{
+    size_t at = arguments[0] && arguments[1] && arguments[1][0] == '-' ? 2 : 1;
+    bool is_named =
+        arguments[0] && arguments[1] && arguments[at] && text_equal(arguments[at], called);
+    return is_named && is_script(called) ? at : 0;
+}
+
+/*
+ * What is executed again, and the arguments for it: as it was called, be that a link or a script,
+ * since the process takes its name from that.
+ */
+static const char *name_executable(const struct request *request, char *const **arguments)
 {
     static char path[PATH_BYTES];
     const char *executable = request->find_executable();
     const char *called = (const char *)environment_auxiliary(request->envp, AT_EXECFN);
-    bool same = called && resolve_path(called, path, sizeof path) && text_equal(path, executable);
-    return same ? called : executable;
+    if (!called || !text_contains(called, "/")) /* which would be looked for in PATH */
+        return executable;
+    size_t script = find_script(called, *arguments);
+    *arguments += script;
+    bool same = resolve_path(called, path, sizeof path) && text_equal(path, executable);
+    return script || same ? called : executable;
 }
 
 void again_to_record(const struct request *request)
@@ -95,6 +123,7 @@ void again_to_record(const struct request *request)
     size_t count = 0;
     if (!arguments || !is_cold(request) || !may_record(request) || !find_tool(tool))
         return;
+    const char *executable = name_executable(request, &arguments);
     while (arguments[count])
         count++;
     size_t variables = 0;
@@ -116,7 +145,7 @@ void again_to_record(const struct request *request)
     handover_write(&handover, text + end);
     command[0] = tool;
     command[1] = (char *)(uintptr_t) "again";
-    command[2] = (char *)(uintptr_t)name_executable(request);
+    command[2] = (char *)(uintptr_t)executable;
     for (size_t i = 0; i < count; i++)
         command[3 + i] = arguments[i];
     sys_execute(tool, command, variable);

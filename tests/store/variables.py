@@ -61,6 +61,18 @@ class Variables(StoreCase):
         self.equal(outcome.stdout, b"called\n", "its name")
         self.settle(1)
 
+    def test_a_script_of_its_own_name(self):
+        """pgrep and killall find a script by its own name, also while it is recorded."""
+        shown = """open(my $f, '<', '/proc/self/comm'); print <$f>, "$0 @ARGV";"""
+        for scripts, option in enumerate(("", " -w"), 1):
+            script = self.write(f"own{scripts}.pl", f"#!{self.perl}{option}\n{shown}")
+            os.chmod(script, 0o755)
+            for starts, called in enumerate((script, f"./own{scripts}.pl"), 2 * scripts - 1):
+                self.evict()
+                outcome = self.plain([called, "-a", called], LD_PRELOAD=OBJECT)
+                self.equal(outcome.stdout.decode(), f"own{scripts}.pl\n{called} -a {called}", "name and arguments")
+                self.settle(starts, scripts)
+
     def test_children_are_recorded_with_their_parent(self):
         script = self.write("parent.pl", f"""system('{self.perl}', '-e', 'print 1'); {READS}""")
         self.equal(self.preloaded(script).stdout, b"14194304\n", "output")
