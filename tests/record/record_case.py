@@ -92,7 +92,7 @@ class RecordCase(Case):
     def setUp(self):
         self.started = []
         # Not /tmp, which may be a tmpfs: its files are left out.
-        self.folder = self.new_folder(dir=os.path.dirname(VICTIM))
+        self.folder = self.new_folder(dir='/var/tmp')
         self.addCleanup(self.end_all)
         self.data = self.make_file('data')
         self.profile = os.path.join(self.folder, 'out.cbp')
