@@ -64,14 +64,15 @@ check_packages="abigail-tools clang clang-format clang-format-14 clang-tidy cppc
  libcairo2-dev libcriterion-dev zlib1g-dev libdeflate-dev libisal-dev musl-tools valgrind git perl xz-utils zstd
  bash zsh fish make file procps util-linux tini dumb-init catatonit bubblewrap libfuse3-dev fuse3 curl libcurl4-openssl-dev
  autoconf automake libtool cmake golang-go busybox-static squashfs-tools python3-prometheus-client
- mandoc man-db libclang-rt-14-dev gdb strace fakeroot libfaketime libjemalloc2 libc6-dev-i386 lib32gcc-12-dev musl-dev:arm64"
+ mandoc man-db libclang-rt-14-dev gdb strace fakeroot libfaketime libjemalloc2 libc6-dev-i386 lib32gcc-12-dev musl-dev:arm64
+ systemd buildah podman runc"
 # What tests/fuzz/run --afl takes.
 afl_packages="afl++"
 # What tests/bench/suite measures and measures against, beyond check_programs.
 bench_packages="python3-boto3 ffmpeg vmtouch git clang-tidy"
-bench_programs="javac:default-jdk-headless npm:npm"
+bench_programs="npm:npm"
 # Programs that tests start, by whatever package they are there already: COMMAND:PACKAGE.
-check_programs="java:default-jre-headless node:nodejs promtool:prometheus"
+check_programs="javac:default-jdk-headless node:nodejs promtool:prometheus rustc:rustc"
 # The programs of tests/field that `meson test --suite field` starts.
 field_packages="bc busybox-static coreutils curl dbus gawk git jq lighttpd lua5.4 lynx nginx-light
  redis-server redis-tools sqlite3 w3m"
