@@ -4,6 +4,7 @@
 #ifndef CB_TABLE_H
 #define CB_TABLE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,6 +37,15 @@ size_t table_unite(void *array, size_t count, size_t bytes, table_order *order);
     ((array) = table_find_or_add((array), &(count), sizeof *(array), (name), (index)),             \
      &(array)[*(index)])
 void *table_find_or_add(void *array, size_t *count, size_t bytes, const char *name, size_t *index);
+
+/* Sets a bit of a map; returns whether it was not set. */
+static inline bool set_bit(uint8_t *map, uint64_t index)
+{
+    uint8_t bit = (uint8_t)(1u << index % 8);
+    bool is_new = !(map[index / 8] & bit);
+    map[index / 8] |= bit;
+    return is_new;
+}
 
 /* All zero at first; the bytes are the caller's to free. */
 struct buffer {

@@ -52,14 +52,6 @@ static void settle(struct touch *touches, size_t count)
 
 /* ---- pieces --------------------------------------------------------------------------------- */
 
-static bool see(uint8_t *seen, uint64_t page)
-{
-    uint8_t bit = (uint8_t)(1u << page % 8);
-    bool is_new = !(seen[page / 8] & bit);
-    seen[page / 8] |= bit;
-    return is_new;
-}
-
 /* Touched only where used: the file may be sparse. */
 static uint8_t *make_bits(const struct profile_file *identity)
 {
@@ -97,8 +89,8 @@ static uint64_t add_touch(struct pieces *pieces, struct file_state *state,
     state->looked_up = true;
     for (uint32_t i = 0, run = 0; i <= touch->page_count; i++) {
         uint32_t page = touch->first_page + i;
-        if (i < touch->page_count && see(state->seen, page)) {
-            new_to_all += see(state->seen_by_any, page);
+        if (i < touch->page_count && set_bit(state->seen, page)) {
+            new_to_all += set_bit(state->seen_by_any, page);
             run++;
         } else if (run) {
             add_piece(pieces, state, touch, page - run, run, epoch);

@@ -7,6 +7,7 @@
 #include "inspect/inspect_elf.h"
 
 #include "cli/command.h"
+#include "cli/table.h"
 #include "elf/elf_file.h"
 
 #include <stdio.h>
@@ -123,12 +124,6 @@ static uint64_t value(const struct reader *reader, int64_t tag)
         if (reader->dynamic[i].d_tag == tag)
             return reader->dynamic[i].d_un.d_val;
     return 0;
-}
-
-static void add_name(char ***names, size_t *count, const char *name)
-{
-    *names = (char **)xrealloc((void *)*names, (*count + 1) * sizeof(char *));
-    (*names)[(*count)++] = xstrdup(name);
 }
 
 static void free_names(char **names, size_t count)
@@ -269,7 +264,7 @@ static const char *read_dynamic(struct reader *reader, const ElfW(Phdr) * segmen
         if (!name)
             return "is damaged: a name is outside its string table; install it again";
         if (tag == DT_NEEDED) {
-            add_name(&facts->needed, &facts->needed_count, name);
+            *GROW(facts->needed, facts->needed_count) = xstrdup(name);
         } else {
             free(*text); /* named twice */
             *text = xstrdup(name);
@@ -350,7 +345,7 @@ static void read_exports(struct reader *reader)
         facts->has_crc32 |= name && is_function && strcmp(name, "crc32") == 0;
         facts->is_zlib |= name && is_function && strcmp(name, "zlibVersion") == 0;
         if (name && type == STT_TLS && facts->defined_tls_count < MAX_TLS)
-            add_name(&facts->defined_tls, &facts->defined_tls_count, name);
+            *GROW(facts->defined_tls, facts->defined_tls_count) = xstrdup(name);
     }
 }
 
@@ -368,17 +363,14 @@ static void note_static_tls(struct reader *reader, uint64_t index)
     if (!symbol || symbol->st_shndx != SHN_UNDEF)
         facts->wants_static_tls = true;
     else if (name)
-        add_name(&facts->wanted_tls, &facts->wanted_tls_count, name);
+        *GROW(facts->wanted_tls, facts->wanted_tls_count) = xstrdup(name);
 }
 
 static void mark_page(struct reader *reader, uint64_t address)
 {
     uint64_t page = (address - reader->begin) / PAGE;
-    if (address < reader->begin || page >= reader->page_count)
-        return;
-    uint8_t bit = (uint8_t)(1u << page % 8);
-    reader->facts->relocated_pages += !(reader->pages[page / 8] & bit);
-    reader->pages[page / 8] |= bit;
+    if (address >= reader->begin && page < reader->page_count)
+        reader->facts->relocated_pages += set_bit(reader->pages, page);
 }
 
 /* Where the linker left zeros, the address stands in the relocation. */

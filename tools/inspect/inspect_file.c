@@ -3,6 +3,7 @@
  * them.
  */
 #include "cli/command.h"
+#include "cli/table.h"
 #include "inspect/inspect.h"
 #include "start/obstacle.h"
 
@@ -24,11 +25,8 @@ static void find_subject(const char *name, struct program *out)
 
 static void add_interpreter(struct inspection *inspection, const char *path)
 {
-    inspection->interpreters =
-        (char **)xrealloc((void *)inspection->interpreters,
-                          (inspection->interpreter_count + 1) * sizeof *inspection->interpreters);
     inspection->program = xstrdup(path);
-    inspection->interpreters[inspection->interpreter_count++] = inspection->program;
+    *GROW(inspection->interpreters, inspection->interpreter_count) = inspection->program;
 }
 
 /* Notes the interpreters of a script. */

@@ -9,6 +9,7 @@
  */
 #include "base/executable.h"
 #include "cli/command.h"
+#include "cli/table.h"
 #include "inspect/inspect.h"
 
 #include <errno.h>
@@ -343,9 +344,8 @@ void add_preloads(struct inspection *inspection, const char *list)
         size_t length = strcspn(list, ": \t\n");
         if (length == 0)
             return;
-        inspection->preloads = (char **)xrealloc((void *)inspection->preloads,
-                                                 (inspection->preload_count + 1) * sizeof(char *));
-        inspection->preloads[inspection->preload_count++] = xasprintf("%.*s", (int)length, list);
+        *GROW(inspection->preloads, inspection->preload_count) =
+            xasprintf("%.*s", (int)length, list);
         list += length;
     }
 }

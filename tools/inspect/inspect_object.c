@@ -2,6 +2,7 @@
  * inspect_object.c: one loaded ELF file of an inspection.
  */
 #include "cli/command.h"
+#include "cli/table.h"
 #include "inspect/inspect.h"
 
 #include <errno.h>
@@ -20,9 +21,7 @@ struct inspected_object *inspect_object(struct inspection *inspection, const cha
                                         .name = xstrdup(name),
                                         .parent = parent,
                                         .found_by = found_by};
-    inspection->objects = (struct inspected_object **)xrealloc(
-        (void *)inspection->objects, (inspection->object_count + 1) * sizeof(void *));
-    inspection->objects[inspection->object_count++] = object;
+    *GROW(inspection->objects, inspection->object_count) = object;
     if (!open_path)
         return object;
     int fd = open(open_path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);

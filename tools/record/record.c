@@ -4,6 +4,7 @@
  */
 #include "cli/command.h"
 #include "cli/output.h"
+#include "cli/table.h"
 #include "record/readahead.h"
 #include "record/session.h"
 #include "record/walker.h"
@@ -85,15 +86,14 @@ static void parse_map(struct record_options *options, const char *text)
     const char *equals = strchr(text, '=');
     if (!equals || text[0] != '/' || equals[1] != '/')
         fail_usage("record", "--map %s: it takes FROM=TO, both absolute paths", text);
-    size_t count = options->map_count++;
-    options->maps = xrealloc(options->maps, (count + 1) * sizeof *options->maps);
     size_t length = (size_t)(equals - text);
     while (length > 1 && text[length - 1] == '/')
         length--;
     char *to = xstrdup(equals + 1);
     for (size_t n = strlen(to); n > 1 && to[n - 1] == '/';)
         to[--n] = '\0';
-    options->maps[count] = (struct path_map){.from = text, .to = to, .from_length = length};
+    *GROW(options->maps, options->map_count) =
+        (struct path_map){.from = text, .to = to, .from_length = length};
 }
 
 static void parse_options(int argc, char **argv, struct record_options *options)

@@ -4,6 +4,7 @@
 #include "record/walker.h"
 
 #include "cli/command.h"
+#include "cli/table.h"
 
 #include <dlfcn.h>
 #include <link.h>
@@ -15,18 +16,13 @@ struct files {
     size_t count;
 };
 
-static void add(struct files *files, char *path)
-{
-    files->paths = xrealloc(files->paths, (files->count + 1) * sizeof *files->paths);
-    files->paths[files->count++] = path;
-}
-
-static int add_object(struct dl_phdr_info *info, size_t size, void *files)
+static int add_object(struct dl_phdr_info *info, size_t size, void *context)
 {
     (void)size;
+    struct files *files = context;
     char *path = info->dlpi_name[0] == '/' ? realpath(info->dlpi_name, NULL) : NULL;
     if (path)
-        add(files, path);
+        *GROW(files->paths, files->count) = path;
     return 0;
 }
 
@@ -44,7 +40,7 @@ char **find_walker(void)
         fail(EXIT_FAILED, "--stacks: this coldboost was built without libunwind; install "
                           "libunwind-dev and build it again");
     struct files before = {0}, after = {0}, result = {0};
-    add(&result, find_component("libcoldboost-stacks.so"));
+    *GROW(result.paths, result.count) = find_component("libcoldboost-stacks.so");
     dl_iterate_phdr(add_object, &before);
     if (!dlopen(result.paths[0], RTLD_NOW | RTLD_LOCAL))
         fail(EXIT_FAILED, "--stacks: %s; install libunwind8", dlerror());
@@ -53,12 +49,12 @@ char **find_walker(void)
         if (contains(&before, after.paths[i]) || contains(&result, after.paths[i]))
             free(after.paths[i]);
         else
-            add(&result, after.paths[i]);
+            *GROW(result.paths, result.count) = after.paths[i];
     }
     for (size_t i = 0; i < before.count; i++)
         free(before.paths[i]);
     free(before.paths);
     free(after.paths);
-    add(&result, NULL);
+    *GROW(result.paths, result.count) = NULL;
     return result.paths;
 }

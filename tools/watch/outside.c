@@ -12,6 +12,7 @@
 #include "watch/outside.h"
 
 #include "cli/command.h"
+#include "cli/table.h"
 #include "trace/watched.h"
 #include "watch/outside_calls.h"
 
@@ -33,7 +34,7 @@ struct watcher {
     bool filtered; /* stops at the calls of watched.h only */
     bool leaving;  /* lets go of whatever stops */
     struct watched_thread *threads;
-    size_t thread_count, thread_room;
+    size_t thread_count;
     uint64_t next_look_ns;
 };
 
@@ -85,12 +86,7 @@ static struct watched_thread *meet(struct watcher *watcher, pid_t id)
     struct watched_thread *known = find_thread(watcher, id);
     if (known)
         return known;
-    if (watcher->thread_count == watcher->thread_room) {
-        watcher->thread_room = watcher->thread_room ? 2 * watcher->thread_room : 64;
-        watcher->threads =
-            xrealloc(watcher->threads, watcher->thread_room * sizeof *watcher->threads);
-    }
-    struct watched_thread *thread = &watcher->threads[watcher->thread_count++];
+    struct watched_thread *thread = GROW(watcher->threads, watcher->thread_count);
     *thread = (struct watched_thread){.id = id, .process = process_of(id)};
     sampler_watch(watcher->log.sampler, thread->process);
     return thread;

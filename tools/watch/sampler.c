@@ -6,6 +6,7 @@
 #include "watch/sampler.h"
 
 #include "cli/command.h"
+#include "cli/table.h"
 #include "trace/pages.h"
 #include "watch/seen_pages.h"
 
@@ -42,7 +43,7 @@ struct sampler {
     uint32_t file;
     bool maps_trace;
     struct run *runs;
-    size_t run_count, run_room;
+    size_t run_count;
 };
 
 static void forget_image(struct watched *watched)
@@ -65,9 +66,7 @@ static void watch(struct sampler *sampler, pid_t pid, bool is_known)
 {
     if (find_watched(sampler, pid))
         return;
-    size_t count = sampler->watched_count++;
-    sampler->watched = xrealloc(sampler->watched, (count + 1) * sizeof *sampler->watched);
-    sampler->watched[count] =
+    *GROW(sampler->watched, sampler->watched_count) =
         (struct watched){.pid = pid, .is_known = is_known, .last_ns = trace_now(sampler->trace)};
 }
 
@@ -95,11 +94,7 @@ static bool find_trace(struct page_scan *scan, const struct mapping *mapping)
 static void add_run(void *context, uint32_t file, uint64_t first_page, uint64_t page_count)
 {
     struct sampler *sampler = context;
-    if (sampler->run_count == sampler->run_room) {
-        sampler->run_room = sampler->run_room ? 2 * sampler->run_room : 256;
-        sampler->runs = xrealloc(sampler->runs, sampler->run_room * sizeof *sampler->runs);
-    }
-    sampler->runs[sampler->run_count++] =
+    *GROW(sampler->runs, sampler->run_count) =
         (struct run){file, (uint32_t)first_page, (uint32_t)page_count};
 }
 

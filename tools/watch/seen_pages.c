@@ -4,6 +4,7 @@
 #include "watch/seen_pages.h"
 
 #include "cli/command.h"
+#include "cli/table.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -32,9 +33,9 @@ static struct seen_file *find_file(struct seen_pages *seen, uint32_t file)
             return &seen->files[at];
         }
     }
-    seen->files = xrealloc(seen->files, (seen->count + 1) * sizeof *seen->files);
-    seen->files[seen->count] = (struct seen_file){.file = file};
-    return &seen->files[seen->count++];
+    struct seen_file *added = GROW(seen->files, seen->count);
+    *added = (struct seen_file){.file = file};
+    return added;
 }
 
 void seen_pages_add(struct seen_pages *seen, uint32_t file, uint64_t first_page,
@@ -47,9 +48,7 @@ void seen_pages_add(struct seen_pages *seen, uint32_t file, uint64_t first_page,
         make_room(found, first_page + page_count);
     uint64_t run = 0, page;
     for (page = first_page; page < first_page + page_count; page++) {
-        uint8_t bit = (uint8_t)(1u << page % 8);
-        if (!(found->bits[page / 8] & bit)) {
-            found->bits[page / 8] |= bit;
+        if (set_bit(found->bits, page)) {
             run++;
         } else if (run) {
             add(context, file, page - run, run);
