@@ -24,21 +24,14 @@ static bool takes_part(void)
 
 /* ---- descriptors ---------------------------------------------------------------------------- */
 
-/* /proc/self/fd/N; link has room for 32 bytes. */
-static const char *descriptor_link(int fd, char *link)
-{
-    text_append_number(link, 32, text_append(link, 32, 0, "/proc/self/fd/"), (unsigned)fd);
-    return link;
-}
-
 /* The file behind fd if it is of this kind, or 0. Who first used it is noted too. */
 static uint32_t file_of_descriptor(int fd, mode_t kind)
 {
-    char link[32];
+    char link[TEXT_DESCRIPTOR_LINK];
     struct stat status;
     if (!takes_part() || sys_fstat(fd, &status) != 0 || (status.st_mode & S_IFMT) != kind)
         return 0;
-    uint32_t file = trace_opened_file(record_trace(), &status, descriptor_link(fd, link));
+    uint32_t file = trace_opened_file(record_trace(), &status, text_descriptor_link(link, fd));
     if (file)
         record_stack(file);
     return file;
@@ -82,10 +75,10 @@ void record_met(int fd)
 /* Where a relative path starts: appends the directory and a slash. Returns the length, or 0. */
 static size_t start_path(int directory, char *path)
 {
-    char link[32];
+    char link[TEXT_DESCRIPTOR_LINK];
     long length = directory == AT_FDCWD
                       ? sys_readlink("/proc/self/cwd", path, PATH_MAX)
-                      : sys_readlink(descriptor_link(directory, link), path, PATH_MAX);
+                      : sys_readlink(text_descriptor_link(link, directory), path, PATH_MAX);
     if (length <= 0 || path[0] != '/' || length + 1 >= PATH_MAX)
         return 0;
     path[length] = '/';
@@ -128,7 +121,7 @@ void record_lookup(int directory, const char *path, bool failed)
 
 static void whole_file(const char *path, enum trace_how how)
 {
-    char link[32];
+    char link[TEXT_DESCRIPTOR_LINK];
     struct stat status;
     if (!record_process())
         return;
@@ -139,7 +132,7 @@ static void whole_file(const char *path, enum trace_how how)
     int fd = sys_open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
         return;
-    uint32_t file = trace_opened_file(record_trace(), &status, descriptor_link(fd, link));
+    uint32_t file = trace_opened_file(record_trace(), &status, text_descriptor_link(link, fd));
     uint64_t pages = ((uint64_t)status.st_size + TRACE_PAGE_BYTES - 1) / TRACE_PAGE_BYTES;
     if (file && !record_seen_lately(file, 0))
         record_range(file, 0, pages, how);

@@ -86,10 +86,8 @@ static bool has_recorded_path(const struct library_search *search, int fd,
                               const struct profile_file *file)
 {
     static char path[PATH_BYTES]; /* stacks may be tiny */
-    char link[sizeof "/proc/self/fd/" + 20];
-    text_append_number(link, sizeof link, text_append(link, sizeof link, 0, "/proc/self/fd/"),
-                       (uint64_t)fd);
-    long length = sys_readlink(link, path, sizeof path - 1);
+    char link[TEXT_DESCRIPTOR_LINK];
+    long length = sys_readlink(text_descriptor_link(link, fd), path, sizeof path - 1);
     if (length <= 0)
         return false;
     path[length] = '\0';

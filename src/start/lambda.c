@@ -92,10 +92,3 @@ const char *init_type_name(unsigned init_type)
                                      "lambda-managed-instances"};
     return init_type < INIT_COUNT ? names[init_type] : "unknown";
 }
-
-const char *policy_name(enum policy policy)
-{
-    static const char names[][26] = {"nothing", "burst", "gentle", "before the snapshot only",
-                                     "once an environment"};
-    return names[policy];
-}

@@ -45,7 +45,6 @@ enum policy lambda_policy(enum role role, enum init_type init_type);
 /* Names, also for numbers that come from a file: "unknown" for what is none. */
 const char *role_name(unsigned role);
 const char *init_type_name(unsigned init_type);
-const char *policy_name(enum policy policy);
 
 /* What Lambda grants the function, in bytes; 0 outside Lambda. */
 uint64_t lambda_memory_bytes(char *const *envp);

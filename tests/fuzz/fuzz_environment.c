@@ -233,7 +233,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     read_internal(envp);
     enum role role = lambda_role(envp, options.profile);
     MUST(role < ROLE_COUNT && lambda_init_type(envp) < INIT_COUNT);
-    policy_name(lambda_policy(role, lambda_init_type(envp)));
+    MUST(lambda_policy(role, lambda_init_type(envp)) <= POLICY_ONCE);
     MUST(lambda_memory_bytes(envp) <= (UINT64_C(1) << 34) << 20);
     char *path = malloc(REQUEST_PATH_BYTES);
     MUST(path);
