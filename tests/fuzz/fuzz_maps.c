@@ -17,27 +17,35 @@
 #include <signal.h>
 #include <unistd.h>
 
-enum { OTHER = 3, MAPS, ENVIRON };
+enum { OTHER = 3, MAPS };
 
 static struct input maps, environ_block;
 
 static int pretended_open(const char *path, int flags)
 {
     (void)flags;
-    return strcmp(path, "/proc/7/maps") == 0      ? MAPS
-           : strcmp(path, "/proc/7/environ") == 0 ? ENVIRON
-           : hash_text(path) % 4                  ? OTHER
-                                                  : -1;
+    return strcmp(path, "/proc/7/maps") == 0 ? MAPS : hash_text(path) % 4 ? OTHER : -1;
 }
 
 /* In pieces, as the kernel hands them out. */
 static ssize_t pretended_read(int fd, void *buffer, size_t bytes)
 {
-    struct input *input = fd == MAPS ? &maps : &environ_block;
-    size_t n = bytes < input->left ? bytes : input->left;
+    MUST(fd == MAPS);
+    size_t n = bytes < maps.left ? bytes : maps.left;
     n = n < 4000 ? n : 4000;
-    take(input, buffer, n);
+    take(&maps, buffer, n);
     return (ssize_t)n;
+}
+
+/* As the kernel has it, with a zero behind it. */
+static char *pretended_text(const char *path, size_t *size)
+{
+    MUST(strcmp(path, "/proc/7/environ") == 0);
+    *size = environ_block.left;
+    char *text = xmalloc(*size + 1);
+    take(&environ_block, text, *size);
+    text[*size] = '\0';
+    return text;
 }
 
 static int pretended_executable_read(int fd, struct executable *out)
@@ -62,7 +70,7 @@ static ssize_t pretended_readlink(const char *path, char *link, size_t bytes)
 }
 
 #define open            pretended_open
-#define read            pretended_read
+#define read_text       pretended_text
 #define readlink        pretended_readlink
 #define close(fd)       ((void)(fd))
 #define sys_read        pretended_read

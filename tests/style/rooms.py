@@ -29,7 +29,7 @@ FLOORS = {
     "tools/profile": ["src", "src/base", "src/replay", "src/start", "tools/cli", "tools/elf"],
     "tools/start": ["src/base", "src/start", "tools/cli"],
     "tools/convert": ["src", "src/replay", "preload/trace", "tools/cli", "tools/elf", "tools/profile"],
-    "tools/watch": ["preload/trace", "tools/cli"],
+    "tools/watch": ["src/base", "preload/trace", "tools/cli"],
     "tools/record": ["src/base", "src/start", "preload/trace", "tools/cli", "tools/profile", "tools/start",
                      "tools/convert", "tools/watch"],
     "tools/store": ["src/replay", "src/start", "tools/cli", "tools/profile", "tools/start", "tools/record",

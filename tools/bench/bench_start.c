@@ -18,11 +18,7 @@
 
 static bool drop_caches(void)
 {
-    int fd = open("/proc/sys/vm/drop_caches", O_WRONLY | O_CLOEXEC);
-    bool dropped = fd >= 0 && write(fd, "3", 1) == 1;
-    if (fd >= 0)
-        close(fd);
-    return dropped;
+    return write_setting("/proc/sys/vm/drop_caches", "3");
 }
 
 static void evict_profile(const struct bench *bench)

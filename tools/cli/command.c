@@ -19,6 +19,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define MAX_TEXT_BYTES ((size_t)64 << 20)
+
 static void print_line_to(FILE *stream, const char *format, va_list arguments)
 {
     char *text;
@@ -229,25 +231,31 @@ int open_recorded_pages(const char *path)
     return fd;
 }
 
-static uint8_t *read_to_end(const char *path, int fd, size_t max_bytes, size_t *size)
+/* Reads and closes; a zero stands behind the bytes. NULL with errno if there are more, or it fails.
+ */
+static uint8_t *read_to_end(int fd, size_t max_bytes, size_t *size)
 {
     uint8_t *bytes = NULL;
     size_t have = 0, room = 0;
-    for (ssize_t n = fd < 0 ? -1 : 1; n != 0 || fd < 0;) {
-        if (n < 0 && (fd < 0 || errno != EINTR))
-            fail(EXIT_FAILED, "%s: %s", path, strerror(errno));
-        if (have > max_bytes)
-            fail(EXIT_FAILED, "%s: more than the %zu bytes allowed", path, max_bytes);
+    int error = fd < 0 ? errno : 0;
+    for (ssize_t n = 1; n && !error;) {
         if (have == room) {
             room = room ? 2 * room : 1 << 16;
-            bytes = xrealloc(bytes, room);
+            bytes = xrealloc(bytes, room + 1);
         }
         n = read(fd, bytes + have, room - have);
         have += n > 0 ? (size_t)n : 0;
+        error = have > max_bytes ? EFBIG : n < 0 && errno != EINTR ? errno : 0;
     }
-    close(fd);
+    if (fd >= 0)
+        close(fd);
+    if (error)
+        free(bytes);
+    else
+        bytes[have] = '\0';
     *size = have;
-    return bytes;
+    errno = error;
+    return error ? NULL : bytes;
 }
 
 uint8_t *read_file(const char *path, size_t max_bytes, size_t *size)
@@ -261,13 +269,25 @@ uint8_t *read_file(const char *path, size_t max_bytes, size_t *size)
             fail(EXIT_FAILED, "%s: %jd bytes, more than the %zu allowed", path,
                  (intmax_t)status.st_size, max_bytes);
     }
-    return read_to_end(path, fd, max_bytes, size);
+    uint8_t *bytes = read_to_end(fd, max_bytes, size);
+    if (!bytes)
+        fail(EXIT_FAILED, "%s: %s", path, strerror(errno));
+    return bytes;
 }
 
 uint8_t *read_stream(const char *path, size_t max_bytes, size_t *size)
 {
-    int fd = strcmp(path, "-") == 0 ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
-    return read_to_end(path, fd, max_bytes, size);
+    bool is_standard = strcmp(path, "-") == 0;
+    int fd = is_standard ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
+    uint8_t *bytes = read_to_end(fd, max_bytes, size);
+    if (!bytes)
+        fail(EXIT_FAILED, "%s: %s", path, strerror(errno));
+    return bytes;
+}
+
+char *read_text(const char *path, size_t *size)
+{
+    return (char *)read_to_end(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), MAX_TEXT_BYTES, size);
 }
 
 int write_all(int fd, const void *bytes, size_t size)
@@ -283,4 +303,13 @@ int write_all(int fd, const void *bytes, size_t size)
         next += n > 0 ? n : 0;
     }
     return 0;
+}
+
+bool write_setting(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    bool written = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+    if (fd >= 0)
+        close(fd);
+    return written;
 }

@@ -112,9 +112,18 @@ uint8_t *read_file(const char *path, size_t max_bytes, size_t *size);
 uint8_t *read_stream(const char *path, size_t max_bytes, size_t *size);
 
 /*
+ * The same for what need not be there, such as a file of /proc or another program's: with a zero
+ * behind it. NULL with errno if it cannot be read, or has more than 64 MiB.
+ */
+char *read_text(const char *path, size_t *size);
+
+/*
  * Writes all bytes to the descriptor, which somebody may have made non-blocking. Returns 0, or
  * -errno when a part is written at most.
  */
 int write_all(int fd, const void *bytes, size_t size);
+
+/* Writes a setting of the kernel, which is there already. False if that fails. */
+bool write_setting(const char *path, const char *text);
 
 #endif

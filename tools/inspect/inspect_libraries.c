@@ -24,9 +24,7 @@
 enum {
     MAX_OBJECTS = 1024,
     MAX_TRIES = 20000, /* paths that are looked at in all */
-    MAX_CACHE_BYTES = 16 << 20,
     MAX_PRELOADS = 64,
-    MAX_LIST_BYTES = 1 << 16,
 };
 
 #define CACHE_MAGIC     "glibc-ld.so.cache1.1"
@@ -213,20 +211,12 @@ static char *find_in_cache(struct needed_search *search, const char *name)
 static char *find_in_defaults(struct needed_search *search, const char *name)
 {
     if (search->is_musl) {
-        char *configured =
-            xasprintf("/etc/ld-musl-%s.path", search->machine == EM_AARCH64 ? "aarch64" : "x86_64");
-        char *folders = NULL;
-        int fd = open(configured, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-        if (fd >= 0) {
-            char text[PATH_MAX];
-            ssize_t n = read(fd, text, sizeof text - 1);
-            text[n > 0 ? n : 0] = '\0';
-            folders = xstrdup(text);
-            close(fd);
-        }
-        char *found = find_in_list(search, folders ? folders : "/lib:/usr/local/lib:/usr/lib",
+        size_t size;
+        char *configured = read_text(search->machine == EM_AARCH64 ? "/etc/ld-musl-aarch64.path"
+                                                                   : "/etc/ld-musl-x86_64.path",
+                                     &size);
+        char *found = find_in_list(search, configured ? configured : "/lib:/usr/local/lib:/usr/lib",
                                    ":\n", name, NULL);
-        free(folders);
         free(configured);
         return found;
     }
@@ -323,20 +313,6 @@ static void load_needed(struct needed_search *search, const struct inspected_obj
     free(path);
 }
 
-static void read_cache(struct needed_search *search)
-{
-    struct stat status;
-    int fd = open("/etc/ld.so.cache", O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0)
-        return;
-    if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size <= MAX_CACHE_BYTES) {
-        search->cache = xmalloc((size_t)status.st_size);
-        ssize_t n = pread(fd, search->cache, (size_t)status.st_size, 0);
-        search->cache_bytes = n > 0 ? (size_t)n : 0;
-    }
-    close(fd);
-}
-
 void add_preloads(struct inspection *inspection, const char *list)
 {
     while (list && inspection->preload_count < MAX_PRELOADS) {
@@ -352,15 +328,10 @@ void add_preloads(struct inspection *inspection, const char *list)
 
 void add_system_preloads(struct inspection *inspection)
 {
-    int fd = open("/etc/ld.so.preload", O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0)
-        return;
-    char *list = xmalloc(MAX_LIST_BYTES + 1);
-    ssize_t n = read(fd, list, MAX_LIST_BYTES);
-    list[n > 0 ? n : 0] = '\0';
+    size_t size;
+    char *list = read_text("/etc/ld.so.preload", &size);
     add_preloads(inspection, list);
     free(list);
-    close(fd);
 }
 
 void inspect_libraries(struct inspection *inspection)
@@ -375,7 +346,7 @@ void inspect_libraries(struct inspection *inspection)
     };
     if (search.library_path && !*search.library_path)
         search.library_path = NULL;
-    read_cache(&search);
+    search.cache = read_text("/etc/ld.so.cache", &search.cache_bytes);
     /* In breadth: the list grows while it is walked. */
     for (size_t i = 0; i < inspection->object_count; i++) {
         const struct inspected_object *object = inspection->objects[i];

@@ -14,35 +14,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MAX_PROC_BYTES ((size_t)64 << 20)
-
-static int open_proc(pid_t pid, const char *name)
-{
-    char path[64];
-    snprintf(path, sizeof path, "/proc/%jd/%s", (intmax_t)pid, name);
-    return open(path, O_RDONLY | O_CLOEXEC);
-}
-
-/* A file of /proc whole, terminated, or NULL with errno: it has no size. */
-static char *read_proc(pid_t pid, const char *name, size_t *size)
-{
-    int fd = open_proc(pid, name);
-    if (fd < 0)
-        return NULL;
-    size_t capacity = 1 << 16;
-    char *bytes = xmalloc(capacity);
-    ssize_t n;
-    *size = 0;
-    while (*size < MAX_PROC_BYTES && (n = read(fd, bytes + *size, capacity - *size - 1)) > 0) {
-        *size += (size_t)n;
-        if (capacity - *size < 4096)
-            bytes = xrealloc(bytes, capacity *= 2);
-    }
-    close(fd);
-    bytes[*size] = '\0';
-    return bytes;
-}
-
 static bool is_known(const struct inspection *inspection, const char *path)
 {
     for (size_t i = 0; i < inspection->object_count; i++)
@@ -103,7 +74,9 @@ static void add_mapped(const struct mapping *mapping, void *context)
 
 static void read_maps(struct inspection *inspection)
 {
-    int fd = open_proc(inspection->pid, "maps");
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%jd/maps", (intmax_t)inspection->pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         fail(EXIT_FAILED, "process %jd: cannot read its maps: %s; be its user or root",
              (intmax_t)inspection->pid, strerror(errno));
@@ -116,11 +89,13 @@ static void read_maps(struct inspection *inspection)
 static void read_preloads(struct inspection *inspection)
 {
     size_t size;
-    char *block = read_proc(inspection->pid, "environ", &size);
+    char *path = xasprintf("/proc/%jd/environ", (intmax_t)inspection->pid);
+    char *block = read_text(path, &size);
     for (char *at = block; at && at < block + size; at += strlen(at) + 1)
         if (strncmp(at, "LD_PRELOAD=", 11) == 0)
             add_preloads(inspection, at + 11);
     free(block);
+    free(path);
 }
 
 void inspect_process(pid_t pid, struct inspection *out)

@@ -6,6 +6,7 @@
  */
 #include "record/readahead.h"
 
+#include "base/sys.h"
 #include "cli/command.h"
 
 #include <errno.h>
@@ -30,26 +31,6 @@ enum { VALUE_BYTES = 32 };
 
 static pid_t guardian;
 static int leash = -1; /* our end of the pipe: closed by the kernel at the latest */
-
-static bool read_setting(const char *path, char *text, size_t room)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd < 0 ? -1 : read(fd, text, room - 1);
-    if (fd >= 0)
-        close(fd);
-    if (n > 0)
-        text[n] = '\0';
-    return n > 0;
-}
-
-static bool write_setting(const char *path, const char *text)
-{
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
-    bool written = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
-    if (fd >= 0)
-        close(fd);
-    return written;
-}
 
 /*
  * Two recordings at a time would take each other's 0 for the value to put back. Returns a
@@ -89,7 +70,7 @@ static void heal(void)
         if (!value || strncmp(line, DEVICES "/", sizeof DEVICES) != 0)
             continue;
         *value++ = '\0';
-        if (read_setting(line, now, sizeof now) && strcmp(now, "0\n") == 0)
+        if (sys_read_text(line, now, sizeof now) && strcmp(now, "0\n") == 0)
             write_setting(line, value);
     }
     if (file)
@@ -112,7 +93,7 @@ static _Noreturn void guard(int ready, int end)
             before = xmalloc(devices.gl_pathc * sizeof *before);
     }
     for (size_t i = 0; before && i < devices.gl_pathc; i++)
-        if (read_setting(devices.gl_pathv[i], before[count], sizeof *before))
+        if (sys_read_text(devices.gl_pathv[i], before[count], sizeof *before))
             devices.gl_pathv[count++] = devices.gl_pathv[i];
     if (count && !remember(devices.gl_pathv, before, count))
         unlink(REMEMBERED); /* it is nowhere, or half a list */

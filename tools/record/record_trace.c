@@ -1,6 +1,7 @@
 /*
  * record_trace.c: the trace, which is memory that the recorded programs share with the tool.
  */
+#include "base/sys.h"
 #include "cli/command.h"
 #include "record/session.h"
 
@@ -104,15 +105,13 @@ void session_create_trace(struct session *session)
     snprintf(session->trace_mapping, sizeof session->trace_mapping, "/memfd:%s (deleted)", name);
     int fd = create_memory(name);
     snprintf(session->trace_path, sizeof session->trace_path, "/proc/%d/fd/%d", getpid(), fd);
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
     /* Of a header that is too large for a small stack, up to what is zero. */
     static struct trace_header header;
     const size_t begun = offsetof(struct trace_header, lost);
     memcpy(header.magic, TRACE_MAGIC, sizeof header.magic);
     header.next_unit = TRACE_FIRST_UNIT;
     header.bytes = bytes;
-    header.start_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    header.start_ns = sys_monotonic_ns();
     if (fd < 0 || ftruncate(fd, (off_t)bytes) != 0 ||
         pwrite(fd, &header, begun, 0) != (ssize_t)begun)
         fail(EXIT_FAILED, "cannot set up the trace: memfd: %s", strerror(errno));

@@ -168,36 +168,29 @@ static const char *const unit_folders[] = {"/etc/systemd/system", "/run/systemd/
                                            "/usr/lib/systemd/system", "/lib/systemd/system"};
 enum { UNIT_FOLDERS = sizeof unit_folders / sizeof *unit_folders };
 
-static FILE *open_unit(const char *unit, char path[PATH_MAX])
+static char *read_unit(const char *unit, char path[PATH_MAX])
 {
-    for (size_t i = 0; i < UNIT_FOLDERS; i++) {
+    char *text = NULL;
+    size_t size;
+    for (size_t i = 0; i < UNIT_FOLDERS && !text; i++) {
         snprintf(path, PATH_MAX, "%s/%s", unit_folders[i], unit);
-        FILE *file = fopen(path, "re");
-        if (file)
-            return file;
+        text = read_text(path, &size);
     }
-    return NULL;
+    return text;
 }
 
-/* Appends a line of the unit's, with what it is continued by; false at the end. */
-static bool read_line(FILE *file, char **line, size_t *room)
+/* Cuts off the first line, with what it is continued by; NULL at the end, and of no text. */
+static char *next_line(char **text)
 {
-    ssize_t length = getline(line, room, file);
-    if (length <= 0)
-        return false;
-    char *more = NULL;
-    size_t more_room = 0;
-    while (length >= 2 && strcmp(*line + length - 2, "\\\n") == 0) {
-        ssize_t n = getline(&more, &more_room, file);
-        if (n <= 0)
-            break;
-        *line = xrealloc(*line, (size_t)(length + n + 1));
-        *room = (size_t)(length + n + 1);
-        memcpy(*line + length, more, (size_t)n + 1);
-        length += n;
-    }
-    free(more);
-    return true;
+    char *line = *text, *end = line;
+    if (!line || !*line)
+        return NULL;
+    while ((end = strchr(end, '\n')) && end > line && end[-1] == '\\')
+        end++;
+    *text = end ? end + 1 : line + strlen(line);
+    if (end)
+        *end = '\0';
+    return line;
 }
 
 /* Whether a line sets ExecStart: to what stands behind it, which may be empty. NULL: it does not.
@@ -217,15 +210,12 @@ static const char *exec_start(const char *line)
 
 static bool sets_exec_start(const char *path)
 {
-    char *line = NULL;
-    size_t room = 0;
+    size_t size;
+    char *text = read_text(path, &size), *rest = text, *line;
     bool found = false;
-    FILE *file = fopen(path, "re");
-    while (file && !found && read_line(file, &line, &room))
+    while (!found && (line = next_line(&rest)))
         found = exec_start(line);
-    free(line);
-    if (file)
-        fclose(file);
+    free(text);
     return found;
 }
 
@@ -252,62 +242,63 @@ static char *other_drop_in(const char *unit)
  * The command with coldboost in front. What systemd takes from the first characters (@, -, :, +, !)
  * stays in front; with @ the second word is the program's own name, which coldboost cannot give.
  */
-static char *boosted_command(const char *command, const char *own, const char *unit)
+static void print_command(FILE *out, const char *command, const char *own, const char *unit)
 {
-    command += strspn(command, " \t");
     size_t prefix = strspn(command, "@-:+!|");
-    if (memchr(command, '@', prefix)) {
+    bool is_named = memchr(command, '@', prefix);
+    if (is_named)
         warn("%s: a command that names its own argv[0] (@) stays as it is", unit);
-        return xasprintf("%s", command);
-    }
-    return xasprintf("%.*s%s run -- %s", (int)prefix, command, own, command + prefix);
+    fprintf(out, "ExecStart=%.*s%s%s%s\n", (int)prefix, command, is_named ? "" : own,
+            is_named ? "" : " run -- ", command + prefix);
 }
 
-/* The drop-in's text for a unit; NULL after a message. */
-static char *compose(const char *unit, const char *own)
+/* The drop-in's text for a unit with that content; NULL if it has no command. */
+static char *boosted_unit(const char *unit, char *content, const char *own)
 {
-    char path[PATH_MAX], *line = NULL, *text;
-    size_t room = 0, commands = 0;
-    FILE *file = open_unit(unit, path);
-    if (!file) {
-        warn("%s: there is no such unit in systemd's folders", unit);
-        return NULL;
-    }
-    char *other = other_drop_in(unit);
-    if (other) {
-        warn("%s: it sets ExecStart for %s; put 'coldboost run --' in front of the command there",
-             other, unit);
-        free(other);
-        fclose(file);
-        return NULL;
-    }
+    char *text;
+    size_t size, commands = 0;
+    FILE *out = open_memstream(&text, &size);
     char *name = xasprintf("coldboost-%.*s", (int)strcspn(unit, "."), unit);
+    if (!out)
+        fail(EXIT_FAILED, "out of memory");
     for (char *at = name; *at; at++)
         if (*at == '@' || *at == '\\')
             *at = '-';
-    text = xasprintf(
-        "# Made by 'coldboost link --systemd %s'; 'coldboost unlink --systemd' removes it.\n"
-        "[Service]\nCacheDirectory=%s\nEnvironment=COLDBOOST_STORE=%%C/%s\nExecStart=\n",
-        unit, name, name);
-    while (read_line(file, &line, &room)) {
+    fprintf(out,
+            "# Made by 'coldboost link --systemd %s'; 'coldboost unlink --systemd' removes it.\n"
+            "[Service]\nCacheDirectory=%s\nEnvironment=COLDBOOST_STORE=%%C/%s\nExecStart=\n",
+            unit, name, name);
+    for (char *line; (line = next_line(&content));) {
         const char *value = exec_start(line);
-        if (!value || *value == '\n' || !*value)
-            continue;
-        char *command = boosted_command(value, own, unit);
-        char *longer = xasprintf("%sExecStart=%s", text, command);
-        free(command);
-        free(text);
-        text = longer;
-        commands++;
+        if (value && *value) {
+            print_command(out, value, own, unit);
+            commands++;
+        }
     }
-    fclose(file);
-    free(line);
     free(name);
+    if (fclose(out) != 0)
+        fail(EXIT_FAILED, "out of memory");
     if (commands)
         return text;
-    warn("%s: it has no ExecStart; a service is needed", path);
     free(text);
     return NULL;
+}
+
+/* The same for a unit of systemd's; NULL after a message. */
+static char *compose(const char *unit, const char *own)
+{
+    char path[PATH_MAX], *text = NULL;
+    char *content = read_unit(unit, path), *other = other_drop_in(unit);
+    if (!content)
+        warn("%s: there is no such unit in systemd's folders", unit);
+    else if (other)
+        warn("%s: it sets ExecStart for %s; put 'coldboost run --' in front of the command there",
+             other, unit);
+    else if (!(text = boosted_unit(unit, content, own)))
+        warn("%s: it has no ExecStart; a service is needed", path);
+    free(other);
+    free(content);
+    return text;
 }
 
 static char *drop_in(const char *folder, const char *unit)

@@ -11,6 +11,7 @@
  */
 #include "watch/outside.h"
 
+#include "base/sys.h"
 #include "cli/command.h"
 #include "cli/table.h"
 #include "trace/watched.h"
@@ -22,6 +23,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -60,16 +62,12 @@ static void stopped_at_call(struct watcher *watcher, struct watched_thread *thre
 
 static pid_t process_of(pid_t thread)
 {
-    char path[64], line[128];
-    pid_t process = thread;
+    static const char group[] = "\nTgid:";
+    char path[64], text[512];
     snprintf(path, sizeof path, "/proc/%d/status", thread);
-    FILE *status = fopen(path, "re");
-    while (status && fgets(line, sizeof line, status))
-        if (sscanf(line, "Tgid: %d", &process) == 1)
-            break;
-    if (status)
-        fclose(status);
-    return process;
+    sys_read_text(path, text, sizeof text);
+    const char *number = strstr(text, group);
+    return number ? atoi(number + sizeof group - 1) : thread;
 }
 
 static struct watched_thread *find_thread(struct watcher *watcher, pid_t id)

@@ -4,6 +4,7 @@
  */
 #include "watch/outside_calls.h"
 
+#include "base/sys.h"
 #include "trace/ready_request.h"
 #include "trace/watched.h"
 
@@ -76,11 +77,7 @@ static int64_t position_of_descriptor(const struct watched_thread *thread, int f
 {
     char path[64], text[64];
     snprintf(path, sizeof path, "/proc/%d/fdinfo/%d", thread->id, fd);
-    int info = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n = info < 0 ? 0 : read(info, text, sizeof text - 1);
-    if (info >= 0)
-        close(info);
-    text[n > 0 ? n : 0] = '\0';
+    sys_read_text(path, text, sizeof text);
     return outside_position(text);
 }
 
