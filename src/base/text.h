@@ -112,6 +112,13 @@ static inline const char *text_number(const char *text, uint64_t *number)
     return text;
 }
 
+/* Whether the text is a decimal number from `least` to `most`, and nothing else. */
+static inline bool text_is_number(const char *text, uint64_t least, uint64_t most, uint64_t *number)
+{
+    const char *end = text_number(text, number);
+    return end && !*end && *number >= least && *number <= most;
+}
+
 /*
  * Bytes of the UTF-8 character at text, or 0 if it is none (RFC 3629: no overlong form, no
  * surrogate, nothing above U+10FFFF).

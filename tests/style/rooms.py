@@ -39,7 +39,7 @@ FLOORS = {
     "tools/show": ["src/base", "src/replay", "tools/cli", "tools/profile", "tools/convert", "tools/plot"],
     "tools/inspect": ["src/base", "src/replay", "preload/trace", "tools/cli", "tools/elf", "tools/profile",
                       "tools/start"],
-    "tools/bench": ["src/replay", "tools/cli", "tools/profile", "tools/start", "tools/store", "tools/measure",
+    "tools/bench": ["src/base", "src/replay", "tools/cli", "tools/profile", "tools/start", "tools/store", "tools/measure",
                     "tools/plot", "tools/inspect"],
     "tools/run": ["src/replay", "src/start", "tools/cli", "tools/start", "tools/store"],
     "tools/layer": ["src/replay", "tools/cli", "tools/profile"],

@@ -9,6 +9,7 @@
  */
 #include "bench/bench.h"
 
+#include "base/text.h"
 #include "cli/command.h"
 #include "plot/plot.h"
 #include "start/become.h"
@@ -131,12 +132,10 @@ static void parse_until(struct bench *bench, const char *words)
 
 static size_t parse_rounds(const char *text)
 {
-    char *end;
-    errno = 0;
-    long rounds = strtol(text, &end, 10);
-    if (errno || end == text || *end || rounds < 1 || rounds > MAX_ROUNDS)
+    uint64_t rounds;
+    if (!text_is_number(text, 1, MAX_ROUNDS, &rounds))
         fail_usage("bench", "'%s' is not a number of rounds (1 to %d)", text, MAX_ROUNDS);
-    return (size_t)rounds;
+    return rounds;
 }
 
 int command_bench(int argc, char **argv)

@@ -8,6 +8,7 @@
  */
 #include "cli/output.h"
 
+#include "base/text.h"
 #include "cli/command.h"
 
 #include <errno.h>
@@ -39,12 +40,9 @@ static int descriptor_of(const char *path)
         if (strcmp(path, names[fd]) == 0)
             return fd;
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
-        const char *number = path + strlen(folders[i]);
-        char *end;
-        if (strncmp(path, folders[i], strlen(folders[i])) != 0 || *number < '0' || *number > '9')
-            continue;
-        long fd = strtol(number, &end, 10);
-        if (!*end && fd <= INT_MAX)
+        const char *number = text_after(path, folders[i]);
+        uint64_t fd;
+        if (number && text_is_number(number, 0, INT_MAX, &fd))
             return (int)fd;
     }
     return -1;

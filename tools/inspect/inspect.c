@@ -3,6 +3,7 @@
  */
 #include "cli/command.h"
 
+#include "base/text.h"
 #include "inspect/inspect.h"
 #include "profile/profile_read.h"
 
@@ -40,11 +41,8 @@ static const char help[] =
 
 static pid_t parse_pid(const char *text)
 {
-    char *end;
-    errno = 0;
-    unsigned long number = strtoul(text, &end, 10);
-    bool digits = *text && text[strspn(text, "0123456789")] == '\0';
-    return digits && errno == 0 && number > 0 && number <= INT_MAX ? (pid_t)number : 0;
+    uint64_t number;
+    return text_is_number(text, 1, INT_MAX, &number) ? (pid_t)number : 0;
 }
 
 static void inspect(const char *subject, const char *profile_path, bool json)

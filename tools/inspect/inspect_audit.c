@@ -12,6 +12,7 @@
  * The figures are those of elf/dl-tls.c. A program that opens libraries later has less room for
  * theirs with an auditor, which no file tells.
  */
+#include "base/text.h"
 #include "cli/command.h"
 #include "inspect/inspect.h"
 
@@ -91,12 +92,6 @@ static uint64_t round_up(uint64_t bytes, uint64_t alignment)
     return alignment > 1 ? (bytes + alignment - 1) / alignment * alignment : bytes;
 }
 
-static const char *name_of(const struct inspected_object *object)
-{
-    const char *slash = strrchr(object->path, '/');
-    return slash ? slash + 1 : object->path;
-}
-
 /* Fills out what the libraries take. Returns the name of the one that takes the most. */
 static const char *add_up(const struct inspection *inspection, struct static_tls *out)
 {
@@ -128,9 +123,9 @@ static const char *add_up(const struct inspection *inspection, struct static_tls
         optional -= fixed[i] ? 0 : bytes;
         used = after;
         if (fixed[i] && tls->p_align > alignment)
-            out->misaligned = name_of(object);
+            out->misaligned = text_last_part(object->path);
         if (bytes > most)
-            largest = name_of(object);
+            largest = text_last_part(object->path);
         most = bytes > most ? bytes : most;
     }
     out->needed = used - begin;

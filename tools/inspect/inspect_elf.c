@@ -6,6 +6,7 @@
  */
 #include "inspect/inspect_elf.h"
 
+#include "base/text.h"
 #include "cli/command.h"
 #include "cli/table.h"
 #include "elf/elf_file.h"
@@ -74,8 +75,7 @@ uint64_t elf_facts_offset(const struct elf_facts *facts, uint64_t address)
 
 static bool has_prefix(const char *path, const char *prefix)
 {
-    const char *name = strrchr(path, '/');
-    return strncmp(name ? name + 1 : path, prefix, strlen(prefix)) == 0;
+    return text_after(text_last_part(path), prefix);
 }
 
 const char *elf_facts_libc(const struct elf_facts *facts)

@@ -2,6 +2,7 @@
  * inspect_file.c: a file that could be executed: the script's interpreters, and the program behind
  * them.
  */
+#include "base/text.h"
 #include "cli/command.h"
 #include "cli/table.h"
 #include "inspect/inspect.h"
@@ -45,8 +46,8 @@ static void follow(struct inspection *inspection, struct program *program)
  */
 static bool follow_env(struct inspection *inspection, struct program *program)
 {
-    const char *name = strrchr(inspection->program, '/'), *argument = program->argument;
-    if (!program->interpreter_count || strcmp(name ? name + 1 : inspection->program, "env") != 0)
+    const char *argument = program->argument;
+    if (!program->interpreter_count || strcmp(text_last_part(inspection->program), "env") != 0)
         return false;
     if (strncmp(argument, "-S", 2) == 0)
         argument += 2 + strspn(argument + 2, " \t");

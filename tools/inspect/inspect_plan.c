@@ -3,6 +3,7 @@
  */
 #include "cli/command.h"
 #include "inspect/inspect.h"
+#include "profile/profile_read.h"
 #include "replay/blind.h"
 
 #include <errno.h>
@@ -141,11 +142,9 @@ void plan_profile(struct inspection *inspection, const struct profile *profile)
         const struct profile_range *range = &profile->ranges[section->first_range + i];
         struct inspected_object *object = objects[range->file];
         uint64_t offset = (uint64_t)range->first_page * PROFILE_PAGE_BYTES;
-        uint64_t bytes = (uint64_t)range->page_count * PROFILE_PAGE_BYTES;
-        uint64_t size = profile->files[range->file].size;
-        if (bytes == 0 || offset >= size || (object && object->profile_is_stale))
+        uint64_t bytes = profile_range_bytes(profile, range);
+        if (bytes == 0 || (object && object->profile_is_stale))
             continue;
-        bytes = bytes < size - offset ? bytes : size - offset;
         struct object_plan *plan = object ? &object->profiled : &inspection->elsewhere;
         plan->bytes += bytes;
         plan->ranges++;

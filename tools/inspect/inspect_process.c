@@ -1,6 +1,7 @@
 /*
  * inspect_process.c: a running process: what it has mapped, by /proc/PID.
  */
+#include "base/text.h"
 #include "cli/command.h"
 #include "inspect/inspect.h"
 #include "start/program.h"
@@ -65,8 +66,7 @@ static void add_mapped(const struct mapping *mapping, void *context)
         struct inspected_object *object =
             inspect_object(inspection, path, mapping->path, mapping->path, NULL, "");
         object->base = base_of(object, mapping->start);
-        const char *name = strrchr(mapping->path, '/');
-        if (strncmp(name, "/libcoldboost.so", strlen("/libcoldboost.so")) == 0)
+        if (text_after(text_last_part(mapping->path), "libcoldboost.so"))
             inspection->is_preloaded = true;
     }
     free(path);

@@ -4,6 +4,7 @@
  */
 #include "profile/merge.h"
 
+#include "base/text.h"
 #include "cli/command.h"
 #include "cli/output.h"
 #include "cli/table.h"
@@ -89,9 +90,8 @@ static const char help[] =
 
 static unsigned parse_share(const char *text)
 {
-    char *end;
-    unsigned long share = strtoul(text, &end, 10);
-    if (text[0] < '0' || text[0] > '9' || *end || share > 100)
+    uint64_t share;
+    if (!text_is_number(text, 0, 100, &share))
         fail_usage("merge", "--min-share %s: a whole number from 0 to 100 is needed", text);
     return (unsigned)share;
 }

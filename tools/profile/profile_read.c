@@ -36,3 +36,11 @@ uint8_t *read_profile(const char *path, struct profile *out, size_t *size)
     check_profile(path, bytes, *size, out);
     return bytes;
 }
+
+uint64_t profile_range_bytes(const struct profile *profile, const struct profile_range *range)
+{
+    uint64_t first = (uint64_t)range->first_page * PROFILE_PAGE_BYTES;
+    uint64_t end = first + (uint64_t)range->page_count * PROFILE_PAGE_BYTES;
+    uint64_t size = profile->files[range->file].size;
+    return range->page_count == 0 ? 0 : (end < size ? end : size) - first;
+}

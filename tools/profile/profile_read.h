@@ -16,4 +16,7 @@ uint8_t *read_profile(const char *path, struct profile *out, size_t *size);
 /* The same for bytes that are in memory; messages call them by `name`. */
 void check_profile(const char *name, const uint8_t *bytes, size_t size, struct profile *out);
 
+/* Bytes that a range takes of its file: its last page may be cut by the file's end. */
+uint64_t profile_range_bytes(const struct profile *profile, const struct profile_range *range);
+
 #endif

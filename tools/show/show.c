@@ -45,15 +45,6 @@ static const char help[] =
     "Exit status: 0; 1 if PROFILE cannot be read or is damaged, or the plot cannot be made; 2 for\n"
     "a wrong command line.\n";
 
-/* Bytes that a range takes of its file: its last page may be cut by the file's end. */
-static uint64_t range_bytes(const struct profile *profile, const struct profile_range *range)
-{
-    uint64_t first = (uint64_t)range->first_page * PROFILE_PAGE_BYTES;
-    uint64_t end = first + (uint64_t)range->page_count * PROFILE_PAGE_BYTES;
-    uint64_t size = profile->files[range->file].size;
-    return range->page_count == 0 ? 0 : (end < size ? end : size) - first;
-}
-
 #define NO_RANGE UINT32_MAX
 
 /* Chains the ranges of each file, in the profile's order: first[file], then next[range]. */
@@ -97,7 +88,7 @@ static void print_section_json(struct json *out, const struct profile *profile,
 {
     uint64_t bytes = 0;
     for (uint32_t r = 0; r < section->range_count; r++)
-        bytes += range_bytes(profile, &profile->ranges[section->first_range + r]);
+        bytes += profile_range_bytes(profile, &profile->ranges[section->first_range + r]);
     json_open(out, NULL, '{');
     json_text(out, "path", profile->strings + section->path);
     json_print(out, "ranges %u bytes %ju", section->range_count, (uintmax_t)bytes);
@@ -144,7 +135,7 @@ static void print_json(const struct profile *profile, const struct stacks *stack
             if (file->kind != PROFILE_FILE_REGULAR || range->page_count) /* not its look-up */
                 json_object(&out, NULL, "offset %ju length %ju epoch %u",
                             (uintmax_t)range->first_page * PROFILE_PAGE_BYTES,
-                            (uintmax_t)range_bytes(profile, range), range->epoch);
+                            (uintmax_t)profile_range_bytes(profile, range), range->epoch);
         }
         json_close(&out, "]");
         const struct stacks_stack *stack = find_stack(stacks, i);
@@ -185,8 +176,8 @@ static void print_section(const struct profile *profile, const struct profile_ex
             lookups++;
         else if (total->ranges++ == 0)
             files++;
-        total->bytes += range_bytes(profile, range);
-        bytes += range_bytes(profile, range);
+        total->bytes += profile_range_bytes(profile, range);
+        bytes += profile_range_bytes(profile, range);
         last_epoch = range->epoch > last_epoch ? range->epoch : last_epoch;
     }
     putchar('\n');

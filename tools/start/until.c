@@ -3,6 +3,8 @@
  */
 #include "start/until.h"
 
+#include "base/text.h"
+
 #include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,10 +13,10 @@
 
 static bool parse_port(const char *text, struct until *out)
 {
-    char *end;
-    long port = strtol(text, &end, 10);
+    uint64_t port;
+    bool is_good = text_is_number(text, 1, UINT16_MAX, &port);
     out->port = (uint16_t)port;
-    return end != text && !*end && port > 0 && port < 65536;
+    return is_good;
 }
 
 static bool parse_seconds(const char *text, struct until *out)
