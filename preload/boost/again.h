@@ -1,8 +1,7 @@
 /*
  * again.h: has a start recorded which the store knows nothing of.
  */
-#ifndef CB_AGAIN_H
-#define CB_AGAIN_H
+#pragma once
 
 #include "start/request.h"
 
@@ -12,5 +11,3 @@
  * has run. Returns if it is not to be, with everything as it was.
  */
 void again_to_record(const struct request *request);
-
-#endif

@@ -1,10 +1,7 @@
 /*
  * audit.h: what the constructor has to tell the auditor.
  */
-#ifndef CB_AUDIT_H
-#define CB_AUDIT_H
+#pragma once
 
 /* The constructor's, in the auditor's own namespace, where there is no libc to have it from. */
 void audit_expect(char *const *envp);
-
-#endif

@@ -1,13 +1,10 @@
 /*
  * zlib.h: when our crc32 may answer for zlib's.
  */
-#ifndef CB_ZLIB_H
-#define CB_ZLIB_H
+#pragma once
 
 #include <stdbool.h>
 
 /* From the constructor: remembers which objects were there at the start. Never allow means that
  * calls are passed on wherever there is somebody to pass them to. */
 void zlib_set_up(bool allow);
-
-#endif

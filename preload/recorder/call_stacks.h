@@ -1,8 +1,7 @@
 /*
  * call_stacks.h: who first used a file. All does nothing unless the tool has asked for call stacks.
  */
-#ifndef CB_CALL_STACKS_H
-#define CB_CALL_STACKS_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -17,5 +16,3 @@ void record_loaded(void);
 
 /* In a child of fork. */
 void record_stacks_child(void);
-
-#endif

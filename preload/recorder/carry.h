@@ -2,8 +2,7 @@
  * carry.h: the environment variables that carry a recording on into other programs, for a program
  * may hand on an environment of its own. System calls are not needed, nor memory of its own.
  */
-#ifndef CB_CARRY_H
-#define CB_CARRY_H
+#pragma once
 
 #include <stddef.h>
 
@@ -22,5 +21,3 @@ char **record_environment(char *const *given, void *room);
 
 /* The value of a variable, or NULL; name ends in '='. */
 const char *record_variable(char *const *environment, const char *name);
-
-#endif

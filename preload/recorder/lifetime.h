@@ -1,8 +1,7 @@
 /*
  * lifetime.h: when a recording ends in this process, and goes on in another.
  */
-#ifndef CB_LIFETIME_H
-#define CB_LIFETIME_H
+#pragma once
 
 #include "trace/format.h"
 
@@ -22,5 +21,3 @@ void record_exit(void);
 /* The last chance, and nothing that this process does later is noted, nor any system call made for
  * it. */
 void record_stop(void);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * next.h: what every wrapped call needs: the definition behind it, and an end where there is none.
  */
-#ifndef CB_NEXT_H
-#define CB_NEXT_H
+#pragma once
 
 #include <errno.h>
 #include <stdint.h>
@@ -47,5 +46,3 @@ static inline long record_result(long result)
 #define RECORD_ENTRY(of)                                                                           \
     static struct record_next next_entry                                                           \
         __attribute__((section("record_next_entries"), used)) = {#of, NULL}
-
-#endif

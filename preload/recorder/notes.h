@@ -2,8 +2,7 @@
  * notes.h: what a wrapped call tells of the program: what it read, listed, looked up or mapped.
  * Each does nothing where nothing is recorded.
  */
-#ifndef CB_NOTES_H
-#define CB_NOTES_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -35,5 +34,3 @@ void record_loading(void);
 
 /* The touched pages of the mappings between these addresses. */
 void record_pages(uintptr_t from, uintptr_t to);
-
-#endif

@@ -2,8 +2,7 @@
  * state.h: the recording that this process takes part in: its trace, its name there, and what has
  * been noted lately.
  */
-#ifndef CB_STATE_H
-#define CB_STATE_H
+#pragma once
 
 #include "trace/format.h"
 #include "trace/pages.h"
@@ -53,5 +52,3 @@ void record_scan(struct page_scan *scan);
 /* One scan that notes pages at a time: false if another does not end. */
 bool record_begin_scan(void);
 void record_end_scan(void);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * streams.h: what programs read through stdio, stream by stream.
  */
-#ifndef CB_STREAMS_H
-#define CB_STREAMS_H
+#pragma once
 
 #include <stdio.h>
 
@@ -21,5 +20,3 @@ void record_standard_input(void);
 
 /* What has been read through all open streams and not been noted yet. */
 void record_open_streams(void);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * unwind.h: the one function of libcoldboost-stacks.so.
  */
-#ifndef CB_STACKS_H
-#define CB_STACKS_H
+#pragma once
 
 #include <stdint.h>
 
@@ -12,5 +11,3 @@
  * errno alone. Not for a thread that is in it already.
  */
 unsigned coldboost_walk_stack(uintptr_t *addresses, unsigned room);
-
-#endif

@@ -12,8 +12,7 @@
  *
  * Processes and files are named by the unit where their record starts; 0 names nothing.
  */
-#ifndef CB_TRACE_H
-#define CB_TRACE_H
+#pragma once
 
 #include <assert.h>
 #include <stdatomic.h>
@@ -183,5 +182,3 @@ void trace_add_range(struct trace_header *trace, const struct trace_range *range
 bool trace_claim_stack(struct trace_header *trace, uint32_t file);
 void trace_add_stack(struct trace_header *trace, uint32_t process, uint32_t file,
                      const struct trace_frame *frames, uint32_t count);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * image.h: whether a program has to be watched from outside while it is recorded.
  */
-#ifndef CB_IMAGE_H
-#define CB_IMAGE_H
+#pragma once
 
 #include <stdbool.h>
 
@@ -13,5 +12,3 @@
  * this runs in recorded programs, between vfork and exec.
  */
 bool image_makes_own_calls(const char *path);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * maps.h: the file mappings of a process, from the text of /proc/PID/maps.
  */
-#ifndef CB_MAPS_H
-#define CB_MAPS_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -29,5 +28,3 @@ bool maps_parse(char *line, uint32_t length, struct mapping *out);
 #define MAPS_BYTES (32u << 10)
 int maps_visit(int fd, char *buffer, void (*visit)(const struct mapping *mapping, void *context),
                void *context);
-
-#endif

@@ -6,8 +6,7 @@
  * processes. Uses system calls only: the recorder calls this in signal handlers and between vfork
  * and exec, the tool calls it to watch from outside.
  */
-#ifndef CB_PAGES_H
-#define CB_PAGES_H
+#pragma once
 
 #include "trace/maps.h"
 
@@ -28,5 +27,3 @@ int pages_scan(struct page_scan *scan);
 
 /* Whether a page of a file is mapped between the addresses of this process: a quick look. */
 bool pages_has_file(uint64_t page_bytes, uintptr_t from, uintptr_t to);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * ready_request.h: the request with which a Lambda runtime asks for an invocation.
  */
-#ifndef CB_READY_REQUEST_H
-#define CB_READY_REQUEST_H
+#pragma once
 
 #include "base/text.h"
 
@@ -20,5 +19,3 @@ static inline bool is_ready_request(const char *text, size_t size)
             return true;
     return false;
 }
-
-#endif

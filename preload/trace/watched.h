@@ -2,8 +2,7 @@
  * watched.h: what a program that is about to be watched from outside does itself, between fork and
  * exec, and the system calls that are looked at.
  */
-#ifndef CB_WATCHED_H
-#define CB_WATCHED_H
+#pragma once
 
 #include "trace/format.h"
 
@@ -47,6 +46,4 @@ void watched_forget(struct trace_header *trace, bool (*is_gone)(uint32_t thread)
 #define WATCHED_ARCHITECTURE AUDIT_ARCH_AARCH64
 #else
 #define WATCHED_ARCHITECTURE 0u
-#endif
-
 #endif

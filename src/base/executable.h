@@ -5,8 +5,7 @@
  * Believes nothing: anybody may have written the file, and it may change meanwhile. System calls
  * only; works between vfork and exec.
  */
-#ifndef CB_EXECUTABLE_H
-#define CB_EXECUTABLE_H
+#pragma once
 
 #include <elf.h>
 #include <stdbool.h>
@@ -54,5 +53,3 @@ const Elf64_Phdr *executable_segment(const struct executable_segments *segments,
 
 /* Whether the dynamic section, a segment PT_DYNAMIC or NULL, has an entry with the tag. */
 bool executable_has_dynamic(int fd, const Elf64_Phdr *dynamic, Elf64_Sxword tag);
-
-#endif

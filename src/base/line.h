@@ -1,8 +1,7 @@
 /*
  * line.h: composes one line of text without libc.
  */
-#ifndef CB_LINE_H
-#define CB_LINE_H
+#pragma once
 
 #include "base/text.h"
 
@@ -13,5 +12,3 @@ struct line {
 
 void line_text(struct line *line, const char *text);
 void line_number(struct line *line, const char *label, uint64_t number);
-
-#endif

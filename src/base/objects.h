@@ -1,8 +1,7 @@
 /*
  * objects.h: the ELF objects loaded into this process, as their own headers describe them.
  */
-#ifndef CB_OBJECTS_H
-#define CB_OBJECTS_H
+#pragma once
 
 #include <elf.h>
 #include <link.h>
@@ -65,5 +64,3 @@ size_t objects_count(void);
 
 /* A number that changes whenever an object is loaded or unloaded. 0: unknown. */
 uint64_t objects_generation(void);
-
-#endif

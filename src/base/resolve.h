@@ -1,8 +1,7 @@
 /*
  * resolve.h: what a file is really called.
  */
-#ifndef CB_RESOLVE_H
-#define CB_RESOLVE_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -12,5 +11,3 @@ bool resolve_descriptor(int fd, char *resolved, size_t bytes);
 
 /* The path without symbolic links, as realpath(); false if there is no such file or no /proc. */
 bool resolve_path(const char *path, char *resolved, size_t bytes);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * search_path.h: looks for a command in the folders of PATH.
  */
-#ifndef CB_SEARCH_PATH_H
-#define CB_SEARCH_PATH_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,5 +17,3 @@ bool search_path(const char *folders, const char *name, bool (*accepts)(const ch
 /* For accepts: a regular file, which may perhaps not be executed; and one that may. */
 bool is_regular_file(const char *path);
 bool is_executable_file(const char *path);
-
-#endif

@@ -2,8 +2,7 @@
  * sys.h: the system calls, typed. Each returns what the kernel returned: a value or -errno; errno
  * itself is never touched. All are async-signal-safe, and may be called between vfork and exec.
  */
-#ifndef CB_SYS_H
-#define CB_SYS_H
+#pragma once
 
 #include "syscall.h"
 
@@ -476,5 +475,3 @@ static inline void sys_usage(int who, struct rusage *out)
     *out = (struct rusage){.ru_majflt = 0};
     cb_syscall6(SYS_getrusage, who, (long)out, 0, 0, 0, 0);
 }
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * text.h: the little of <string.h> that code without libc needs.
  */
-#ifndef CB_TEXT_H
-#define CB_TEXT_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -163,5 +162,3 @@ static inline bool bytes_equal(const void *a, const void *b, size_t n)
             return false;
     return true;
 }
-
-#endif

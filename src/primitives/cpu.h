@@ -5,8 +5,7 @@
  * and how to find them. Detection costs microseconds under a hypervisor (cpuid traps), so it
  * happens once, on the first use of a kernel, and never in a constructor.
  */
-#ifndef CB_CPU_H
-#define CB_CPU_H
+#pragma once
 
 #include <stdint.h>
 
@@ -29,5 +28,3 @@ void cpu_mask(uint32_t allowed);
  * with *set as it was, for a name that this architecture does not have, or an empty one.
  */
 int cpu_parse(const char *text, uint32_t *set);
-
-#endif

@@ -10,8 +10,7 @@
  *
  * Must never read a byte that the caller did not hand over.
  */
-#ifndef CB_PRIMITIVES_CRC_H
-#define CB_PRIMITIVES_CRC_H
+#pragma once
 
 #include "crc_tables.h" /* made by make-crc-constants, as crc_factors.h is */
 
@@ -57,5 +56,3 @@ CRC_INLINE uint32_t crc_combine(uint32_t crc_a, uint32_t crc_b, uint64_t length_
             crc_a = crc_multiply(tables->x_to_8_2k[k], crc_a, tables);
     return crc_a ^ crc_b;
 }
-
-#endif

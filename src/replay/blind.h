@@ -1,8 +1,7 @@
 /*
  * blind.h: what can be paged in usefully without a profile.
  */
-#ifndef CB_BLIND_H
-#define CB_BLIND_H
+#pragma once
 
 #include "base/objects.h"
 
@@ -35,5 +34,3 @@ bool blind_window(const struct object *object, uintptr_t address, uintptr_t *fro
  * (0: the default, see blind.c). Takes the loader's lock for the time of a few system calls.
  */
 struct blind_result blind_page_in(uint64_t budget_bytes);
-
-#endif

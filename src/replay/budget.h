@@ -1,8 +1,7 @@
 /*
  * budget.h: how much a replay may page in.
  */
-#ifndef CB_BUDGET_H
-#define CB_BUDGET_H
+#pragma once
 
 #include <stdint.h>
 
@@ -17,5 +16,3 @@ enum budget_hit { BUDGET_BYTES = 1, BUDGET_TIME = 2 };
  * Opens and closes up to three files.
  */
 uint64_t budget_by_memory(uint64_t granted_bytes);
-
-#endif

@@ -7,8 +7,7 @@
  * process's end, and the replay's last thread must end as it did. (Threads of the program that have
  * ended since then leave no trace; by pthread_exit() they would have said 0.)
  */
-#ifndef CB_LAST_THREAD_H
-#define CB_LAST_THREAD_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -25,5 +24,3 @@ struct first_thread first_thread_read(void);
 
 /* What such a line says (proc_pid_stat(5)); any bytes will do. */
 struct first_thread first_thread_parse(const char *line, size_t size);
-
-#endif

@@ -2,8 +2,7 @@
  * load.h: a profile's bytes, read from its file once: the first page, which tells whether it is
  * about a program at all, and the rest if it is.
  */
-#ifndef CB_LOAD_H
-#define CB_LOAD_H
+#pragma once
 
 #include "replay/profile.h"
 
@@ -41,5 +40,3 @@ int profile_load_rest(struct loaded_profile *profile, bool for_long);
 
 /* Closes the file and unmaps what is mapped. To be called once or more often. */
 void profile_unload(struct loaded_profile *profile);
-
-#endif

@@ -7,8 +7,7 @@
  * program that was loaded from such a file system depends on it anyway. (NFS and disks let go of a
  * thread that is killed.)
  */
-#ifndef CB_MOUNTS_H
-#define CB_MOUNTS_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -45,5 +44,3 @@ bool mounts_name_server(const uint8_t *entries, size_t size, unsigned *seen);
  * executable is not on.
  */
 bool mounts_may_hang(const struct mounts *mounts, const char *path, const char *executable);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * plan.h: what a replay is to do, and what has become of it.
  */
-#ifndef CB_PLAN_H
-#define CB_PLAN_H
+#pragma once
 
 #include "replay/load.h"
 #include "replay/working_set.h"
@@ -58,5 +57,3 @@ struct replay_plan {
      */
     void (*program_ended)(void);
 };
-
-#endif

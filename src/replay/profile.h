@@ -15,8 +15,7 @@
  *
  * What stands behind the profile is for people (tools/convert/stacks.h). A replay never reads it.
  */
-#ifndef CB_PROFILE_H
-#define CB_PROFILE_H
+#pragma once
 
 #include <assert.h>
 #include <stdbool.h>
@@ -155,5 +154,3 @@ bool profile_peek_others(const uint8_t *bytes, size_t size, const char *path);
 bool profile_view(const uint8_t *bytes, size_t size, struct profile *out);
 bool profile_section_fits(const struct profile *profile, const struct profile_executable *section);
 bool profile_path_is_valid(const struct profile *profile, uint32_t path);
-
-#endif

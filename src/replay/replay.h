@@ -4,8 +4,7 @@
  * Decides nothing about the start: whether it is replayed, where and with which budgets has been
  * decided before and stands in the plan. What becomes of it stands in the result.
  */
-#ifndef CB_REPLAY_H
-#define CB_REPLAY_H
+#pragma once
 
 #include "replay/plan.h"
 
@@ -17,5 +16,3 @@
  * the call. Not to be called twice at a time.
  */
 int replay_start(const struct replay_plan *plan);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * residency.h: whether a page of a file is in the page cache.
  */
-#ifndef CB_RESIDENCY_H
-#define CB_RESIDENCY_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,5 +14,3 @@ enum residency { RESIDENCY_UNKNOWN, RESIDENT, NOT_RESIDENT };
  * not.
  */
 bool file_page_is_resident(int fd, uint64_t offset);
-
-#endif

@@ -2,8 +2,7 @@
  * threads.h: the threads of a replay: a leader, in a process of its own or in the program, its
  * workers, and in that process a watcher that sees the program end.
  */
-#ifndef CB_THREADS_H
-#define CB_THREADS_H
+#pragma once
 
 #include "replay/plan.h"
 
@@ -46,5 +45,3 @@ long threads_start_leader(struct threads *threads);
 void threads_start_worker(struct threads *threads, void (*run)(void *threads));
 bool threads_may_grow(const struct threads *threads);
 void threads_join(struct threads *threads);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * warm.h: whether a start is warm, for the thread that is about to replay it.
  */
-#ifndef CB_WARM_H
-#define CB_WARM_H
+#pragma once
 
 #include "replay/profile.h"
 #include "replay/residency.h"
@@ -17,5 +16,3 @@
  */
 enum residency warm_look(const struct profile *profile, const struct profile_executable *section,
                          const char *executable);
-
-#endif

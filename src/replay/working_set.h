@@ -2,8 +2,7 @@
  * working_set.h: what a program needs at its start, on its way into the page cache. Any number of
  * threads may read a set at the same time; nothing here starts one, or waits for one.
  */
-#ifndef CB_WORKING_SET_H
-#define CB_WORKING_SET_H
+#pragma once
 
 #include "base/sys.h"
 #include "replay/mounts.h"
@@ -68,5 +67,3 @@ bool working_set_touch_chunk(struct working_set *set);
 
 /* Whether so many reads took so long that the storage must be such a store. */
 bool working_set_is_slow(const struct working_set *set);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * admission.h: decides of a start whether it may be replayed, before anything is read for it.
  */
-#ifndef CB_ADMISSION_H
-#define CB_ADMISSION_H
+#pragma once
 
 #include "coldboost.h"
 #include "start/lambda.h"
@@ -31,5 +30,3 @@ struct admission {
 /* For a profile that names the executable. Only in Lambda is a restart told from a first start. */
 struct admission admit(const char *executable, enum role role, enum policy policy,
                        uint32_t holdout);
-
-#endif

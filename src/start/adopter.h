@@ -1,8 +1,7 @@
 /*
  * adopter.h: who becomes the parent of a process that has lost its own, and whether it reaps.
  */
-#ifndef CB_ADOPTER_H
-#define CB_ADOPTER_H
+#pragma once
 
 #include <stdbool.h>
 
@@ -18,5 +17,3 @@ bool adopter_reaps(void);
 
 /* Whether this is the machine's own PID namespace, and no container's. Signal-safe. */
 bool adopter_is_machine(void);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * children.h: spares the children of a shell what they would gain nothing from.
  */
-#ifndef CB_CHILDREN_H
-#define CB_CHILDREN_H
+#pragma once
 
 /*
  * For the shell that a function starts with, if the profile names no program that the shell may
@@ -11,5 +10,3 @@
  * be called before anybody else has looked at it.
  */
 void children_spare(char **envp);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * environment.h: the environment block, what stands behind it, and the kind of start that this is.
  */
-#ifndef CB_ENVIRONMENT_H
-#define CB_ENVIRONMENT_H
+#pragma once
 
 #include "coldboost.h"
 
@@ -40,5 +39,3 @@ void environment_set(char *const *envp);
 
 /* Settled by the constructor, later by the replay, which knows more. */
 void environment_set_start(enum coldboost_start start);
-
-#endif

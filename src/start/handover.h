@@ -5,8 +5,7 @@
  * environment. By the auditor, in the same process, where nobody can add a variable to the block
  * that the kernel made: as a struct in front of the text of LD_AUDIT.
  */
-#ifndef CB_HANDOVER_H
-#define CB_HANDOVER_H
+#pragma once
 
 #include "start/options.h"
 
@@ -41,5 +40,3 @@ void handover_leave(char *const *envp, const struct handover *handover);
  * False if there is nothing.
  */
 bool handover_take(char *const *envp, const struct options *options, struct handover *out);
-
-#endif

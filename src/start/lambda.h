@@ -1,8 +1,7 @@
 /*
  * lambda.h: what part a process has in a Lambda function, and what it does of a replay there.
  */
-#ifndef CB_LAMBDA_H
-#define CB_LAMBDA_H
+#pragma once
 
 #include <stdint.h>
 
@@ -48,5 +47,3 @@ const char *init_type_name(unsigned init_type);
 
 /* What Lambda grants the function, in bytes; 0 outside Lambda. */
 uint64_t lambda_memory_bytes(char *const *envp);
-
-#endif

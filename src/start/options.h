@@ -1,8 +1,7 @@
 /*
  * options.h: the COLDBOOST_* environment variables; options_table.h has a row for each of a user's.
  */
-#ifndef CB_OPTIONS_H
-#define CB_OPTIONS_H
+#pragma once
 
 #include "replay/budget.h"
 #include "replay/replay.h"
@@ -60,5 +59,3 @@ const char *options_other(const struct options *options, const char *name);
 
 /* The value of an environment variable, or NULL. Unlike getenv() it works before libc is ready. */
 const char *environment_get(char *const *envp, const char *name);
-
-#endif

@@ -4,8 +4,7 @@
  * Whoever ends the replay says it: the leader, in whatever process or thread; the thread that sees
  * the program end first; or the end of the program itself.
  */
-#ifndef CB_OUTCOME_H
-#define CB_OUTCOME_H
+#pragma once
 
 #include "start/request.h"
 #include "start/telemetry.h"
@@ -25,5 +24,3 @@ void outcome_forget(void);
 
 /* For struct replay_plan. */
 bool outcome_say(enum replay_state state);
-
-#endif

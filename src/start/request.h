@@ -2,8 +2,7 @@
  * request.h: what a start is, decided once: by the constructor, the auditor, coldboost run (the
  * front and the tool) and coldboost-wrapper, all in the same way.
  */
-#ifndef CB_REQUEST_H
-#define CB_REQUEST_H
+#pragma once
 
 #include "replay/load.h"
 #include "start/handover.h"
@@ -62,5 +61,3 @@ const char *find_profile_path(const char *named, const struct options *options, 
  */
 void request_look_into_store(struct request *request, const char *executable, const char *script,
                              char *const *arguments, bool by_default);
-
-#endif

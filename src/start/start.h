@@ -1,8 +1,7 @@
 /*
  * start.h: what becomes of a start: whether it is replayed, where, and the replay itself.
  */
-#ifndef CB_START_H
-#define CB_START_H
+#pragma once
 
 #include "start/admission.h"
 #include "start/request.h"
@@ -38,5 +37,3 @@ bool start_concerns_others(struct request *request);
 
 /* For the end of a program that was faster than its replay. */
 void start_end_unfinished(void);
-
-#endif

@@ -10,8 +10,7 @@
  * Nothing here is trusted. Whoever may write to a store can only make us read in vain. Works
  * without libc: no output, no errno, nothing allocated, nothing left open.
  */
-#ifndef CB_STORE_H
-#define CB_STORE_H
+#pragma once
 
 #include <assert.h>
 #include <stdbool.h>
@@ -152,5 +151,3 @@ int store_open_file(int folder, uint32_t user, const char *name, const char *suf
 
 /* Whether bytes are a state that can be used, as far as it goes. */
 bool store_state_is_good(const struct store_state *state, size_t bytes);
-
-#endif

@@ -6,8 +6,7 @@
  * of all before them, and the first eight say what it is and how long, so that a reader can step
  * over a version that it does not know and find the next record behind damage.
  */
-#ifndef CB_TELEMETRY_H
-#define CB_TELEMETRY_H
+#pragma once
 
 #include "coldboost.h"
 #include "start/request.h"
@@ -111,5 +110,3 @@ void telemetry_write_start(const struct telemetry_replay *replay);
 /* Appends how long the program has lived and what it has waited for; only in the process that
  * began, not in its forks. */
 void telemetry_write_end(void);
-
-#endif

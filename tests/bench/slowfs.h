@@ -1,8 +1,7 @@
 /*
  * slowfs.h: what can be asked of a slowfs mount, by ioctl() on any of its folders.
  */
-#ifndef SLOWFS_H
-#define SLOWFS_H
+#pragma once
 
 #include <stdint.h>
 #include <sys/ioctl.h>
@@ -17,5 +16,3 @@ struct slowfs_statistics {
 /* Every chunk is untouched again. The kernel's page cache is another matter. */
 #define SLOWFS_FORGET     _IO('s', 1)
 #define SLOWFS_STATISTICS _IOR('s', 2, struct slowfs_statistics)
-
-#endif

@@ -5,8 +5,7 @@
  * Where the code under test asks the machine, a harness answers instead, out of its input: with
  * macros in front of an included source, or by not linking the file that would ask.
  */
-#ifndef CB_FUZZ_H
-#define CB_FUZZ_H
+#pragma once
 
 #include <stdarg.h>
 #include <stdbool.h>
@@ -99,5 +98,3 @@ __attribute__((format(printf, 1, 2))) static inline void pretended_warn(const ch
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
 }
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * call.h: a call that sees whether the callee keeps the registers that it must keep.
  */
-#ifndef CB_REFCHECK_CALL_H
-#define CB_REFCHECK_CALL_H
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -82,6 +81,4 @@ uintptr_t checked_call(any_function *function, uintptr_t a, uintptr_t b, uintptr
     *changed = 0;
     return function(a, b, c);
 }
-#endif
-
 #endif

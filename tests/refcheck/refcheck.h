@@ -1,8 +1,7 @@
 /*
  * refcheck.h: what the runner compares, so that broken.c can put something worse in its place.
  */
-#ifndef CB_REFCHECK_H
-#define CB_REFCHECK_H
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -32,5 +31,3 @@ struct broken {
 
 /* Ends with a NULL name. */
 extern const struct broken broken_variants[];
-
-#endif

@@ -2,8 +2,7 @@
  * listener.h: a seccomp listener for the tests. A program is started whose system calls, those that
  * a filter picks, this process answers, or does not.
  */
-#ifndef LISTENER_H
-#define LISTENER_H
+#pragma once
 
 #include <linux/filter.h>
 #include <stddef.h>
@@ -21,5 +20,3 @@ int receive_descriptor(int socket);
 
 /* Waits for a process: its exit status, or 128 + its signal. */
 int status_of(pid_t child);
-
-#endif

@@ -2,8 +2,7 @@
  * look.h: what a guest in a program could have changed, printed, so that runs with and without
  * libcoldboost.so can be compared.
  */
-#ifndef LOOK_H
-#define LOOK_H
+#pragma once
 
 #include <sys/types.h>
 
@@ -36,5 +35,3 @@ void wait_for_threads(void);
 
 /* The same, and until this session has no orphan of ours: a replay in a process of its own. */
 void wait_for_replay(void);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * new_trace.h: an empty trace in memory, mapped as the tool and recorded programs map theirs.
  */
-#ifndef CB_TESTS_NEW_TRACE_H
-#define CB_TESTS_NEW_TRACE_H
+#pragma once
 
 #include "trace/format.h"
 
@@ -29,5 +28,3 @@ static inline struct trace_header *new_trace(size_t bytes)
     close(fd);
     return trace;
 }
-
-#endif

@@ -2,8 +2,7 @@
  * victims.h: small programs that a guest could disturb. Each is a row in its theme's table; main.c
  * runs one of them and then looks at what is left.
  */
-#ifndef VICTIMS_H
-#define VICTIMS_H
+#pragma once
 
 #include <errno.h>
 #include <stdio.h>
@@ -48,5 +47,3 @@ _Noreturn void cannot(const char *why);
         else                                                                                       \
             printf("%s: fine\n", #call);                                                           \
     } while (0)
-
-#endif

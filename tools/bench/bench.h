@@ -1,8 +1,7 @@
 /*
  * bench.h: what coldboost bench starts, and how often.
  */
-#ifndef CB_BENCH_H
-#define CB_BENCH_H
+#pragma once
 
 #include "measure/bench_result.h"
 #include "measure/io_floor.h"
@@ -90,5 +89,3 @@ void bench_measure(struct bench *bench);
 
 void bench_print_table(const struct bench_result *result);
 void bench_print_json(const struct bench_result *result);
-
-#endif

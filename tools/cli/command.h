@@ -3,8 +3,7 @@
  *
  * Only tools/ may print an error and exit; what it says names the file and the remedy.
  */
-#ifndef CB_COMMAND_H
-#define CB_COMMAND_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -125,5 +124,3 @@ int write_all(int fd, const void *bytes, size_t size);
 
 /* Writes a setting of the kernel, which is there already. False if that fails. */
 bool write_setting(const char *path, const char *text);
-
-#endif

@@ -5,8 +5,7 @@
  * Without libc, because the wrapper and the front have none. `called` is what the program was
  * executed as (AT_EXECFN), which serves where /proc is not mounted.
  */
-#ifndef CB_INSTALLATION_H
-#define CB_INSTALLATION_H
+#pragma once
 
 #include <stdbool.h>
 
@@ -19,5 +18,3 @@ bool installation_find(const char *called, const char *name, char path[INSTALLAT
 /* The same for a shared object: in the library folder, beside the program, or in a build tree. */
 bool installation_find_object(const char *called, const char *name,
                               char path[INSTALLATION_PATH_BYTES]);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * json.h: writes one JSON document (RFC 8259). Commas, nesting and escapes are its business alone.
  */
-#ifndef CB_JSON_H
-#define CB_JSON_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -44,5 +43,3 @@ static inline const char *json_bool(bool value)
 {
     return value ? "true" : "false";
 }
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * manual.h: the pages of the manual.
  */
-#ifndef CB_MANUAL_H
-#define CB_MANUAL_H
+#pragma once
 
 #include <stdbool.h>
 
@@ -14,5 +13,3 @@ bool manual_has_topic(const char *topic);
  * its installation. Returns if there is no such page, or no man.
  */
 void manual_open(const char *topic);
-
-#endif

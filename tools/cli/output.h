@@ -5,8 +5,7 @@
  * symbolic link stays, and what it leads to is written. A regular file is replaced as a whole, and
  * keeps its mode, owner and group.
  */
-#ifndef CB_OUTPUT_H
-#define CB_OUTPUT_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -28,5 +27,3 @@ bool output_is_standard(const char *path);
 
 /* For messages: the path, or "standard output". */
 const char *output_name(const char *path);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * table.h: arrays and bytes that grow, and how they are sorted and searched.
  */
-#ifndef CB_TABLE_H
-#define CB_TABLE_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -53,5 +52,3 @@ struct buffer {
     size_t size, room;
 };
 void buffer_append(struct buffer *buffer, const void *bytes, size_t size);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * first_touch.h: from what the programs of a recording touched to the ranges of each executable.
  */
-#ifndef CB_FIRST_TOUCH_H
-#define CB_FIRST_TOUCH_H
+#pragma once
 
 #include "convert/recording.h"
 
@@ -25,5 +24,3 @@ struct touch {
  */
 void first_touch_order(struct touch *touches, size_t count, uint32_t epoch_us,
                        struct recording *out);
-
-#endif

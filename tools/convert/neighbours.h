@@ -1,8 +1,7 @@
 /*
  * neighbours.h: what a start touches late, but stands beside what it touches early.
  */
-#ifndef CB_NEIGHBOURS_H
-#define CB_NEIGHBOURS_H
+#pragma once
 
 #include "replay/profile.h"
 
@@ -21,5 +20,3 @@ struct piece {
  * A request costs a device about as much as a few pages. The order of the pieces stays.
  */
 void neighbours_bring_forward(struct piece *pieces, size_t count);
-
-#endif

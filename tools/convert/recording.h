@@ -2,8 +2,7 @@
  * recording.h: which pages of which files each executable needed, in the order of their first
  * touch.
  */
-#ifndef CB_RECORDING_H
-#define CB_RECORDING_H
+#pragma once
 
 #include "replay/profile.h"
 
@@ -34,5 +33,3 @@ struct recording {
 uint32_t recording_find(const struct recording *recording, const char *path);
 
 void recording_free(struct recording *recording);
-
-#endif

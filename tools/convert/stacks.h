@@ -7,8 +7,7 @@
  * unknown tag is skipped. The replay reads none of this. All numbers are little-endian, and names
  * were found when the profile was recorded: nothing is opened to show them.
  */
-#ifndef CB_TOOLS_STACKS_H
-#define CB_TOOLS_STACKS_H
+#pragma once
 
 #include "convert/trace_reader.h"
 #include "replay/profile.h"
@@ -65,5 +64,3 @@ uint8_t *stacks_make(const struct trace_header *trace, const struct recording *r
  */
 int stacks_parse(const struct profile *profile, const uint8_t *extra, size_t size,
                  struct stacks *out);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * symbols.h: the function at a place of an ELF file.
  */
-#ifndef CB_SYMBOLS_H
-#define CB_SYMBOLS_H
+#pragma once
 
 #include <stdint.h>
 
@@ -18,5 +17,3 @@ void symbols_free(struct symbols *symbols);
  */
 const char *symbols_find(struct symbols *symbols, const char *path, uint64_t offset,
                          uint64_t *address);
-
-#endif

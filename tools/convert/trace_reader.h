@@ -2,8 +2,7 @@
  * trace_reader.h: from a trace (preload/trace/format.h) to a recording: which pages of which files
  * each executable needed, in the order of their first touch.
  */
-#ifndef CB_TRACE_READER_H
-#define CB_TRACE_READER_H
+#pragma once
 
 #include "convert/recording.h"
 #include "trace/format.h"
@@ -24,5 +23,3 @@ struct trace_options {
  */
 void trace_read(const struct trace_header *trace, const struct trace_options *options,
                 struct recording *out);
-
-#endif

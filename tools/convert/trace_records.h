@@ -3,8 +3,7 @@
  * programs that may have been killed, or may have written over it: a record is checked before it is
  * believed.
  */
-#ifndef CB_TRACE_RECORDS_H
-#define CB_TRACE_RECORDS_H
+#pragma once
 
 #include "trace/format.h"
 
@@ -24,5 +23,3 @@ const char *trace_whole_path(const struct trace_cursor *at, const char *path);
 
 /* The unit behind the last one. */
 size_t trace_end(const struct trace_header *trace);
-
-#endif

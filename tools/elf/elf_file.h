@@ -1,8 +1,7 @@
 /*
  * elf_file.h: libelf with limits: reads ELF files of any class and byte order, by anybody.
  */
-#ifndef CB_ELF_FILE_H
-#define CB_ELF_FILE_H
+#pragma once
 
 #include <gelf.h>
 #include <stdint.h>
@@ -31,5 +30,3 @@ const char *elf_file_text(const Elf_Data *strings, uint64_t at);
  * there is none, and where they stand in the file. elf may be NULL.
  */
 size_t elf_file_build_id(Elf *elf, uint8_t *out, size_t most, uint64_t *offset);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * inspect.h: what coldboost inspect finds out, before it is printed.
  */
-#ifndef CB_INSPECT_H
-#define CB_INSPECT_H
+#pragma once
 
 #include "inspect/inspect_elf.h"
 #include "profile/identity.h"
@@ -112,5 +111,3 @@ void print_inspection_json(const struct inspection *inspection);
  */
 const char *library_cache_find(const char *bytes, size_t size, const char *name, uint16_t machine,
                                size_t n);
-
-#endif

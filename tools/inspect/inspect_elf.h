@@ -1,8 +1,7 @@
 /*
  * inspect_elf.h: what an ELF file says about its start: bytes of a file in, bounded facts out.
  */
-#ifndef CB_INSPECT_ELF_H
-#define CB_INSPECT_ELF_H
+#pragma once
 
 #include <elf.h>
 #include <link.h>
@@ -64,5 +63,3 @@ bool elf_facts_is_loader(const struct elf_facts *facts);
 
 /* The offset in the file of an address in it, or UINT64_MAX. */
 uint64_t elf_facts_offset(const struct elf_facts *facts, uint64_t address);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * bench_result.h: what coldboost bench has measured, for its report and its plot.
  */
-#ifndef CB_BENCH_RESULT_H
-#define CB_BENCH_RESULT_H
+#pragma once
 
 #include "measure/statistics.h"
 #include "profile/identity.h"
@@ -86,5 +85,3 @@ void bench_estimate(struct bench_result *result);
 
 /* The verdict that the other figures give; the caller's to free. */
 char *bench_verdict(const struct bench_result *result);
-
-#endif

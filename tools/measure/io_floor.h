@@ -1,8 +1,7 @@
 /*
  * io_floor.h: what a profile's pages cost when nothing but the device is in the way.
  */
-#ifndef CB_IO_FLOOR_H
-#define CB_IO_FLOOR_H
+#pragma once
 
 #include "replay/profile.h"
 
@@ -19,5 +18,3 @@ struct io_floor *io_floor_new(const struct profile *profile,
 void io_floor_read(struct io_floor *floor);
 
 void io_floor_free(struct io_floor *floor);
-
-#endif

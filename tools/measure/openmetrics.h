@@ -5,8 +5,7 @@
  * format of Prometheus too. They name counters differently: so there are only gauges and
  * histograms.
  */
-#ifndef CB_OPENMETRICS_H
-#define CB_OPENMETRICS_H
+#pragma once
 
 #include <stddef.h>
 
@@ -26,5 +25,3 @@ void openmetrics_histogram(const char *name, const char *program, const char *ar
 
 /* No more follows. */
 void openmetrics_end(void);
-
-#endif

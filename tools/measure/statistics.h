@@ -6,8 +6,7 @@
  * Whole rounds are drawn, so that what was measured side by side stays side by side. The draws are
  * the same in every run: the same samples give the same interval.
  */
-#ifndef CB_STATISTICS_H
-#define CB_STATISTICS_H
+#pragma once
 
 #include <stddef.h>
 
@@ -47,5 +46,3 @@ struct estimate estimate_efficiency(const double *cold, const double *boosted, c
  */
 void estimate_differences(const double *a, size_t a_count, const double *b, size_t b_count,
                           const double *quantiles, size_t count, struct estimate *out);
-
-#endif

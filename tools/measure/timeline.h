@@ -1,8 +1,7 @@
 /*
  * timeline.h: which file of a profile was paged in when, during one start.
  */
-#ifndef CB_TIMELINE_H
-#define CB_TIMELINE_H
+#pragma once
 
 #include "replay/profile.h"
 
@@ -34,5 +33,3 @@ void timeline_begin(struct timeline_watch *watch);
 struct timeline timeline_end(struct timeline_watch *watch);
 
 void timeline_free(struct timeline *timeline);
-
-#endif

@@ -2,8 +2,7 @@
  * canvas.h: what our pictures are made of, as SVG. Lengths are in points; y grows downwards; a
  * colour is 0xRRGGBB.
  */
-#ifndef CB_CANVAS_H
-#define CB_CANVAS_H
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -59,5 +58,3 @@ void canvas_print(struct canvas *canvas, enum canvas_style style, double x, doub
 
 /* Writes it to a file, whole or not at all, and frees it; exits with a message on any error. */
 void canvas_finish(struct canvas *canvas, const char *path);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * plot.h: pictures, as SVG, for --plot.
  */
-#ifndef CB_PLOT_H
-#define CB_PLOT_H
+#pragma once
 
 #include "measure/bench_result.h"
 #include "measure/timeline.h"
@@ -19,5 +18,3 @@ void plot_check(const char *path);
 void plot_bench(const char *path, const struct bench_result *result, const struct profile *profile,
                 const struct timeline *timelines);
 void plot_profile(const char *path, const char *title, const struct profile *profile);
-
-#endif

@@ -10,8 +10,7 @@
  * quotation mark, a comma, a backslash, the end of the text. Otherwise frames may stand anywhere in
  * a log, in any order, more than once, and among those of other profiles.
  */
-#ifndef CB_FRAMES_H
-#define CB_FRAMES_H
+#pragma once
 
 #include "replay/profile.h"
 
@@ -36,5 +35,3 @@ struct framed_profile {
  */
 struct framed_profile *frames_read(const char *log, const uint8_t *text, size_t size, size_t *count,
                                    size_t *faults);
-
-#endif

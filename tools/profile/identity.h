@@ -2,8 +2,7 @@
  * identity.h: whether a recorded file belongs into a profile, how it will be known again, and
  * whether it is still the same.
  */
-#ifndef CB_IDENTITY_H
-#define CB_IDENTITY_H
+#pragma once
 
 #include "replay/profile.h"
 
@@ -40,5 +39,3 @@ struct identity_counts identity_count(const struct profile *profile,
 
 /* One sentence for people, with the remedy, or NULL if all is as it was. The caller's to free. */
 char *identity_text(const struct identity_counts *counts);
-
-#endif

@@ -4,8 +4,7 @@
  * Runs of one program differ: a scheduler, a time stamp, another request. What most of them needed,
  * in the order in which most of them needed it, is a better prediction than any single run.
  */
-#ifndef CB_MERGE_H
-#define CB_MERGE_H
+#pragma once
 
 #include "replay/profile.h"
 
@@ -52,5 +51,3 @@ void merge_add_file(struct merge_sources *sources, const char *path);
  */
 uint8_t *merge_all(struct merge_sources *sources, unsigned min_share, const char *output,
                    size_t *size, struct merge_totals *totals);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * profile_read.h: a profile from a file, for the sub-commands that look into one.
  */
-#ifndef CB_PROFILE_READ_H
-#define CB_PROFILE_READ_H
+#pragma once
 
 #include "replay/profile.h"
 
@@ -18,5 +17,3 @@ void check_profile(const char *name, const uint8_t *bytes, size_t size, struct p
 
 /* Bytes that a range takes of its file: its last page may be cut by the file's end. */
 uint64_t profile_range_bytes(const struct profile *profile, const struct profile_range *range);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * profile_write.h: makes the bytes of a profile (profile.h) from executables, files and ranges.
  */
-#ifndef CB_PROFILE_WRITE_H
-#define CB_PROFILE_WRITE_H
+#pragma once
 
 #include "replay/profile.h"
 
@@ -27,5 +26,3 @@ void profile_writer_add_extra(struct profile_writer *writer, const uint8_t *byte
  * then NULL.
  */
 int profile_writer_finish(struct profile_writer *writer, uint8_t **bytes, size_t *size);
-
-#endif

@@ -4,8 +4,7 @@
  * Every file is replaced as a whole. Who writes for a start holds its lock, a byte of the file
  * "lock", which ends with the process.
  */
-#ifndef CB_STORE_FILES_H
-#define CB_STORE_FILES_H
+#pragma once
 
 #include "replay/profile.h"
 #include "start/store.h"
@@ -68,5 +67,3 @@ struct stored_profile {
     struct profile profile;
 };
 struct stored_profile *store_files_load(const char *folder, size_t *count);
-
-#endif

@@ -2,8 +2,7 @@
  * alone.h: records a start that nobody may stand beside, because nobody would reap the watcher: the
  * recorder writes its trace into a file, and a later start makes the profile of it.
  */
-#ifndef CB_ALONE_H
-#define CB_ALONE_H
+#pragma once
 
 #include "start/program.h"
 
@@ -39,5 +38,3 @@ bool record_is_over(const uint8_t *bytes);
  * it, as none of the files is what it was then.
  */
 bool record_take(uint8_t *bytes, const struct timespec *since, uint8_t **profile, size_t *size);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * beside.h: records a start from beside it: the process that was started becomes the program.
  */
-#ifndef CB_BESIDE_H
-#define CB_BESIDE_H
+#pragma once
 
 #include "start/program.h"
 
@@ -36,5 +35,3 @@ struct beside_keeper {
  */
 bool record_beside(const struct program *program, uint64_t most_ns,
                    const struct beside_keeper *keeper);
-
-#endif

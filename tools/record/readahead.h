@@ -4,8 +4,7 @@
  * A page fault also maps those neighbours that are in the page cache. With an empty cache and no
  * readahead only pages that somebody touched are there.
  */
-#ifndef CB_READAHEAD_H
-#define CB_READAHEAD_H
+#pragma once
 
 #include <stdbool.h>
 
@@ -19,5 +18,3 @@ bool readahead_off(void);
 
 /* Puts readahead back; does nothing unless it was turned off. */
 void readahead_restore(void);
-
-#endif

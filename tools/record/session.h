@@ -2,8 +2,7 @@
  * session.h: a recording that is under way, and its steps: make the trace, run the program, write
  * the profile.
  */
-#ifndef CB_SESSION_H
-#define CB_SESSION_H
+#pragma once
 
 #include "start/program.h"
 #include "start/until.h"
@@ -77,5 +76,3 @@ void session_make_profile(struct session *session, uint8_t **bytes, size_t *size
 
 /* Stops recording and writes the profile; says what is in it, or sets `failed`. Once is enough. */
 void session_write_profile(struct session *session);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * walker.h: libcoldboost-stacks.so, which walks call stacks in recorded programs.
  */
-#ifndef CB_TOOLS_WALKER_H
-#define CB_TOOLS_WALKER_H
+#pragma once
 
 /*
  * Finds it and tries whether it can be loaded; exits with a message that names the missing package
@@ -10,5 +9,3 @@
  * no recording should name them.
  */
 char **find_walker(void);
-
-#endif

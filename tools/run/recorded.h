@@ -1,8 +1,7 @@
 /*
  * recorded.h: tells the constructor of a program that its start is being recorded.
  */
-#ifndef CB_RECORDED_H
-#define CB_RECORDED_H
+#pragma once
 
 #include "cli/command.h"
 #include "start/program.h"
@@ -12,5 +11,3 @@
  * recorded again. is_begun: and no replay of it is to be begun.
  */
 void recorded_mark(const struct program *program, bool is_begun);
-
-#endif

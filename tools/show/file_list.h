@@ -2,8 +2,7 @@
  * file_list.h: the files of a profile in the order of their first touch, as other programs want
  * them who lay out an image.
  */
-#ifndef CB_FILE_LIST_H
-#define CB_FILE_LIST_H
+#pragma once
 
 #include "replay/profile.h"
 
@@ -15,5 +14,3 @@ const struct file_list_form *file_list_find(const char *name);
  * that were touched first stand first.
  */
 void file_list_print(const struct profile *profile, const struct file_list_form *form);
-
-#endif

@@ -4,8 +4,7 @@
  * Without libc, because the wrapper and the front have none: no output, no errno, nothing allocated
  * that is not said, nothing left open.
  */
-#ifndef CB_BECOME_H
-#define CB_BECOME_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -44,5 +43,3 @@ long become_program(const char *path, char **argv, char *const *envp);
 
 /* Changes a command line into that of the shell for the text at the path; it begins at argv[-1]. */
 void become_insert_shell(const char *path, char **argv);
-
-#endif

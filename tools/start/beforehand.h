@@ -6,8 +6,7 @@
  * They only look: what they find stays in the kernel's memory, where the caller's own look-ups then
  * find it. exec() ends them, and without them everything takes longer and nothing else.
  */
-#ifndef CB_BEFOREHAND_H
-#define CB_BEFOREHAND_H
+#pragma once
 
 #include <stdbool.h>
 
@@ -18,5 +17,3 @@
  * does not: then nothing has been done. To be called once; no output, no errno, nothing left open.
  */
 bool look_beforehand(const char *called, const char *object, const char *wanted);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * launch.h: what a program is started with: a profile, and an object in front of it.
  */
-#ifndef CB_LAUNCH_H
-#define CB_LAUNCH_H
+#pragma once
 
 /*
  * The profile to use, as an absolute path and the caller's to free: the named one,
@@ -16,5 +15,3 @@ char *find_profile(const char *named);
 
 /* Puts the object into this process's LD_PRELOAD, in front of what is there. */
 void preload_object(const char *object);
-
-#endif

@@ -2,8 +2,7 @@
  * obstacle.h: the words for what stands in the way of a program: one message for record, run, bench
  * and inspect.
  */
-#ifndef CB_OBSTACLE_H
-#define CB_OBSTACLE_H
+#pragma once
 
 #include "start/program.h"
 
@@ -24,5 +23,3 @@ void obstacle_check_place(struct program *program);
  * message if it cannot be started at all.
  */
 void find_program(const char *command, struct program *out);
-
-#endif

@@ -5,8 +5,7 @@
  * Without libc, because the wrapper and the front have none: no output, no errno, nothing
  * allocated, nothing left open. obstacle.h puts what is found here into words.
  */
-#ifndef CB_PROGRAM_H
-#define CB_PROGRAM_H
+#pragma once
 
 #include "base/executable.h"
 
@@ -73,5 +72,3 @@ void program_probe(struct program *program);
 
 /* The script that a probed program is the interpreter of, without symbolic links; or NULL. */
 const char *program_script(const struct program *program, char buffer[PROGRAM_PATH_BYTES]);
-
-#endif

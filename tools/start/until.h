@@ -1,8 +1,7 @@
 /*
  * until.h: what a start is waited for, by the words of --until.
  */
-#ifndef CB_UNTIL_H
-#define CB_UNTIL_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -29,5 +28,3 @@ bool until_parse(const char *words, struct until *out);
 
 /* Whether somebody answers at this TCP port of 127.0.0.1, or of ::1. Does not wait. */
 bool until_port_answers(uint16_t port);
-
-#endif

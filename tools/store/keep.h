@@ -1,8 +1,7 @@
 /*
  * keep.h: a start of coldboost run whose profile is to be made, or made again.
  */
-#ifndef CB_KEEP_H
-#define CB_KEEP_H
+#pragma once
 
 #include "replay/profile.h"
 #include "start/program.h"
@@ -36,5 +35,3 @@ bool keep_has_changed(const struct profile *profile);
 
 /* Names the start of a command in the user's store, for store_look(); false if there is none. */
 bool keep_find(const struct program *program, char *const *command, struct store_entry *entry);
-
-#endif

@@ -4,8 +4,7 @@
  * The recorder then writes its trace into NAME.trace of the store, and the next start that is to be
  * recorded, whatever it starts, makes the profiles of all traces that are over.
  */
-#ifndef CB_STORE_TRACES_H
-#define CB_STORE_TRACES_H
+#pragma once
 
 #include "profile/store_files.h"
 #include "start/program.h"
@@ -36,5 +35,3 @@ struct store_item *store_traces_list(int folder, struct store_item *items, size_
  * that is about to be recorded.
  */
 void store_traces_take(const struct store_entry *entry, store_keeper *keep);
-
-#endif

@@ -2,8 +2,7 @@
  * outside_calls.h: what the system calls of a thread that is watched from outside say about the
  * files that it needs.
  */
-#ifndef CB_OUTSIDE_CALLS_H
-#define CB_OUTSIDE_CALLS_H
+#pragma once
 
 #include "trace/format.h"
 #include "watch/sampler.h"
@@ -34,5 +33,3 @@ void calls_end(struct call_log *log, struct watched_thread *thread, int64_t resu
 
 /* The position that a descriptor has by the text of /proc/PID/fdinfo/N; -1 if it has none. */
 int64_t outside_position(const char *text);
-
-#endif

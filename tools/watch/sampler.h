@@ -2,8 +2,7 @@
  * sampler.h: watches the mapped pages of recorded processes from outside while they run, so that
  * their order is known, and what a killed process had touched.
  */
-#ifndef CB_SAMPLER_H
-#define CB_SAMPLER_H
+#pragma once
 
 #include "trace/format.h"
 
@@ -42,5 +41,3 @@ void sampler_look(struct sampler *sampler);
 uint64_t sampler_pause_ns(uint64_t cost_ns);
 
 void sampler_free(struct sampler *sampler);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * seen_pages.h: a set of pages of files, to tell which of those that a process has touched are new.
  */
-#ifndef CB_SEEN_PAGES_H
-#define CB_SEEN_PAGES_H
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -23,5 +22,3 @@ void seen_pages_add(struct seen_pages *seen, uint32_t file, uint64_t first_page,
 
 /* Empties it. */
 void seen_pages_free(struct seen_pages *seen);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * aarch64/cpu_features.h: the features that the kernels of this folder are chosen by.
  */
-#ifndef CB_ARCH_CPU_FEATURES_H
-#define CB_ARCH_CPU_FEATURES_H
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -33,5 +32,3 @@ static inline uint32_t cpu_detect(void)
     unsigned long hwcap = getauxval ? getauxval(at_hwcap) : 0;
     return (hwcap & hwcap_crc32 ? CPU_CRC32 : 0u) | (hwcap & hwcap_pmull ? CPU_PMULL : 0u);
 }
-
-#endif

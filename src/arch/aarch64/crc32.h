@@ -1,8 +1,7 @@
 /*
  * aarch64/crc32.h: by the CRC32 instructions, with PMULL beside them where there is one.
  */
-#ifndef CB_ARCH_CRC32_H
-#define CB_ARCH_CRC32_H
+#pragma once
 
 #include "crc_streams.h"
 
@@ -20,5 +19,3 @@ static crc_function *crc32_choose(uint32_t features)
 {
     return crc_choose(features, crc32_portable, crc32_arm_crc, crc32_arm_crc_pmull);
 }
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * aarch64/crc32c.h: by the CRC32 instructions, with PMULL beside them where there is one.
  */
-#ifndef CB_ARCH_CRC32C_H
-#define CB_ARCH_CRC32C_H
+#pragma once
 
 #include "crc_streams.h"
 
@@ -20,5 +19,3 @@ static crc_function *crc32c_choose(uint32_t features)
 {
     return crc_choose(features, crc32c_portable, crc32c_arm_crc, crc32c_arm_crc_pmull);
 }
-
-#endif

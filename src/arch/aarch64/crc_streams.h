@@ -8,8 +8,7 @@
  *
  * Every function takes `castagnoli` as a constant: which of the two polynomials.
  */
-#ifndef CB_ARCH_CRC_STREAMS_H
-#define CB_ARCH_CRC_STREAMS_H
+#pragma once
 
 #include "cpu_features.h"
 #include "crc_factors.h"
@@ -200,5 +199,3 @@ CRC_INLINE crc_function *crc_choose(uint32_t features, crc_function *portable, c
         return portable;
     return features & CPU_PMULL ? by_crc_and_pmull : by_crc;
 }
-
-#endif

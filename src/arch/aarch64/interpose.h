@@ -5,8 +5,7 @@
  * jumps there; otherwise resolve(return address, "name") says where this one call goes. Argument
  * registers survive, vector ones included: the function behind may have any signature.
  */
-#ifndef CB_ARCH_INTERPOSE_H
-#define CB_ARCH_INTERPOSE_H
+#pragma once
 
 /* clang-format off */
 #define CB_INTERPOSE(name, target, resolve)                                                        \
@@ -62,5 +61,3 @@
         "2:  .string     \"" #name "\"\n"                                                          \
         "    .popsection\n")
 /* clang-format on */
-
-#endif

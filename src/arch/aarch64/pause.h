@@ -1,8 +1,7 @@
 /*
  * aarch64/pause.h: the spin-wait hint and the counter that tells time.
  */
-#ifndef CB_ARCH_PAUSE_H
-#define CB_ARCH_PAUSE_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -32,5 +31,3 @@ static inline uint64_t cb_counter_hz(void)
     __asm__ volatile("mrs %0, cntfrq_el0" : "=r"(hz));
     return hz;
 }
-
-#endif

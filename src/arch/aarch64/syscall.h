@@ -3,8 +3,7 @@
  *
  * cb_syscall() never touches errno: it returns what the kernel returned, a value or -errno.
  */
-#ifndef CB_ARCH_SYSCALL_H
-#define CB_ARCH_SYSCALL_H
+#pragma once
 
 #include <sys/syscall.h>
 
@@ -77,5 +76,3 @@ static inline _Noreturn void cb_unmap_and_exit_thread(void *address, unsigned lo
                      : "memory");
     __builtin_unreachable();
 }
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * generic/cpu_features.h: no features beyond what the compiler may use anywhere.
  */
-#ifndef CB_ARCH_CPU_FEATURES_H
-#define CB_ARCH_CPU_FEATURES_H
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -18,5 +17,3 @@ static inline uint32_t cpu_detect(void)
 {
     return 0;
 }
-
-#endif

@@ -3,8 +3,7 @@
  *
  * Without code for the architecture only zlib's own signature survives the way through.
  */
-#ifndef CB_ARCH_INTERPOSE_H
-#define CB_ARCH_INTERPOSE_H
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -21,5 +20,3 @@
     _Static_assert(1, "")
 #define CB_LENGTH_crc32   unsigned
 #define CB_LENGTH_crc32_z size_t
-
-#endif

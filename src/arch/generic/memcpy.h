@@ -1,8 +1,7 @@
 /*
  * generic/memcpy.h: fast_memcpy() in C; no variant beyond the one of memcpy.c.
  */
-#ifndef CB_ARCH_MEMCPY_H
-#define CB_ARCH_MEMCPY_H
+#pragma once
 
 /* 16 < n <= 128. */
 INLINE void *copy_by_16(void *restrict dst, const void *restrict src, size_t n)
@@ -36,5 +35,3 @@ void *fast_memcpy(void *restrict dst, const void *restrict src, size_t n)
         return copy_by_16(dst, src, n);
     return memcpy_portable(dst, src, n);
 }
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * generic/pause.h: the spin-wait hint and the counter that tells time.
  */
-#ifndef CB_ARCH_PAUSE_H
-#define CB_ARCH_PAUSE_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -28,5 +27,3 @@ static inline uint64_t cb_counter_hz(void)
 {
     return 0;
 }
-
-#endif

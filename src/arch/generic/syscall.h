@@ -5,8 +5,7 @@
  * every call answers -ENOSYS. There is no raw thread here: the replay then runs
  * before the program goes on (COLDBOOST_MODE=sync).
  */
-#ifndef CB_ARCH_SYSCALL_H
-#define CB_ARCH_SYSCALL_H
+#pragma once
 
 #include <errno.h>
 #include <sys/syscall.h>
@@ -28,5 +27,3 @@ static inline long cb_syscall6(long number, long a, long b, long c, long d, long
     *error = saved;
     return result;
 }
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * x86_64/cpu_features.h: the features that the kernels of this folder are chosen by.
  */
-#ifndef CB_ARCH_CPU_FEATURES_H
-#define CB_ARCH_CPU_FEATURES_H
+#pragma once
 
 #include <cpuid.h>
 #include <stdbool.h>
@@ -76,5 +75,3 @@ static inline uint32_t cpu_detect(void)
         features |= CPU_AVX512 | (c & bit_AVX512VBMI ? CPU_AVX512VBMI : 0u);
     return features;
 }
-
-#endif

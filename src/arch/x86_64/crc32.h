@@ -11,8 +11,7 @@
  * The chain from one call's result to the next call's is kept short: where it can, the register
  * that the caller hands in joins at the end, by one multiplication with a factor for the length.
  */
-#ifndef CB_ARCH_CRC32_H
-#define CB_ARCH_CRC32_H
+#pragma once
 
 #include "cpu_features.h"
 #include "crc_fold.h"
@@ -285,5 +284,3 @@ static crc_function *crc32_choose(uint32_t features)
         chosen = crc32_x86_avx512;
     return chosen;
 }
-
-#endif

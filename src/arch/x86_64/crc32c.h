@@ -11,8 +11,7 @@
  *
  * With AVX-512 64 bytes and more are folded (crc_fold_512.h), beside four streams from 3,072 on.
  */
-#ifndef CB_ARCH_CRC32C_H
-#define CB_ARCH_CRC32C_H
+#pragma once
 
 #include "cpu_features.h"
 #include "crc_fold.h"
@@ -329,5 +328,3 @@ static crc_function *crc32c_choose(uint32_t features)
         chosen = crc32c_x86_avx512;
     return chosen;
 }
-
-#endif

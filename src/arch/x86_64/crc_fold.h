@@ -5,8 +5,7 @@
  * may take its place if the first is multiplied by x^(8d) modulo P and added: "folding" (Gopal et
  * al., "Fast CRC Computation for Generic Polynomials Using PCLMULQDQ", 2009).
  */
-#ifndef CB_ARCH_CRC_FOLD_H
-#define CB_ARCH_CRC_FOLD_H
+#pragma once
 
 #include "crc_factors.h"
 
@@ -146,5 +145,3 @@ CRC_INLINE CRC_AVX __m128i fold_end(__m256i a[4], uint32_t crc, const uint8_t *p
         block = _mm_xor_si128(block, fold_inject(_mm_cvtsi32_si128((int)crc), 2 * steps, f));
     return fold_rest(block, p, n, f);
 }
-
-#endif

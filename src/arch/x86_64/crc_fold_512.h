@@ -15,8 +15,7 @@
  *     with odd bytes it would take two, so there it is done only where the register does not fit.
  *   - adding three terms is one instruction, which port 0 has time for.
  */
-#ifndef CB_ARCH_CRC_FOLD_512_H
-#define CB_ARCH_CRC_FOLD_512_H
+#pragma once
 
 #include "crc_fold.h"
 
@@ -184,5 +183,3 @@ CRC_INLINE CRC_AVX512 __m128i fold_medium(uint32_t crc, const uint8_t *p, size_t
         return fold_and_inject(crc, p, n, f);
     return fold_direct(_mm512_xor_si512(load_64(p), in_first_bytes(~crc)), p, n, f);
 }
-
-#endif

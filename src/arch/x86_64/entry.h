@@ -1,8 +1,7 @@
 /*
  * x86_64/entry.h: where the kernel enters a program without a C library.
  */
-#ifndef CB_ARCH_ENTRY_H
-#define CB_ARCH_ENTRY_H
+#pragma once
 
 /* Calls void run(long *stack): the argument count, the arguments, NULL, the environment, NULL. */
 /* clang-format off */
@@ -21,5 +20,3 @@
         "    hlt\n"                                                                                \
         "    .size       _start, . - _start\n");
 /* clang-format on */
-
-#endif

@@ -9,8 +9,7 @@
  *                     for the misalignment, and the last step is copied wherever it lies
  *   4,096 and more    rep movsb where that is fast: it does not read what it overwrites
  */
-#ifndef CB_ARCH_MEMCPY_H
-#define CB_ARCH_MEMCPY_H
+#pragma once
 
 #include "cpu_features.h"
 
@@ -319,5 +318,3 @@ __asm__(
     "   .size       fast_memcpy, . - fast_memcpy\n"
     ".popsection");
 /* clang-format on */
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * x86_64/pause.h: the spin-wait hint and the counter that tells time.
  */
-#ifndef CB_ARCH_PAUSE_H
-#define CB_ARCH_PAUSE_H
+#pragma once
 
 #include <cpuid.h>
 #include <stdbool.h>
@@ -32,5 +31,3 @@ static inline uint64_t cb_counter_hz(void)
 {
     return 0;
 }
-
-#endif
