@@ -76,73 +76,47 @@ static void limit_tables(struct object *object, size_t string_bytes)
             at_most(object->relocation_counts[i], ENTRIES_AT(object, object->relocations[i]));
 }
 
+/* What stands at the address that an entry gives; NULL if there is no such entry. */
+static const void *table_at(const struct object *object, ElfW(Addr) value)
+{
+    return value ? (const void *)address_in(object, value) : NULL;
+}
+
 static void read_dynamic(struct object *object)
 {
-    size_t relative = 0, string_bytes = 0, bytes[2] = {0, 0};
-    bool has_addends = true;
+    ElfW(Addr) found[DT_NUM] = {0}, gnu_hash = 0, relative = 0; /* by tag; the last entry counts */
     size_t most = ENTRIES_AT(object, object->dynamic);
     for (; object->dynamic_count < most; object->dynamic_count++) {
         const ElfW(Dyn) *entry = &object->dynamic[object->dynamic_count];
-        uintptr_t address = address_in(object, entry->d_un.d_ptr);
         if (entry->d_tag == DT_NULL)
             break;
-        switch (entry->d_tag) {
-        case DT_SYMTAB:
-            object->symbols = (const void *)address;
-            break;
-        case DT_STRTAB:
-            object->strings = (const void *)address;
-            break;
-        case DT_STRSZ:
-            string_bytes = entry->d_un.d_val;
-            break;
-        case DT_GNU_HASH:
-            object->gnu_hash = (const void *)address;
-            break;
-        case DT_HASH:
-            object->sysv_hash = (const void *)address;
-            break;
-        case DT_INIT_ARRAY:
-            object->init_array = (const void *)address;
-            break;
-        case DT_INIT_ARRAYSZ:
-            object->init_count = entry->d_un.d_val / sizeof(ElfW(Addr));
-            break;
-        case DT_JMPREL:
-            object->relocations[0] = (const void *)address;
-            break;
-        case DT_PLTRELSZ:
-            bytes[0] = entry->d_un.d_val;
-            break;
-        case DT_PLTREL:
-            has_addends = entry->d_un.d_val == DT_RELA;
-            break;
-        case DT_RELA:
-            object->relocations[1] = (const void *)address;
-            break;
-        case DT_RELASZ:
-            bytes[1] = entry->d_un.d_val;
-            break;
-        case DT_RELACOUNT:
+        if (entry->d_tag > 0 && entry->d_tag < DT_NUM)
+            found[entry->d_tag] = entry->d_un.d_ptr;
+        else if (entry->d_tag == DT_GNU_HASH)
+            gnu_hash = entry->d_un.d_ptr;
+        else if (entry->d_tag == DT_RELACOUNT)
             relative = entry->d_un.d_val;
-            break;
-        default:
-            break;
-        }
     }
-    for (int i = 0; i < 2 && has_addends; i++)
-        object->relocation_counts[i] = bytes[i] / sizeof(ElfW(Rela));
-    limit_tables(object, string_bytes);
+    object->symbols = table_at(object, found[DT_SYMTAB]);
+    object->strings = table_at(object, found[DT_STRTAB]);
+    object->gnu_hash = table_at(object, gnu_hash);
+    object->sysv_hash = table_at(object, found[DT_HASH]);
+    object->init_array = table_at(object, found[DT_INIT_ARRAY]);
+    object->init_count = found[DT_INIT_ARRAYSZ] / sizeof(ElfW(Addr));
+    object->relocations[0] = table_at(object, found[DT_JMPREL]);
+    object->relocations[1] = table_at(object, found[DT_RELA]);
+    if (!found[DT_PLTREL] || found[DT_PLTREL] == DT_RELA) {
+        object->relocation_counts[0] = found[DT_PLTRELSZ] / sizeof(ElfW(Rela));
+        object->relocation_counts[1] = found[DT_RELASZ] / sizeof(ElfW(Rela));
+    }
+    limit_tables(object, found[DT_STRSZ]);
     if (relative && relative <= object->relocation_counts[1]) {
         object->relocations[1] += relative;
         object->relocation_counts[1] -= relative;
     }
-    for (size_t i = 0; i < object->dynamic_count; i++) {
-        size_t offset = object->dynamic[i].d_un.d_val;
-        if (object->dynamic[i].d_tag == DT_SONAME && offset < object->string_bytes) {
-            object->soname = object->strings + offset;
-            object->soname_bytes = object->string_bytes - offset;
-        }
+    if (found[DT_SONAME] && found[DT_SONAME] < object->string_bytes) {
+        object->soname = object->strings + found[DT_SONAME];
+        object->soname_bytes = object->string_bytes - found[DT_SONAME];
     }
 }
 
