@@ -23,7 +23,6 @@
 /* Behind it in its mapping: the stacks, then a rank for each of the profile's files. */
 struct replay {
     struct threads threads; /* the first: it stands for all of this in what the threads run */
-    struct replay_plan plan;
     struct working_set set;
     struct mounts mounts;
     uint32_t *ranks;
@@ -60,7 +59,7 @@ static void run_worker(void *argument)
 {
     struct replay *replay = argument;
     work(replay);
-    count_storage_bytes(&replay->plan, 0);
+    count_storage_bytes(&replay->threads.plan, 0);
     sys_exit_thread();
 }
 
@@ -74,7 +73,7 @@ static void run_scout(void *argument)
 
 static enum replay_state read_all(struct replay *replay)
 {
-    const struct replay_plan *plan = &replay->plan;
+    const struct replay_plan *plan = &replay->threads.plan;
     struct working_set *set = &replay->set;
     working_set_sort(set, replay->ranks, (struct profile_range *)(uintptr_t)set->profile.ranges);
     uint64_t before = storage_bytes(plan);
@@ -90,7 +89,7 @@ static enum replay_state read_all(struct replay *replay)
 static enum replay_state lead(void *argument)
 {
     struct replay *replay = argument;
-    const struct replay_plan *plan = &replay->plan;
+    const struct replay_plan *plan = &replay->threads.plan;
     struct working_set *set = &replay->set;
     if (profile_parse(plan->profile->bytes, plan->profile->size, &set->profile) != 0)
         return STATE_BAD_PROFILE;
@@ -112,11 +111,6 @@ static enum replay_state lead(void *argument)
     return read_all(replay);
 }
 
-static void release(void *argument)
-{
-    profile_unload(((struct replay *)argument)->plan.profile);
-}
-
 static size_t round_up(size_t bytes)
 {
     return (bytes + 63) & ~(size_t)63;
@@ -134,15 +128,8 @@ static struct replay *make(const struct replay_plan *plan)
         return NULL;
     replay->threads.mapped_bytes = bytes;
     replay->threads.stacks = (uint8_t *)replay + stacks;
-    replay->threads.most_workers = plan->most_workers;
-    replay->threads.in_process = plan->mode == MODE_PROCESS;
-    replay->threads.keeps_stderr = plan->keeps_stderr;
+    replay->threads.plan = *plan;
     replay->threads.lead = lead;
-    replay->threads.ended = plan->ended;
-    replay->threads.program_ended = plan->program_ended;
-    replay->threads.deadline_ns = plan->deadline_ns;
-    replay->threads.release = release;
-    replay->plan = *plan;
     replay->set.counters = &plan->result->counters;
     replay->set.budget_bytes = plan->budget_bytes;
     replay->set.deadline_ns = plan->deadline_ns;

@@ -27,14 +27,14 @@ size_t threads_stack_bytes(unsigned most_workers)
 
 bool threads_may_grow(const struct threads *threads)
 {
-    return CB_HAVE_RAW_THREAD &&
-           __atomic_load_n(&threads->started_workers, __ATOMIC_RELAXED) + 1 < threads->most_workers;
+    return CB_HAVE_RAW_THREAD && __atomic_load_n(&threads->started_workers, __ATOMIC_RELAXED) + 1 <
+                                     threads->plan.most_workers;
 }
 
 /* In the order of their start: one that is gone starts no other. */
 void threads_join(struct threads *threads)
 {
-    for (unsigned i = 1; i < threads->most_workers; i++) {
+    for (unsigned i = 1; i < threads->plan.most_workers; i++) {
         int id;
         while ((id = __atomic_load_n(&threads->ids[i], __ATOMIC_ACQUIRE)) != 0)
             sys_wait_while(&threads->ids[i], id);
@@ -68,7 +68,7 @@ static void start_thread(struct threads *threads, unsigned i, void (*run)(void *
 void threads_start_worker(struct threads *threads, void (*run)(void *))
 {
     unsigned i = __atomic_add_fetch(&threads->started_workers, 1, __ATOMIC_RELAXED);
-    if (i < threads->most_workers)
+    if (i < threads->plan.most_workers)
         start_thread(threads, i, run);
 }
 
@@ -96,7 +96,7 @@ static bool leave_descriptor_table(bool keep_stderr)
 /* Unless the other of leader and watcher is in ended(): then that one ends the process. */
 static _Noreturn void end_process(const struct threads *threads, enum replay_state state)
 {
-    if (!threads->ended(state))
+    if (!threads->plan.ended(state))
         sys_exit_thread();
     sys_exit(0);
 }
@@ -121,18 +121,18 @@ static void run_watcher(void *argument)
     while (!ended && sys_kill(threads->program_id, 0) != -ESRCH)
         if (sys_sleep_ns(LOOK_NS) != 0)
             sys_exit_thread();
-    if (threads->program_ended)
-        threads->program_ended();
+    if (threads->plan.program_ended)
+        threads->plan.program_ended();
     end_process(threads, STATE_UNFINISHED);
 }
 
 /* Until the watcher ends the process, or the deadline. */
 static void await_program(struct threads *threads, enum replay_state state)
 {
-    threads->ended(state);
-    threads->release(threads);
+    threads->plan.ended(state);
+    profile_unload(threads->plan.profile);
     sys_close(2);
-    sys_sleep_until(threads->deadline_ns);
+    sys_sleep_until(threads->plan.deadline_ns);
 }
 
 static void run_leader(void *argument)
@@ -140,21 +140,21 @@ static void run_leader(void *argument)
     struct threads *threads = argument;
     struct first_thread ended = {.exit_status = 0};
     enum replay_state state = STATE_UNFINISHED;
-    bool is_apart = leave_descriptor_table(threads->keeps_stderr);
+    bool is_apart = leave_descriptor_table(threads->plan.keeps_stderr);
     if (is_apart) {
         sys_prctl(PR_SET_NAME, (unsigned long)"coldboost");
-        if (threads->in_process)
-            start_thread(threads, threads->most_workers, run_watcher);
+        if (threads->plan.mode == MODE_PROCESS)
+            start_thread(threads, threads->plan.most_workers, run_watcher);
         state = threads->lead(threads);
     }
-    if (threads->in_process) {
-        if (is_apart && threads->program_ended)
+    if (threads->plan.mode == MODE_PROCESS) {
+        if (is_apart && threads->plan.program_ended)
             await_program(threads, state);
         end_process(threads, state);
     }
     if (is_apart)
-        threads->ended(state);
-    threads->release(threads);
+        threads->plan.ended(state);
+    profile_unload(threads->plan.profile);
     if (is_apart)
         ended = first_thread_read(); /* last of all: it may end while we are at it */
     if (ended.signal)
@@ -177,7 +177,7 @@ long threads_start_leader(struct threads *threads)
     if (id < 0)
         return id; /* a replay that takes the program's signals would be worse than none */
     threads->program_id = sys_getpid();
-    if (threads->in_process) {
+    if (threads->plan.mode == MODE_PROCESS) {
         /* No exit signal: the program gets no SIGCHLD, and only wait4(__WALL) would see the child.
          * A debugger would be told of a new thread by that, and gdb gives up: untraced. */
         id = cb_clone(CLONE_UNTRACED, stack_top(threads, 0), NULL, run_leader_process, threads);

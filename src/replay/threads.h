@@ -15,14 +15,8 @@
 struct threads {
     size_t mapped_bytes;
     uint8_t *stacks; /* of threads_stack_bytes() */
-    unsigned most_workers;
-    bool in_process;   /* the leader gets a process of its own */
-    bool keeps_stderr; /* all other descriptors are out of the leader's reach */
+    struct replay_plan plan;
     enum replay_state (*lead)(void *threads);
-    bool (*ended)(enum replay_state state); /* as in struct replay_plan */
-    void (*release)(void *threads);         /* by a leader that does not end its process */
-    void (*program_ended)(void);            /* as in struct replay_plan, */
-    uint64_t deadline_ns;                   /* and for that */
 
     unsigned started_workers; /* beside the leader */
     long program_id;          /* the process that must not be outlived */
