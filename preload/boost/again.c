@@ -120,15 +120,10 @@ void again_to_record(const struct request *request)
 {
     static char tool[PATH_BYTES];
     char *const *arguments = environment_arguments(request->envp);
-    size_t count = 0;
     if (!arguments || !is_cold(request) || !may_record(request) || !find_tool(tool))
         return;
     const char *executable = name_executable(request, &arguments);
-    while (arguments[count])
-        count++;
-    size_t variables = 0;
-    while (request->envp[variables])
-        variables++;
+    const size_t count = text_count(arguments), variables = text_count(request->envp);
     const size_t bytes =
         (count + 4 + variables + 2) * sizeof(char *) + sizeof HANDOVER_VARIABLE + HANDOVER_BYTES;
     char **command = sys_map(bytes, MAP_PRIVATE);

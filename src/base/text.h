@@ -38,6 +38,15 @@ static inline size_t text_length(const char *text)
     return n;
 }
 
+/* How many texts a list has that NULL ends, as arguments and environments. */
+static inline size_t text_count(char *const *texts)
+{
+    size_t n = 0;
+    while (texts[n])
+        n++;
+    return n;
+}
+
 /* What stands behind the last slash of a path, but for one at its end. */
 static inline const char *text_last_part(const char *path)
 {

@@ -3,6 +3,7 @@
  */
 #include "bench/bench.h"
 
+#include "base/text.h"
 #include "cli/command.h"
 #include "cli/json.h"
 
@@ -96,12 +97,9 @@ static void print_step(struct json *out, const struct bench_result *result, enum
 void bench_print_json(const struct bench_result *result)
 {
     struct json out = {.stream = stdout};
-    size_t words = 0;
-    while (result->command[words])
-        words++;
     json_open(&out, NULL, '{');
     json_print(&out, "version 1");
-    json_texts(&out, "command", result->command, words);
+    json_texts(&out, "command", result->command, text_count(result->command));
     json_print(&out, "rounds %zu", result->rounds);
     json_text(&out, "until", result->until ? result->until : "exit");
     json_text(&out, "cold_by", result->dropped_everything ? "drop_caches" : "evicted_profile");

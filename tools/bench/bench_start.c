@@ -1,6 +1,7 @@
 /*
  * bench_start.c: makes one start, cold or warm, boosted or not, and times it.
  */
+#include "base/text.h"
 #include "bench/bench.h"
 #include "cli/command.h"
 
@@ -60,9 +61,7 @@ static char **step_environment(const struct bench *bench, enum bench_step step)
     const char *ours = step == CONSTRUCTOR ? "COLDBOOST" : "COLDBOOST_PROFILE=";
     const char *variable = bench_kind(step)->variable;
     const char *others = variable ? getenv(variable) : NULL;
-    size_t count = 0, kept = 0, length = variable ? strlen(variable) : 0;
-    while (environ[count])
-        count++;
+    size_t count = text_count(environ), kept = 0, length = variable ? strlen(variable) : 0;
     char **result = xmalloc((count + 6) * sizeof *result);
     for (size_t i = 0; i < count; i++)
         if (strncmp(environ[i], ours, strlen(ours)) != 0 &&
@@ -88,9 +87,7 @@ static char **step_arguments(const struct bench *bench, enum bench_step step)
     static char run[] = "run", end_of_options[] = "--";
     char *const *command = bench->result.command;
     char *const before[] = {bench->self, run, end_of_options};
-    size_t count = 0, added = step == RUN ? sizeof before / sizeof *before : 0;
-    while (command[count])
-        count++;
+    size_t count = text_count(command), added = step == RUN ? sizeof before / sizeof *before : 0;
     char **argv = xmalloc((added + count + 1) * sizeof *argv);
     memcpy(argv, before, added * sizeof *argv);
     memcpy(argv + added, command, (count + 1) * sizeof *argv);

@@ -1,6 +1,7 @@
 /*
  * record_profile.c: what was recorded becomes a profile, or the reason why there is none.
  */
+#include "base/text.h"
 #include "cli/command.h"
 #include "cli/output.h"
 #include "convert/stacks.h"
@@ -114,9 +115,7 @@ static bool write_recording(const struct session *session, const struct recordin
 /* The files that are there for the recording's sake, NULL at the end; resolved may be the last. */
 static const char **own_files(const struct session *session, const char *resolved)
 {
-    size_t count = 0;
-    while (session->walker && session->walker[count])
-        count++;
+    size_t count = session->walker ? text_count(session->walker) : 0;
     const char **files = xmalloc((count + 3) * sizeof *files);
     for (size_t i = 0; i < count; i++)
         files[i] = session->walker[i];

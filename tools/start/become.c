@@ -58,10 +58,9 @@ char *const *become_environment(char *const *envp, const char *profile, const ch
     if (!become_can_name(object))
         object = "";
     const char *others = environment_get(envp, "LD_PRELOAD");
-    size_t count = 0, text = sizeof names + text_length(profile) + 1 + text_length(object) + 1 +
-                             text_length(id) + 1 + (others ? text_length(others) + 1 : 0);
-    while (envp[count])
-        count++;
+    size_t count = text_count(envp);
+    size_t text = sizeof names + text_length(profile) + 1 + text_length(object) + 1 +
+                  text_length(id) + 1 + (others ? text_length(others) + 1 : 0);
     const size_t added = 3;
     /* Zeroed: it ends wherever it ends. */
     const char **extended = sys_map((count + added + 1) * sizeof *envp + text, MAP_PRIVATE);

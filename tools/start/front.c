@@ -128,9 +128,7 @@ static _Noreturn void run_next(const char *called, const char *name, char **argv
     }
     run(called, path, argv, envp);
     /* The rest is the tool's, which takes the path for the command. */
-    size_t count = 0;
-    while (argv[count])
-        count++;
+    size_t count = text_count(argv);
     char **command = sys_map((count + 4) * sizeof *command, MAP_PRIVATE);
     if (command) {
         command[0] = (char *)(uintptr_t) "coldboost";
