@@ -187,7 +187,7 @@ class Images(cases.Case):
     def test_two_variables_and_a_volume(self):
         """In a real container: the first cold start is recorded, the second is boosted, the third for good."""
         folder = self.mounted()
-        library = glob.glob(f"{folder}/root/usr/local/lib/**/libcoldboost.so", recursive=True)[0].removeprefix(f"{folder}/root")
+        library = glob.glob(f"{folder}/root/usr/local/lib*/**/libcoldboost.so", recursive=True)[0].removeprefix(f"{folder}/root")
         for user in (0, NOBODY):
             volume = self.new_folder(dir=self.folder)
             os.chown(volume, user, user)
