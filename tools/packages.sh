@@ -65,7 +65,7 @@ check_packages="abigail-tools clang clang-format clang-format-14 clang-tidy cppc
  bash zsh fish make file procps util-linux tini dumb-init catatonit bubblewrap libfuse3-dev fuse3 curl libcurl4-openssl-dev
  autoconf automake libtool cmake golang-go busybox-static squashfs-tools python3-prometheus-client
  mandoc man-db libclang-rt-14-dev gdb strace fakeroot libfaketime libjemalloc2 libc6-dev-i386 lib32gcc-12-dev musl-dev:arm64
- systemd buildah podman runc"
+ systemd buildah podman runc containernetworking-plugins"
 # What tests/fuzz/run --afl takes.
 afl_packages="afl++"
 # What tests/bench/suite measures and measures against, beyond check_programs.
