@@ -167,10 +167,20 @@ if kind == "line":
     os.write(1, b"ady now\\n")
 if kind != "early":
     child = os.fork()
+    if not child and sys.argv[4:] == ["away"]:
+        os.setsid()
+        for stream in range(3):
+            os.dup2(os.open("/dev/null", os.O_RDWR), stream)
     with open(at, "a") as log:
         print(os.getpid(), file=log)
     time.sleep(1000)
 """
+
+    @staticmethod
+    def free_port():
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            return str(free.getsockname()[1])
 
     @staticmethod
     def is_alive(process):
@@ -181,8 +191,8 @@ if kind != "early":
         except OSError:
             return False
 
-    def test_bench_until(self):
-        """Starts that do not end are measured to what they are waited for, and then ended, children included."""
+    def servers(self):
+        """A function that measures them, as a plain user, and where each notes its processes."""
         tool, how = self.plain_user()
         os.makedirs(f"{self.folder}/servers", exist_ok=True)
         os.chmod(f"{self.folder}/servers", 0o777)
@@ -196,9 +206,12 @@ if kind != "early":
             return run([tool, "bench", "-n", "2", "--json", "--until", until, "-p", path, "--", python, "-c",
                         self.SERVER.replace("\\\\", "\\"), log, *arguments], self.environment, cwd="/", **how)
 
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = str(free.getsockname()[1])
+        return bench, log
+
+    def test_bench_until(self):
+        """Starts that do not end are measured to what they are waited for, and then ended, children included."""
+        bench, log = self.servers()
+        port = self.free_port()
         for until, arguments in ((f"port={port}", ("port", port)), ("line=ready now", ("line",)), ("ready", ("ready",))):
             outcome = bench(until, *arguments)
             if not self.equal(outcome.status, 0, f"bench --until {until}: {outcome.stderr}"):
@@ -220,6 +233,19 @@ if kind != "early":
                    f"a server that ends early: {outcome.stderr}")
         for words in ("listen", "port=0", "port=65536", "line=", "5", "x"):
             self.expect(["bench", "--until", words, "true"], 2, b"", rb"--until .* is needed")
+
+    def test_bench_of_a_port_that_stays(self):
+        """What still listens would answer for the next start: once a killed child did, on a busy machine."""
+        bench, log = self.servers()
+        port = self.free_port()
+        outcome = bench(f"port={port}", "port", port, "away")
+        self.equal(outcome.status, 1, "exit status")
+        self.check(f"port {port} still answers".encode() in outcome.stderr, f"what is said: {outcome.stderr}")
+        with open(log, encoding="ascii") as lines:
+            left = [int(process) for process in lines.read().split() if self.is_alive(process)]
+        self.equal(len(left), 1, "what the server has left")
+        for process in left:
+            os.kill(process, signal.SIGKILL)
 
     def test_bench_ends_what_it_started(self):
         program, path = self.program_with_profile("sleep")

@@ -19,7 +19,8 @@
 
 #define KNOCK_NS  500000 /* how often a port is tried */
 #define START_MS  60000.0
-#define END_MS    10000 /* between SIGTERM and SIGKILL */
+#define END_MS    10000     /* between SIGTERM and SIGKILL */
+#define FREE_NS   900000000 /* the longest pause before a port must be free */
 #define TEXT_SIZE 4096
 
 enum sign { NO_SIGN, CONTROL, UNTIL };
@@ -72,13 +73,23 @@ static bool has_asked(struct observed *start)
     return false;
 }
 
+/* The constructor's report, if that is there and has not been read: what is waited for comes behind
+ * it, but a busy machine may show both at once. */
+static bool has_reported(struct observed *start)
+{
+    struct pollfd wait = {.fd = start->output, .events = POLLIN};
+    if (start->report && !has_said(start, start->report) && poll(&wait, 1, 0) == 1)
+        read_output(start);
+    return has_said(start, start->report);
+}
+
 static enum sign look(struct observed *start)
 {
     const struct until *until = &start->bench->until;
     bool is_there = (until->kind == UNTIL_LINE && has_said(start, until->text)) ||
                     (until->kind == UNTIL_PORT && until_port_answers(until->port)) ||
                     (until->kind == UNTIL_READY && has_asked(start));
-    return has_said(start, start->report) ? CONTROL : is_there ? UNTIL : NO_SIGN;
+    return has_reported(start) ? CONTROL : is_there ? UNTIL : NO_SIGN;
 }
 
 /* Waits for a sign, or for the end; *ms: when it came. */
@@ -119,6 +130,20 @@ static void end_server(const struct observed *start)
     kill(-start->child, SIGKILL);
 }
 
+/* What was killed may listen a little longer, and would answer for the next start. It is asked ever
+ * less often: nobody takes the connections. */
+static void await_free_port(const struct until *until)
+{
+    struct timespec pause = {.tv_nsec = KNOCK_NS};
+    while (until->kind == UNTIL_PORT && until_port_answers(until->port)) {
+        if (pause.tv_nsec > FREE_NS)
+            fail(EXIT_FAILED, "port %u still answers when the command has ended; end what it left",
+                 until->port);
+        nanosleep(&pause, NULL);
+        pause.tv_nsec *= 2;
+    }
+}
+
 /* The wait status of a server that has been ended, which says nothing if there was a sign. */
 static int judge(const struct bench *bench, enum sign sign, int status)
 {
@@ -148,6 +173,7 @@ static enum sign observe(const struct bench *bench, enum bench_step step, bool c
     if (bench->until.kind != UNTIL_EXIT)
         end_server(&start);
     *status = bench_await_end(start.child);
+    await_free_port(&bench->until);
     if (bench->until.kind != UNTIL_EXIT)
         *status = judge(bench, sign, *status);
     if (start.client >= 0)
