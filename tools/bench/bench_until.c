@@ -130,20 +130,6 @@ static void end_server(const struct observed *start)
     kill(-start->child, SIGKILL);
 }
 
-/* What was killed may listen a little longer, and would answer for the next start. It is asked ever
- * less often: nobody takes the connections. */
-static void await_free_port(const struct until *until)
-{
-    struct timespec pause = {.tv_nsec = KNOCK_NS};
-    while (until->kind == UNTIL_PORT && until_port_answers(until->port)) {
-        if (pause.tv_nsec > FREE_NS)
-            fail(EXIT_FAILED, "port %u still answers when the command has ended; end what it left",
-                 until->port);
-        nanosleep(&pause, NULL);
-        pause.tv_nsec *= 2;
-    }
-}
-
 /* The wait status of a server that has been ended, which says nothing if there was a sign. */
 static int judge(const struct bench *bench, enum sign sign, int status)
 {
@@ -154,6 +140,20 @@ static int judge(const struct bench *bench, enum sign sign, int status)
     return is_ours || status == bench->expected ? BENCH_NO_SIGN : status;
 }
 
+/* Whoever listens there would answer for the start, and a child of the last one that was killed may
+ * do so a little longer. It is asked ever less often: nobody takes the connections. */
+static void await_free_port(const struct until *until)
+{
+    struct timespec pause = {.tv_nsec = KNOCK_NS};
+    while (until->kind == UNTIL_PORT && until_port_answers(until->port)) {
+        if (pause.tv_nsec > FREE_NS)
+            fail(EXIT_FAILED, "port %u still answers before a start; end what listens there",
+                 until->port);
+        nanosleep(&pause, NULL);
+        pause.tv_nsec *= 2;
+    }
+}
+
 static enum sign observe(const struct bench *bench, enum bench_step step, bool cold,
                          const char *report, struct timeline_watch *watch, double *ms, int *status)
 {
@@ -161,6 +161,7 @@ static enum sign observe(const struct bench *bench, enum bench_step step, bool c
     bool has_output = report || bench->until.kind == UNTIL_LINE;
     if (has_output && pipe2(ends, O_CLOEXEC) != 0)
         fail(EXIT_FAILED, "pipe: %s", strerror(errno));
+    await_free_port(&bench->until);
     struct observed start = {.bench = bench, .report = report, .output = ends[0], .client = -1};
     start.child =
         bench_spawn(bench, step, cold, has_output ? ends[1] : bench->words, watch, &start.begin);
@@ -173,7 +174,6 @@ static enum sign observe(const struct bench *bench, enum bench_step step, bool c
     if (bench->until.kind != UNTIL_EXIT)
         end_server(&start);
     *status = bench_await_end(start.child);
-    await_free_port(&bench->until);
     if (bench->until.kind != UNTIL_EXIT)
         *status = judge(bench, sign, *status);
     if (start.client >= 0)
