@@ -93,10 +93,8 @@ static bool is_script(const char *path)
  * option of that. 0 if it was not. */
 static size_t find_script(const char *called, char *const *arguments)
 {
-    size_t at = arguments[0] && arguments[1] && arguments[1][0] == '-' ? 2 : 1;
-    bool is_named =
-        arguments[0] && arguments[1] && arguments[at] && text_equal(arguments[at], called);
-    return is_named && is_script(called) ? at : 0;
+    size_t count = text_count(arguments), at = count > 1 && arguments[1][0] == '-' ? 2 : 1;
+    return at < count && text_equal(arguments[at], called) && is_script(called) ? at : 0;
 }
 
 /*
