@@ -137,5 +137,13 @@ def prepare(program, cache):
     os.rename(unfinished, folder)
 
 
+def install(path, folder):
+    """A copy as an installation has it, without symbols. The folder is to be near the root: the way to it is part
+    of a cold start."""
+    copy = shutil.copy2(path, folder)
+    run(['strip', copy])
+    return copy
+
+
 def environment(cache):
     return {'PATH': SEARCH_PATH, 'HOME': cache, 'LC_ALL': 'C.UTF-8'}
