@@ -165,15 +165,21 @@ void record_loading(void)
 
 /* ---- mapped pages --------------------------------------------------------------------------- */
 
+/* One look at the mapped pages. */
+struct look {
+    uint64_t time_ns;
+    uint32_t file;
+};
+
 static bool note_mapping(struct page_scan *scan, const struct mapping *mapping)
 {
-    uint32_t *file = scan->context;
-    *file = trace_mapped_file(record_trace(), mapping);
-    if (!*file || !S_ISREG(trace_file_at(record_trace(), *file)->mode))
+    struct look *look = scan->context;
+    look->file = trace_mapped_file(record_trace(), mapping);
+    if (!look->file || !S_ISREG(trace_file_at(record_trace(), look->file)->mode))
         return false;
     /* The loader, or the kernel, has read the header before it mapped anything. */
     if (mapping->executable)
-        record_range(*file, 0, 1, TRACE_MAPPED);
+        record_range_at(look->time_ns, look->file, 0, 1, TRACE_MAPPED);
     return true;
 }
 
@@ -181,16 +187,25 @@ static void note_run(struct page_scan *scan, const struct mapping *mapping, uint
                      uint64_t page_count)
 {
     (void)mapping;
+    const struct look *look = scan->context;
     if (first_page + page_count <= UINT32_MAX)
-        record_range(*(uint32_t *)scan->context, first_page, page_count, TRACE_MAPPED);
+        record_range_at(look->time_ns, look->file, first_page, page_count, TRACE_MAPPED);
 }
 
 void record_pages(uintptr_t from, uintptr_t to)
 {
-    uint32_t file;
     if (!record_process() || !record_begin_scan())
         return;
+    struct look look = {.time_ns = trace_now(record_trace())};
     record_scan(&(struct page_scan){
-        .from = from, .to = to, .mapping = note_mapping, .run = note_run, .context = &file});
+        .from = from, .to = to, .mapping = note_mapping, .run = note_run, .context = &look});
     record_end_scan();
+}
+
+/* Some programs unload all their plugins before they end, one by one: each look is at all that is
+ * mapped, as is not known what an object takes along. */
+void record_unloading(void)
+{
+    if (record_process() && record_is_time_to_unload((uint32_t)(objects_generation() >> 32)))
+        record_pages(0, UINTPTR_MAX);
 }

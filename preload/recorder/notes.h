@@ -32,5 +32,8 @@ bool record_may_look_at(int directory, const char *path);
 /* What the loader had looked up before this object was loaded. */
 void record_loading(void);
 
+/* Before an object is unloaded: its touched pages, and those of what only it needs. */
+void record_unloading(void);
+
 /* The touched pages of the mappings between these addresses. */
 void record_pages(uintptr_t from, uintptr_t to);

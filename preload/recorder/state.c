@@ -16,7 +16,9 @@ enum { RECENT = 256 };
 struct own {
     _Atomic uint32_t process; /* this process in the trace; 0: not yet */
     _Atomic uint32_t scanning;
-    _Atomic uint64_t next_look_ns;   /* where nobody watches; 0: not yet set */
+    _Atomic uint64_t next_look_ns; /* where nobody watches; 0: not yet set */
+    _Atomic uint64_t next_unloading_ns;
+    _Atomic uint32_t loaded;         /* objects, at the last unloading that was looked at */
     _Atomic uint64_t recent[RECENT]; /* single pages noted lately: file << 32 | page */
 };
 
@@ -76,7 +78,8 @@ struct trace_header *record_trace(void)
     return trace;
 }
 
-void record_range(uint32_t file, uint64_t first_page, uint64_t page_count, enum trace_how how)
+void record_range_at(uint64_t time_ns, uint32_t file, uint64_t first_page, uint64_t page_count,
+                     enum trace_how how)
 {
     struct trace_range range = {
         .process = own->process,
@@ -84,9 +87,14 @@ void record_range(uint32_t file, uint64_t first_page, uint64_t page_count, enum 
         .first_page = (uint32_t)first_page,
         .page_count = (uint32_t)page_count,
         .how = how,
-        .time_ns = trace_now(trace),
+        .time_ns = time_ns,
     };
     trace_add_range(trace, &range);
+}
+
+void record_range(uint32_t file, uint64_t first_page, uint64_t page_count, enum trace_how how)
+{
+    record_range_at(trace_now(trace), file, first_page, page_count, how);
 }
 
 bool record_seen_lately(uint32_t file, uint64_t page)
@@ -104,6 +112,17 @@ bool record_is_time_to_look(void)
     bool is_set = own->next_look_ns;
     own->next_look_ns = is_set ? 2 * now : now + FIRST_NS;
     return is_set;
+}
+
+bool record_is_time_to_unload(uint32_t loaded)
+{
+    enum { PAUSE_NS = 5000000 };
+    uint64_t now = trace_now(trace);
+    if (own->loaded == loaded && now < own->next_unloading_ns)
+        return false;
+    own->loaded = loaded;
+    own->next_unloading_ns = now + PAUSE_NS;
+    return true;
 }
 
 bool record_wants_random_mappings(void)

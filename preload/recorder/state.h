@@ -31,6 +31,9 @@ struct trace_header *record_trace(void);
 
 /* Adds a range of this process's. */
 void record_range(uint32_t file, uint64_t first_page, uint64_t page_count, enum trace_how how);
+/* The same of what was seen at this trace_now(). */
+void record_range_at(uint64_t time_ns, uint32_t file, uint64_t first_page, uint64_t page_count,
+                     enum trace_how how);
 
 /* A program that reads byte by byte would fill the trace with one page. */
 bool record_seen_lately(uint32_t file, uint64_t page);
@@ -40,6 +43,13 @@ bool record_seen_lately(uint32_t file, uint64_t page);
  * and whenever the recording has become twice as long. Where record_process() is not 0.
  */
 bool record_is_time_to_look(void);
+
+/*
+ * Whether to look at the mapped pages before an object is unloaded, when so many have been loaded
+ * altogether: if it was asked before for as many, not sooner than 5 ms later. Where
+ * record_process() is not 0.
+ */
+bool record_is_time_to_unload(uint32_t loaded);
 
 /* Whether mappings must be MADV_RANDOM to keep readahead out. */
 bool record_wants_random_mappings(void);

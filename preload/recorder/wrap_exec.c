@@ -52,6 +52,15 @@ static void hand_over_found(const char *file)
         hand_over(*slash ? file : path);
 }
 
+/* A shell tries the folders of PATH, one after the other: where there is no file, the image goes
+ * on, and so does the recording. */
+static void end_at(int folder, const char *path, int flags)
+{
+    struct stat status;
+    if ((flags & AT_EMPTY_PATH) || sys_fstatat(folder, path, &status) == 0)
+        record_end();
+}
+
 /* ---- exec: between vfork and exec nobody may look for a next definition -----------------------
  */
 
@@ -59,7 +68,7 @@ RECORD_API int execve(const char *path, char *const argv[], char *const envp[])
 {
     RECORD_NEXT_IF_KNOWN(execve);
     CARRY_ON(envp);
-    record_end();
+    end_at(AT_FDCWD, path, 0);
     hand_over(path);
     return next ? next(path, argv, environment)
                 : (int)record_result(sys_execute(path, argv, environment));
@@ -70,7 +79,7 @@ RECORD_API int execveat(int fd, const char *path, char *const argv[], char *cons
 {
     RECORD_NEXT_IF_KNOWN(execveat);
     CARRY_ON(envp);
-    record_end();
+    end_at(fd, path, flags);
     return next ? next(fd, path, argv, environment, flags)
                 : (int)record_result(cb_syscall6(SYS_execveat, fd, (long)path, (long)argv,
                                                  (long)environment, flags, 0));

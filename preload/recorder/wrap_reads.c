@@ -136,6 +136,6 @@ RECORD_API int dlclose(void *object)
 {
     RECORD_NEXT(dlclose);
     record_loaded();
-    record_pages(0, UINTPTR_MAX);
+    record_unloading();
     return next ? next(object) : -1;
 }

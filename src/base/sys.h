@@ -242,6 +242,40 @@ static inline long sys_write(int fd, const void *bytes, size_t size)
     return cb_syscall6(SYS_write, fd, (long)bytes, (long)size, 0, 0, 0);
 }
 
+static inline long sys_pwrite(int fd, const void *bytes, size_t size, uint64_t offset)
+{
+    return cb_syscall6(SYS_pwrite64, fd, (long)bytes, (long)size, (long)offset, 0, 0);
+}
+
+/* A file in memory: memfd_create(2). */
+static inline int sys_create_memory(const char *name, unsigned flags)
+{
+    return (int)cb_syscall6(SYS_memfd_create, (long)name, flags, 0, 0, 0, 0);
+}
+
+static inline int sys_set_size(int fd, uint64_t bytes)
+{
+    return (int)cb_syscall6(SYS_ftruncate, fd, (long)bytes, 0, 0, 0, 0);
+}
+
+/* Another descriptor, not below `least`, that exec closes. */
+static inline int sys_duplicate(int fd, int least)
+{
+    return (int)cb_syscall6(SYS_fcntl, fd, F_DUPFD_CLOEXEC, least, 0, 0, 0);
+}
+
+/* Makes `to`, which is another, the same file as fd; exec leaves it open. */
+static inline void sys_duplicate_to(int fd, int to)
+{
+    cb_syscall6(SYS_dup3, fd, to, 0, 0, 0, 0);
+}
+
+/* Also across exec. */
+static inline void sys_keep_open(int fd)
+{
+    cb_syscall6(SYS_fcntl, fd, F_SETFD, 0, 0, 0, 0);
+}
+
 static inline long sys_readlink(const char *path, char *buffer, size_t bytes)
 {
     return cb_syscall6(SYS_readlinkat, AT_FDCWD, (long)path, (long)buffer, (long)bytes, 0, 0);
@@ -441,6 +475,26 @@ static inline uint64_t sys_clock_ns(clockid_t clock)
 static inline uint64_t sys_monotonic_ns(void)
 {
     return sys_clock_ns(CLOCK_MONOTONIC);
+}
+
+/* A child with a copy of everything, which sends no signal when it ends: sys_reap(). */
+static inline long sys_fork(void)
+{
+    return cb_syscall6(SYS_clone, 0, 0, 0, 0, 0, 0);
+}
+
+/* In a session of its own, without a terminal. */
+static inline void sys_new_session(void)
+{
+    cb_syscall6(SYS_setsid, 0, 0, 0, 0, 0, 0);
+}
+
+/* The soft limit of a resource; RLIM_INFINITY where it is unknown. */
+static inline uint64_t sys_limit(int resource)
+{
+    uint64_t limits[2] = {~0ull, ~0ull};
+    cb_syscall6(SYS_prlimit64, 0, resource, 0, (long)limits, 0, 0);
+    return limits[0];
 }
 
 /* How much memory the machine has, among other things. */

@@ -269,8 +269,12 @@ static bool may_have_changed(const struct store_state *state)
 static bool is_due(const struct store_state *state)
 {
     int64_t age = (int64_t)(sys_clock_ns(CLOCK_REALTIME) - state->checked_ns);
-    return (state->flags & STORE_ONCE) || age > (int64_t)STORE_MAX_AGE_S * 1000000000 ||
-           may_have_changed(state);
+    return (state->flags & STORE_ONCE) || age > (int64_t)STORE_MAX_AGE_S * 1000000000;
+}
+
+bool store_is_due(const struct store_entry *entry)
+{
+    return !*entry->profile || is_due(&entry->log.state);
 }
 
 static void set_profile(struct store_entry *entry, const char *name)
@@ -325,7 +329,7 @@ enum store_answer store_look(struct store_entry *entry)
     sys_close(folder);
     if (!known)
         entry->log.state = (struct store_state){.flags = 0};
-    else if (!is_due(&entry->log.state))
+    else if (!is_due(&entry->log.state) && !may_have_changed(&entry->log.state))
         return *entry->profile ? STORE_REPLAY : STORE_NOTHING;
     return entry->writable ? STORE_RECORD : *entry->profile ? STORE_REPLAY : STORE_NOTHING;
 }

@@ -77,6 +77,9 @@ enum store_answer {
     STORE_RECORD,  /* this start is to be recorded; the profile is there or not */
 };
 
+/* NAME.trace: what a start has left that nobody watched; the tool makes the profile of it. */
+#define STORE_TRACE ".trace"
+
 /* What a store knows about a start. Too large for a stack, which may be tiny. */
 struct store_entry {
     char folder[STORE_PATH_BYTES];
@@ -118,6 +121,12 @@ void store_name(const char *executable, const char *script, char *const *argumen
  */
 enum store_answer store_look(struct store_entry *entry);
 void store_close(struct store_entry *entry);
+
+/*
+ * Whether a start that store_look() wants recorded is to be, whatever has become of its files: it
+ * has no profile, or one that was recorded only once or is old.
+ */
+bool store_is_due(const struct store_entry *entry);
 
 /* Adds what has become of this start to the log that was found, and closes it. */
 void store_note(struct store_entry *entry, enum store_event_kind kind);

@@ -211,7 +211,9 @@ static void extend(char *const *envp, const struct options *options)
     const char *profile = options->profile ? options->profile : "";
     const char *id = environment_get(envp, HANDOVER_VARIABLE);
     id = id ? id : "";
-    char *const *extended = become_environment(envp, profile, "/opt/lib/libcoldboost.so", id);
+    char *const *extended = become_environment(
+        envp, &(struct become_variables){
+                  .profile = profile, .object = "/opt/lib/libcoldboost.so", .id = id});
     const char *preload = environment_get(extended, "LD_PRELOAD");
     MUST(preload && strncmp(preload, "/opt/lib/libcoldboost.so", 24) == 0);
     const char *others = environment_get(envp, "LD_PRELOAD");

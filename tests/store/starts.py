@@ -23,7 +23,7 @@ class Starts(StoreCase):
         self.settled()
         self.check(self.boosted(), "the third start is not boosted")
         starts = self.settle(2)
-        self.equal(starts[0]["boosted"], 2, "starts that were replayed")
+        self.equal(self.used(), 2, "starts that were replayed, or need not be")
         self.check(starts[0]["bytes"] > 4 << 20, f"the profile lacks the file that was read: {starts}")
 
     def test_the_second_start_is_boosted_and_recorded(self):
@@ -238,7 +238,8 @@ class Starts(StoreCase):
         labels = ("name", start["name"], "start", start["start"])
         figures = {name: (samples or {}).get((f"coldboost_store_{name}", *labels))
                    for name in ("recordings", "boosted", "warm", "bytes", "changed")}
-        expected = {"recordings": 2, "boosted": 2, "warm": 0, "bytes": start["bytes"], "changed": 0}
+        expected = {"recordings": 2, **{name: start[name] for name in ("boosted", "warm", "bytes", "changed")}}
+        self.equal((start["boosted"] + start["warm"], start["changed"]), (2, 0), "starts with a profile, and changes")
         if samples is not None:
             self.equal(figures, expected, f"figures: {samples}")
             checked = samples[("coldboost_store_checked_timestamp_seconds", *labels)]

@@ -31,6 +31,7 @@ int command_report(int argc, char **argv);
 int command_run(int argc, char **argv);
 int command_show(int argc, char **argv);
 int command_status(int argc, char **argv);
+int command_watch(int argc, char **argv);
 
 /* "coldboost: …" to stderr, with a newline. fail() exits with the given code. */
 void warn(const char *format, ...) __attribute__((format(printf, 1, 2)));

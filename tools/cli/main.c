@@ -103,6 +103,8 @@ static int run(int argc, char **argv)
         return command_help(argc - 1, argv + 1);
     if (strcmp(name, "again") == 0) /* not for users: preload/boost/again.c */
         return command_again(argc - 1, argv + 1);
+    if (strcmp(name, "watch") == 0) /* tools/begin/watcher.c */
+        return command_watch(argc - 1, argv + 1);
     if (strcmp(name, "--version") != 0 && strcmp(name, "-V") != 0)
         return run_command(find_command(name), argc - 1, argv + 1);
     puts("coldboost " COLDBOOST_VERSION);

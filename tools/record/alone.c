@@ -4,7 +4,7 @@
  */
 #include "record/alone.h"
 
-#include "base/sys.h"
+#include "begin/new_trace.h"
 #include "cli/command.h"
 #include "record/session.h"
 #include "start/become.h"
@@ -39,34 +39,12 @@ static bool may_have(__rlimit_resource_t resource, rlim_t bytes)
     return getrlimit(resource, &limit) == 0 && limit.rlim_cur >= bytes;
 }
 
-/* In front of a note. */
-struct note {
-    struct trace_record record;
-    uint32_t reserved;
-    uint8_t bytes[];
-};
-#define NOTE_AT ((size_t)TRACE_FIRST_UNIT * TRACE_UNIT)
-
-static uint16_t note_units(size_t note_bytes)
-{
-    return (uint16_t)((sizeof(struct note) + note_bytes + TRACE_UNIT - 1) / TRACE_UNIT);
-}
-
-static bool put(int fd, const void *bytes, size_t size, size_t at)
-{
-    return pwrite(fd, bytes, size, (off_t)at) == (ssize_t)size;
-}
-
 /* Of a file that is there and empty. */
 static bool fill_trace(int fd, uint64_t most_ns, const void *note, size_t note_bytes)
 {
     static struct trace_header header;
-    const struct note front = {.record = {TRACE_NOTE | TRACE_COMPLETE, note_units(note_bytes)}};
     header = (struct trace_header){
-        .magic = TRACE_MAGIC,
         .bytes = ALONE_BYTES,
-        .start_ns = sys_monotonic_ns(),
-        .next_unit = TRACE_FIRST_UNIT + front.record.units,
         .until_ready = true,
         .until_listen = true,
         .written = true, /* nobody is waited for */
@@ -76,8 +54,7 @@ static bool fill_trace(int fd, uint64_t most_ns, const void *note, size_t note_b
         .alone_ns = most_ns,
     };
     return keeps_its_room(fd) && fallocate(fd, 0, 0, ALONE_BYTES) == 0 &&
-           put(fd, &front, sizeof front, NOTE_AT) &&
-           put(fd, note, note_bytes, NOTE_AT + sizeof front) && put(fd, &header, sizeof header, 0);
+           new_trace_write(fd, &header, note, note_bytes);
 }
 
 bool record_alone(const char *folder, const char *name, uint64_t most_ns, const void *note,
@@ -104,11 +81,11 @@ bool record_alone(const char *folder, const char *name, uint64_t most_ns, const 
 
 const void *record_note(const uint8_t *bytes, size_t size, size_t note_bytes)
 {
-    const struct note *note = (const void *)(bytes + NOTE_AT);
-    bool good = size >= NOTE_AT + sizeof *note + note_bytes &&
+    const struct note *note = (const void *)(bytes + NEW_TRACE_NOTE_AT);
+    bool good = size >= NEW_TRACE_NOTE_AT + sizeof *note + note_bytes &&
                 trace_use((const void *)bytes, size) &&
                 note->record.kind == (TRACE_NOTE | TRACE_COMPLETE) &&
-                note->record.units == note_units(note_bytes);
+                note->record.units == new_trace_note_units(note_bytes);
     return good ? note->bytes : NULL;
 }
 

@@ -16,9 +16,10 @@ enum { ALONE_BYTES = 4 << 20 }; /* of such a file: room for 120,000 ranges */
 /*
  * Makes the file "FOLDER/NAME" for a trace, and sets LD_PRELOAD and the trace for the program that
  * this process is about to execute. The recording is over when this process ends, listens on a
- * socket, asks Lambda for its first invocation, or `most_ns` have passed. The note, of less than
- * 2 MiB, is for whoever takes the trace. Returns whether the program is going to be recorded: not
- * if there is such a file, or it cannot have all of its room now; then nothing has changed. Silent.
+ * socket, asks Lambda for its first invocation, or `most_ns` have passed. The note, of at
+ * most NEW_TRACE_NOTE_MOST bytes, is for whoever takes the trace. Returns whether the program is
+ * going to be recorded: not if there is such a file, or it cannot have all of its room now; then
+ * nothing has changed. Silent.
  */
 bool record_alone(const char *folder, const char *name, uint64_t most_ns, const void *note,
                   size_t note_bytes);

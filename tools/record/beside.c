@@ -5,46 +5,61 @@
 #include "record/beside.h"
 
 #include "base/sys.h"
+#include "base/text.h"
 #include "cli/command.h"
+#include "record/alone.h"
 #include "record/session.h"
-#include "start/adopter.h"
 #include "start/become.h"
 #include "watch/sampler.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-/* Descriptors from..to. Before Linux 5.9 one by one, as far as programs commonly have them. */
-static void close_all(unsigned from, unsigned to)
+bool beside_begin(const struct store_entry *entry, char *const *command)
 {
-    if (from > to || sys_close_range(from, to, 0) == 0)
-        return;
-    for (unsigned fd = from; fd <= to && fd < 4096; fd++)
-        close((int)fd);
+    static struct session session;
+    session.object = look_for_component(RECORD_OBJECT);
+    if (!session.object || !become_can_name(session.object) ||
+        !watcher_start("/proc/self/exe", entry, command, environ, session.trace_path))
+        return false;
+    session_set_environment(&session);
+    return true;
 }
 
-/* Nothing of the caller's is kept open, or in use, but the pipe. */
-static void detach(int pipe_end)
+/* ---- the watcher ------------------------------------------------------------------------------
+ */
+
+static struct trace_header *trace;
+
+/* What has been written into the trace can be anything. */
+static bool is_good(const struct watcher_note *note)
 {
-    setsid();
-    if (chdir("/") != 0)
-        _exit(EXIT_FAILED);
-    close_all(STDERR_FILENO + 1, (unsigned)pipe_end - 1);
-    close_all((unsigned)pipe_end + 1, ~0u);
-    int null = open("/dev/null", O_RDWR);
-    for (int fd = 0; fd <= STDERR_FILENO; fd++)
-        if (null >= 0 && null != fd)
-            dup2(null, fd);
-        else if (null < 0)
-            close(fd);
+    const struct store_entry *entry = &note->entry;
+    return !entry->folder[sizeof entry->folder - 1] && !entry->name[sizeof entry->name - 1] &&
+           !entry->general[sizeof entry->general - 1] && !strchr(entry->name, '/') &&
+           !strchr(entry->general, '/') && !note->before[sizeof note->before - 1];
+}
+
+bool beside_open(int fd, struct watcher_note *note)
+{
+    char link[TEXT_DESCRIPTOR_LINK];
+    trace = trace_map(text_descriptor_link(link, fd));
+    const void *found = trace ? record_note((void *)trace, trace->bytes, sizeof *note) : NULL;
+    if (!found)
+        return false;
+    memcpy(note, found, sizeof *note);
+    return is_good(note);
+}
+
+/* A program that is over sends no signal, and nobody sends another. */
+static void ignore_signals(void)
+{
     static const int ends[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGPIPE, SIGXFSZ};
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
         signal(ends[i], SIG_IGN);
@@ -73,16 +88,18 @@ static uint64_t read_from_storage(pid_t program)
 }
 
 /* Until the program ends, is ready or has run for so long. */
-static void watch(struct session *session, uint64_t most_ns, struct beside_seen *seen)
+static void watch(struct session *session, const char *before, uint64_t most_ns,
+                  struct beside_seen *seen)
 {
-    struct sampler *sampler = sampler_new(session->trace, session->trace_mapping, session->child);
+    struct sampler *sampler =
+        sampler_new(session->trace, session->trace_mapping, session->child, before);
     int program = sys_pidfd_open(session->child);
     uint64_t now = 0;
     while (!seen->ended && !session->trace->ready && now < most_ns) {
-        uint64_t before = trace_now(session->trace), bytes = read_from_storage(session->child);
+        uint64_t began = trace_now(session->trace), bytes = read_from_storage(session->child);
         seen->read_bytes = bytes ? bytes : seen->read_bytes;
         sampler_look(sampler);
-        uint64_t pause = sampler_pause_ns(trace_now(session->trace) - before);
+        uint64_t pause = sampler_pause_ns(trace_now(session->trace) - began);
         seen->ended = await_end(program, session->child, pause);
         now = trace_now(session->trace);
     }
@@ -94,84 +111,30 @@ static void watch(struct session *session, uint64_t most_ns, struct beside_seen 
     sampler_free(sampler);
 }
 
-/* Whether our root is that of a file system, as it is but in a container or another root. */
-static bool has_whole_root(void)
-{
-    char *line = NULL, root[8], point[8];
-    size_t room = 0;
-    bool whole = false;
-    FILE *mounts = fopen("/proc/self/mountinfo", "re");
-    while (mounts && !whole && getline(&line, &room, mounts) > 0)
-        whole = sscanf(line, "%*s %*s %*s %7s %7s", root, point) == 2 && strcmp(root, "/") == 0 &&
-                strcmp(point, "/") == 0;
-    if (mounts)
-        fclose(mounts);
-    free(line);
-    return whole;
-}
-
-/*
- * A container, or the step that makes an image, ends with the program, and we with it: by the PID
- * namespace, or by the root, where images are built without namespaces. Then the program waits for
- * its profile before it ends.
- */
-static bool may_end_with_program(void)
-{
-    return !adopter_is_machine() || !has_whole_root();
-}
-
-/* The watcher: ends with it. */
-static _Noreturn void stand_beside(struct session *session, int pipe_end, uint64_t most_ns,
-                                   const struct beside_keeper *keeper)
+static void record(struct session *session, const char *before, uint64_t most_ns,
+                   const struct beside_keeper *keeper)
 {
     uint8_t *bytes;
     size_t size;
-    struct beside_seen seen = {.ended = false};
-    detach(pipe_end);
-    if (!keeper->admit(keeper->context))
-        _exit(EXIT_FAILED);
-    session_create_trace(session);
-    session->trace->until_ready = true;
-    session->trace->until_listen = true;
-    session->trace->no_tracer = true;
-    session->trace->main_pid = may_end_with_program() ? (uint32_t)session->child : 0;
-    session->trace->readahead_is_off = true; /* as far as the program is to know */
-    if (write_all(pipe_end, session->trace_path, sizeof session->trace_path) != 0)
-        _exit(EXIT_FAILED);
-    close(pipe_end);
-    seen.since = session->since = session_next_tick();
-    watch(session, most_ns, &seen);
+    struct beside_seen seen = {.since = session->since};
+    watch(session, before, most_ns, &seen);
     session_make_profile(session, &bytes, &size);
     keeper->keep(keeper->context, bytes, size, &seen);
-    session->trace->written = 1;
-    _exit(EXIT_SUCCESS);
 }
 
-bool record_beside(const struct program *program, uint64_t most_ns,
-                   const struct beside_keeper *keeper)
+void beside_watch(const struct watcher_note *note, uint64_t most_ns,
+                  const struct beside_keeper *keeper)
 {
     static struct session session;
-    int ends[2];
-    session.program = *program;
-    session.child = getpid();
+    ignore_signals();
+    session.trace = trace;
+    session.child = (pid_t)note->program;
+    session.since = (struct timespec){.tv_sec = (time_t)(note->since_ns / 1000000000),
+                                      .tv_nsec = (long)(note->since_ns % 1000000000)};
     session.object = look_for_component(RECORD_OBJECT);
-    if (!session.object || !become_can_name(session.object) || pipe2(ends, O_CLOEXEC) != 0)
-        return false;
-    pid_t first = fork();
-    if (first == 0) {
-        /* Where the program has no standard streams, the pipe may have taken their place. */
-        int end = fcntl(ends[1], F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-        if (end >= 0 && fork() == 0)
-            stand_beside(&session, end, most_ns, keeper);
-        _exit(EXIT_SUCCESS);
-    }
-    close(ends[1]);
-    while (first > 0 && waitpid(first, NULL, 0) < 0 && errno == EINTR) {
-    }
-    bool begun = first > 0 && read(ends[0], session.trace_path, sizeof session.trace_path) ==
-                                  (ssize_t)sizeof session.trace_path;
-    close(ends[0]);
-    if (begun)
-        session_set_environment(&session);
-    return begun;
+    watcher_mapping(note->program, session.trace_mapping);
+    if (keeper->admit(keeper->context))
+        record(&session, note->before, most_ns, keeper);
+    trace->finished = 1;
+    trace->written = 1; /* the program may be waiting */
 }

@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "start/program.h"
+#include "begin/watcher.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,7 +18,7 @@ struct beside_seen {
     uint64_t read_bytes; /* that it read from storage; 0: none, or nobody knows */
 };
 
-/* What becomes of the recording; all of it happens in the watcher. */
+/* What becomes of the recording. */
 struct beside_keeper {
     bool (*admit)(void *context); /* whether this start is to be recorded: asked first */
     /* The profile, which is the keeper's to free; NULL: the program never loaded the recorder. */
@@ -28,10 +28,20 @@ struct beside_keeper {
 
 /*
  * Starts a watcher, which is no child of this process, and sets LD_PRELOAD and the trace for the
- * program that this process is about to execute. The watcher records until the program ends,
- * listens on a socket, asks Lambda for its first invocation, or `most_ns` have passed; then it lets
- * go of it. Returns whether the program is going to be recorded; where not, nothing has changed.
- * Silent.
+ * program that this process is about to execute. Returns whether the program can be recorded; where
+ * not, nothing has changed. Silent.
  */
-bool record_beside(const struct program *program, uint64_t most_ns,
-                   const struct beside_keeper *keeper);
+bool beside_begin(const struct store_entry *entry, char *const *command);
+
+/*
+ * For the watcher: its note, as the trace behind this descriptor has it. False if it is none. Its
+ * texts end; what they say is not to be trusted.
+ */
+bool beside_open(int trace, struct watcher_note *note);
+
+/*
+ * Records until the program ends, listens on a socket, asks Lambda for its first invocation, or
+ * `most_ns` have passed; then it lets go of it. Silent.
+ */
+void beside_watch(const struct watcher_note *note, uint64_t most_ns,
+                  const struct beside_keeper *keeper);

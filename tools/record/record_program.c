@@ -102,7 +102,7 @@ static bool is_over(const struct session *session)
 int session_watch_program(struct session *session)
 {
     struct sampler *sampler = sampler_new(session->trace, session->trace_mapping,
-                                          session->from_outside ? 0 : session->child);
+                                          session->from_outside ? 0 : session->child, NULL);
     for (;;) {
         uint64_t before = trace_now(session->trace);
         if (!session->written) {

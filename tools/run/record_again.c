@@ -3,8 +3,8 @@
  * that is to be recorded (preload/boost/again.c). Not for users. Whatever goes wrong, it becomes
  * the program.
  */
+#include "begin/recorded.h"
 #include "cli/command.h"
-#include "run/recorded.h"
 #include "start/obstacle.h"
 #include "store/keep.h"
 
@@ -18,9 +18,11 @@
 static bool record(const struct program *program, char **command)
 {
     static struct store_entry entry;
-    bool wanted = keep_find(program, command, &entry) && keep_look(&entry) == STORE_RECORD;
+    bool has_read = false;
+    bool wanted =
+        keep_find(program, command, &entry) && keep_look(&entry, &has_read) == STORE_RECORD;
     store_close(&entry);
-    return wanted && entry.writable && keep_is_due(&entry) &&
+    return wanted && entry.writable && keep_is_due(&entry, &has_read) &&
            keep_record(program, &entry, command) && !*entry.profile;
 }
 
@@ -28,10 +30,12 @@ int command_again(int argc, char **argv)
 {
     if (argc < 3)
         fail_usage("again", "it is not for users");
+    char id[HANDOVER_BYTES];
     struct program program;
     char **command = argv + 2;
     find_program(argv[1], &program);
-    recorded_mark(&program, record(&program, command)); /* it is not to come here again */
+    recorded_mark(record(&program, command) ? program.executable : NULL, id);
+    setenv(HANDOVER_VARIABLE, id, 1); /* it is not to come here again */
     execv(argv[1], command);
     fail(errno == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_EXECUTE, "%s: %s", argv[1],
          strerror(errno));

@@ -6,8 +6,8 @@
  * the rest, and all messages. Every microsecond is still part of the program's start: no library
  * but libc, no child to wait for beyond the one that hands the replay to init.
  */
+#include "begin/recorded.h"
 #include "cli/command.h"
-#include "run/recorded.h"
 #include "start/become.h"
 #include "start/launch.h"
 #include "start/obstacle.h"
@@ -140,11 +140,11 @@ static const char *consult_store(const struct program *program, char **command, 
     struct store_entry *entry = &request.entry;
     if (!keep_find(program, command, entry))
         return NULL;
-    enum store_answer answer = keep_look(entry);
-    request.is_touched = answer == STORE_RECORD; /* traces were read, or files identified */
+    enum store_answer answer = keep_look(entry, &request.is_touched);
     if (answer == STORE_RECORD || wish == RECORD_NOW || entry->is_full) {
         store_close(entry);
-        bool due = wish == RECORD_NOW || (answer == STORE_RECORD && keep_is_due(entry));
+        bool due = wish == RECORD_NOW ||
+                   (answer == STORE_RECORD && keep_is_due(entry, &request.is_touched));
         if (due && entry->writable && wish != RECORD_NEVER && !program->obstacle)
             *recorded = keep_record(program, entry, command);
         if (entry->is_full)
@@ -177,8 +177,11 @@ static void boost(const struct program *program, const char *named, char **comma
         options_complain(options);
     if (profile)
         begin_replay(program, profile, options);
-    else if (recorded)
-        recorded_mark(program, true);
+    else if (recorded) {
+        char id[HANDOVER_BYTES];
+        recorded_mark(program->executable, id);
+        setenv(HANDOVER_VARIABLE, id, 1);
+    }
 }
 
 int command_run(int argc, char **argv)

@@ -31,47 +31,74 @@ bool become_can_name(const char *path)
     return true;
 }
 
-/* Writes NAME=VALUE[:MORE] to `text`, replaces or adds it in an environment that has room, and
- * returns where the next text goes. Changes nothing for the value "". */
-static char *set(const char **envp, char *text, const char *name, const char *value,
-                 const char *more)
+/* A variable, as the parts of its value. */
+struct variable {
+    const char *name;
+    const char *parts[5];
+};
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+static size_t append_parts(char *text, size_t at, const struct variable *variable)
 {
-    if (!*value)
+    for (size_t i = 0; i < COUNT(variable->parts); i++)
+        at = text_append(text, SIZE_MAX, at, variable->parts[i]);
+    return at;
+}
+
+static size_t room_of(const struct variable *variable)
+{
+    size_t room = text_length(variable->name) + sizeof "=";
+    for (size_t i = 0; i < COUNT(variable->parts); i++)
+        room += text_length(variable->parts[i]);
+    return room;
+}
+
+/* Writes NAME=VALUE to `text`, replaces or adds it in an environment that has room, and returns
+ * where the next text goes. Changes nothing where the first part of the value is "". */
+static char *put(const char **envp, char *text, const struct variable *variable)
+{
+    if (!*variable->parts[0])
         return text;
     for (; *envp; envp++) {
-        const char *rest = text_after(*envp, name);
+        const char *rest = text_after(*envp, variable->name);
         if (rest && *rest == '=')
             break;
     }
     *envp = text;
-    const char *const parts[] = {name, "=", value, more && *more ? ":" : "", more ? more : ""};
-    size_t length = 0;
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-        length = text_append(text, SIZE_MAX, length, parts[i]);
-    return text + length + 1;
+    size_t at = text_append(text, SIZE_MAX, 0, variable->name);
+    at = append_parts(text, text_append(text, SIZE_MAX, at, "="), variable);
+    return text + at + 1;
 }
 
-char *const *become_environment(char *const *envp, const char *profile, const char *object,
-                                const char *id)
+static const char *or_nothing(const char *text)
 {
-    static const char names[] = "COLDBOOST_PROFILE=LD_PRELOAD=:" HANDOVER_VARIABLE "=";
-    if (!become_can_name(object))
-        object = "";
-    const char *others = environment_get(envp, "LD_PRELOAD");
-    size_t count = text_count(envp);
-    size_t text = sizeof names + text_length(profile) + 1 + text_length(object) + 1 +
-                  text_length(id) + 1 + (others ? text_length(others) + 1 : 0);
-    const size_t added = 3;
+    return text ? text : "";
+}
+
+char *const *become_environment(char *const *envp, const struct become_variables *set)
+{
+    const char *object = set->object && become_can_name(set->object) ? set->object : "";
+    const char *recorder = or_nothing(set->recorder);
+    const char *others = or_nothing(environment_get(envp, "LD_PRELOAD"));
+    const struct variable variables[] = {
+        {"COLDBOOST_PROFILE", {or_nothing(set->profile), "", "", "", ""}},
+        {"LD_PRELOAD", {object, *recorder ? ":" : "", recorder, *others ? ":" : "", others}},
+        {"COLDBOOST_TRACE", {or_nothing(set->trace), "", "", "", ""}},
+        {HANDOVER_VARIABLE, {or_nothing(set->id), "", "", "", ""}},
+    };
+    size_t count = text_count(envp), room = 0;
+    for (size_t i = 0; i < COUNT(variables); i++)
+        room += room_of(&variables[i]);
     /* Zeroed: it ends wherever it ends. */
-    const char **extended = sys_map((count + added + 1) * sizeof *envp + text, MAP_PRIVATE);
+    size_t most = count + COUNT(variables) + 1;
+    const char **extended = sys_map(most * sizeof *envp + room, MAP_PRIVATE);
     if (!extended)
         return NULL;
     for (size_t i = 0; i < count; i++)
         extended[i] = envp[i];
-    char *at = (char *)(extended + count + added + 1);
-    at = set(extended, at, "COLDBOOST_PROFILE", profile, NULL);
-    at = set(extended, at, "LD_PRELOAD", object, others);
-    set(extended, at, HANDOVER_VARIABLE, id, NULL);
+    char *at = (char *)(extended + most);
+    for (size_t i = 0; i < COUNT(variables); i++)
+        at = put(extended, at, &variables[i]);
     return (char *const *)(uintptr_t)extended;
 }
 

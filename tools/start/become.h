@@ -9,9 +9,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Of libcoldboost.so and of coldboost-tool, without their symbols. */
-#define OBJECT_BYTES (128u << 10)
-#define TOOL_BYTES   (384u << 10)
+/* Of libcoldboost.so, libcoldboost-record.so and coldboost-tool, without their symbols. */
+#define OBJECT_BYTES   (128u << 10)
+#define RECORDER_BYTES (128u << 10)
+#define TOOL_BYTES     (384u << 10)
 
 /*
  * Starts to read a file that is about to be mapped: page by page it would be read one after the
@@ -25,14 +26,20 @@ void become_read_ahead(const char *path, size_t bytes);
  */
 bool become_can_name(const char *path);
 
+/* What is set for the program. NULL or "" leaves a variable as it is. */
+struct become_variables {
+    const char *profile;  /* COLDBOOST_PROFILE */
+    const char *object;   /* in front of what LD_PRELOAD has, if that can name it */
+    const char *recorder; /* between the two, as the caller knows that it can be named; or NULL */
+    const char *trace;    /* COLDBOOST_TRACE */
+    const char *id;       /* COLDBOOST_STARTED */
+};
+
 /*
- * A copy of the environment with COLDBOOST_PROFILE set to the profile, the object in front of what
- * LD_PRELOAD has, and COLDBOOST_STARTED set to the id; "" leaves a variable as it is, and so does
- * an object that LD_PRELOAD cannot name. It is mapped and lasts until exec. NULL if there is no
- * memory.
+ * A copy of the environment with these variables set. It is mapped and lasts until exec. NULL if
+ * there is no memory.
  */
-char *const *become_environment(char *const *envp, const char *profile, const char *object,
-                                const char *id);
+char *const *become_environment(char *const *envp, const struct become_variables *set);
 
 /*
  * Becomes the program at the path; or the shell if the kernel does not take it and it is a text, as

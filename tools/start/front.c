@@ -11,8 +11,11 @@
 #include "base/search_path.h"
 #include "base/sys.h"
 #include "base/text.h"
+#include "begin/recorded.h"
+#include "begin/watcher.h"
 #include "cli/installation.h"
 #include "entry.h"
+#include "start/adopter.h"
 #include "start/become.h"
 #include "start/beforehand.h"
 #include "start/environment.h"
@@ -21,10 +24,18 @@
 
 #include <elf.h>
 
-#define OBJECT "libcoldboost.so"
+#define OBJECT   "libcoldboost.so"
+#define RECORDER "libcoldboost-record.so"
+#define TOOL     "coldboost-tool"
+
+/* What the command line says. */
+struct wishes {
+    const char *profile;
+    bool records; /* whatever the store has */
+};
 
 /* The command behind the options of coldboost run; NULL unless all of them are understood. */
-static char **parse(char **argument, const char **profile)
+static char **parse(char **argument, struct wishes *wishes)
 {
     for (; *argument; argument++) {
         const char *rest;
@@ -33,16 +44,69 @@ static char **parse(char **argument, const char **profile)
         if ((*argument)[0] != '-' || !(*argument)[1])
             return argument;
         if (text_equal(*argument, "-p") || text_equal(*argument, "--profile"))
-            *profile = *++argument;
+            wishes->profile = *++argument;
         else if ((rest = text_after(*argument, "-p")) ||
                  (rest = text_after(*argument, "--profile=")))
-            *profile = rest;
+            wishes->profile = rest;
+        else if (text_equal(*argument, "--record"))
+            wishes->records = true;
         else
             return NULL;
-        if (!*profile)
+        if (!*argument)
             return NULL;
     }
     return NULL;
+}
+
+/* Whether nobody watched an earlier start of the same: the tool makes a profile of that first. */
+static bool has_left_trace(const struct store_entry *entry)
+{
+    static char path[STORE_PATH_BYTES + STORE_NAME_BYTES + sizeof STORE_TRACE];
+    struct sys_status status;
+    size_t at = text_append(path, sizeof path, 0, entry->folder);
+    at = text_append(path, sizeof path, text_append(path, sizeof path, at, "/"), entry->name);
+    text_append(path, sizeof path, at, STORE_TRACE);
+    return sys_stat(AT_FDCWD, path, &status) == 0;
+}
+
+/* Begins to record this start, and sets what the program needs for that. False where the tool has
+ * more to look at, or to say. */
+static bool record(const char *called, const struct request *request, char *const *command,
+                   struct become_variables *set)
+{
+    static char tool[INSTALLATION_PATH_BYTES], found[INSTALLATION_PATH_BYTES];
+    static char recorder[PROGRAM_PATH_BYTES], trace[WATCHER_PATH_BYTES];
+    const struct store_entry *entry = &request->entry;
+    if (!entry->writable || options_never_record(&request->options) || request->options.verbose ||
+        has_left_trace(entry) || !adopter_reaps() || !become_can_name(set->object))
+        return false;
+    if (!installation_find_object(called, RECORDER, found) ||
+        !resolve_path(found, recorder, sizeof recorder) || !become_can_name(recorder) ||
+        !installation_find(called, TOOL, tool))
+        return false;
+    become_read_ahead(recorder, RECORDER_BYTES);
+    set->recorder = recorder;
+    set->trace = trace;
+    return watcher_start(tool, entry, command, request->envp, trace);
+}
+
+/* Whether the store wants this start recorded, or the user does; false too if the tool has to look
+ * at the files first. */
+static bool is_to_record(const struct request *request, const struct wishes *wishes)
+{
+    return wishes->records || (request->store == STORE_RECORD && store_is_due(&request->entry));
+}
+
+/* False where there is something to say: the tool says it, and starts the program all the same. */
+static bool begin_replay(struct request *request, char id[HANDOVER_BYTES])
+{
+    request->label = "run";
+    request->ahead = true;
+    request_fill(request);
+    struct start_result result = start_begin(request);
+    if (result.is_begun)
+        handover_write(&result.handover, id);
+    return result.is_begun || !request->options.verbose;
 }
 
 /* Becomes the program. Returns if that is for the tool to do, or to say why not. */
@@ -51,13 +115,14 @@ static void run(const char *called, const char *path, char **arguments, char *co
     static struct program program;
     static struct request request;
     static char profile[PROGRAM_PATH_BYTES], object[PROGRAM_PATH_BYTES], script[PROGRAM_PATH_BYTES];
-    char found[INSTALLATION_PATH_BYTES];
-    const char *named = NULL, *wanted, *ahead;
-    char **command = path ? arguments : parse(arguments, &named);
+    char found[INSTALLATION_PATH_BYTES], id[HANDOVER_BYTES] = "";
+    struct wishes wishes = {NULL, false};
+    const char *wanted, *ahead;
+    char **command = path ? arguments : parse(arguments, &wishes);
     options_read(envp, &request.options);
     if (!command || request.options.enabled == SWITCH_OFF)
         return;
-    wanted = find_profile_path(named, &request.options, envp, request.path);
+    wanted = find_profile_path(wishes.profile, &request.options, envp, request.path);
     ahead = wanted ? wanted : store_folder(envp, request.options.store, true, profile);
     bool looks = ahead && look_beforehand(called, OBJECT, ahead);
     if (!program_search(path ? path : *command, envp, &program))
@@ -73,21 +138,20 @@ static void run(const char *called, const char *path, char **arguments, char *co
     if (!wanted)
         request_look_into_store(&request, program.executable, program_script(&program, script),
                                 command + 1, true);
-    if (!request.profile || request.store == STORE_RECORD || request.entry.is_full)
-        return;
-    request.executable = program.executable;
-    request.label = "run";
-    request.ahead = true;
-    request_fill(&request);
-    char id[HANDOVER_BYTES] = "";
     if (!looks)
         become_read_ahead(object, OBJECT_BYTES);
-    struct start_result result = start_begin(&request);
-    if (result.is_begun)
-        handover_write(&result.handover, id);
-    else if (request.options.verbose)
-        return; /* the tool says why; the program starts all the same */
-    char *const *extended = become_environment(envp, request.profile, object, id);
+    struct become_variables set = {.object = object, .id = id};
+    bool records = !wanted && is_to_record(&request, &wishes);
+    if (request.entry.is_full || (records ? !record(called, &request, command, &set)
+                                          : !request.profile || request.store == STORE_RECORD))
+        return;
+    set.profile = request.profile;
+    request.executable = program.executable;
+    if (!request.profile)
+        recorded_mark(program.executable, id);
+    else if (!begin_replay(&request, id))
+        return;
+    char *const *extended = become_environment(envp, &set);
     if (extended)
         become_program(program.path, command, extended);
 }
@@ -96,7 +160,7 @@ static void run(const char *called, const char *path, char **arguments, char *co
 static void execute_tool(const char *called, char path[INSTALLATION_PATH_BYTES], char **argv,
                          char *const *envp)
 {
-    installation_find(called, "coldboost-tool", path);
+    installation_find(called, TOOL, path);
     if (!*path)
         return;
     become_read_ahead(path, TOOL_BYTES);

@@ -65,7 +65,8 @@ static char *const *boost(struct program *program, char **argv, char *const *env
         if (result.is_begun)
             handover_write(&result.handover, id);
     }
-    char *const *extended = become_environment(envp, "", object, id);
+    char *const *extended =
+        become_environment(envp, &(struct become_variables){.object = object, .id = id});
     return extended ? extended : envp;
 }
 

@@ -9,6 +9,7 @@
  */
 #include "store/keep.h"
 
+#include "base/sys.h"
 #include "cli/command.h"
 #include "cli/table.h"
 #include "profile/identity.h"
@@ -34,9 +35,10 @@ enum {
 #define MOST_BYTES (48u << 20) /* of profiles; 64 MiB with the traces */
 #define MOST_NS    10000000000u
 
-/* A recording that the watcher is going to keep. */
+/* A recording that this process, the watcher, is going to keep. */
 struct keeping {
     struct store_entry *entry;
+    char *const *command;
     int folder;
 };
 
@@ -208,9 +210,22 @@ static void prune(int folder)
 /* ---- what becomes of a recording --------------------------------------------------------------
  */
 
+/* Of a start that is going to be recorded. */
+static void begin_state(struct store_entry *entry, char *const *command)
+{
+    struct store_state *state = &entry->log.state;
+    if (entry->is_general) /* this start is going to have a profile of its own */
+        *state = (struct store_state){.flags = 0};
+    memcpy(state->magic, STORE_MAGIC, sizeof state->magic);
+    state->executable_hash = entry->executable_hash;
+    state->start_hash = entry->start_hash;
+    describe(state->start, sizeof state->start, command);
+}
+
 static bool admit(void *context)
 {
     struct keeping *keeping = context;
+    begin_state(keeping->entry, keeping->command);
     keeping->folder = store_files_open(keeping->entry->folder, true);
     return keeping->folder >= 0 && store_files_lock(keeping->folder, keeping->entry->start_hash);
 }
@@ -251,17 +266,21 @@ static void keep(void *context, uint8_t *bytes, size_t size, const struct beside
 
 bool keep_record(const struct program *program, struct store_entry *entry, char *const *command)
 {
-    struct keeping keeping = {.entry = entry, .folder = -1};
+    if (adopter_reaps())
+        return beside_begin(entry, command);
+    begin_state(entry, command);
+    return store_traces_begin(program, entry, MOST_NS);
+}
+
+void keep_watch(int trace, char *const *command)
+{
+    static struct watcher_note note;
+    struct keeping keeping = {.entry = &note.entry, .command = command, .folder = -1};
     struct beside_keeper keeper = {.admit = admit, .keep = keep, .context = &keeping};
-    struct store_state *state = &entry->log.state;
-    if (entry->is_general) /* this start is going to have a profile of its own */
-        *state = (struct store_state){.flags = 0};
-    memcpy(state->magic, STORE_MAGIC, sizeof state->magic);
-    state->executable_hash = entry->executable_hash;
-    state->start_hash = entry->start_hash;
-    describe(state->start, sizeof state->start, command);
-    return adopter_reaps() ? record_beside(program, MOST_NS, &keeper)
-                           : store_traces_begin(program, entry, MOST_NS);
+    if (!beside_open(trace, &note))
+        return;
+    beside_watch(&note, MOST_NS, &keeper);
+    store_traces_take(&note.entry, keep_profile);
 }
 
 /* ---- whether it is to be made again -----------------------------------------------------------
@@ -280,35 +299,34 @@ bool keep_has_changed(const struct profile *profile)
     return changed * CHANGED > all;
 }
 
-bool keep_is_due(const struct store_entry *entry)
+bool keep_is_due(const struct store_entry *entry, bool *has_read)
 {
     struct profile profile;
-    struct timespec now;
     size_t size;
-    clock_gettime(CLOCK_REALTIME, &now);
+    uint64_t now_ns = sys_clock_ns(CLOCK_REALTIME);
     const char *name = entry->is_general ? entry->general : entry->name;
-    if (!*entry->profile || (entry->log.state.flags & STORE_ONCE) ||
-        in_ns(&now) > entry->log.state.checked_ns + (uint64_t)STORE_MAX_AGE_S * 1000000000u)
+    if (store_is_due(entry))
         return true;
+    *has_read = true;
     int folder = store_files_open(entry->folder, false);
     uint8_t *bytes =
         folder < 0 ? NULL : store_files_read(folder, name, ".cbp", PROFILE_MAX_BYTES, &size);
     bool due = !bytes || profile_parse(bytes, size, &profile) != 0 || keep_has_changed(&profile);
     free(bytes);
     if (!due)
-        store_files_put(folder, name, NULL, in_ns(&now));
+        store_files_put(folder, name, NULL, now_ns);
     if (folder >= 0)
         close(folder);
     return due;
 }
 
-enum store_answer keep_look(struct store_entry *entry)
+enum store_answer keep_look(struct store_entry *entry, bool *has_read)
 {
     enum store_answer answer = store_look(entry);
     if (answer != STORE_RECORD || !entry->writable)
         return answer;
     store_close(entry);
-    store_traces_take(entry, keep_profile);
+    *has_read |= store_traces_take(entry, keep_profile);
     return store_look(entry);
 }
 

@@ -19,7 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SUFFIX      ".trace"
+#define SUFFIX      STORE_TRACE
 #define MOST_TRACES 4
 /* Whoever has not written for so long is not recorded any more: a recording takes no longer. */
 #define IDLE_S 10
@@ -118,12 +118,12 @@ struct store_item *store_traces_list(int folder, struct store_item *items, size_
     return items;
 }
 
-void store_traces_take(const struct store_entry *entry, store_keeper *keep)
+bool store_traces_take(const struct store_entry *entry, store_keeper *keep)
 {
     size_t count;
     int folder = store_files_open(entry->folder, false);
     if (folder < 0)
-        return;
+        return false;
     char **names = store_files_names(folder, SUFFIX, &count);
     pid_t child = count ? fork() : -1;
     if (child == 0) {
@@ -135,6 +135,7 @@ void store_traces_take(const struct store_entry *entry, store_keeper *keep)
     }
     free_names(names, count);
     close(folder);
+    return child > 0;
 }
 
 static bool identify(const char *path, const struct timespec *now, struct profile_file *out)

@@ -32,6 +32,6 @@ struct store_item *store_traces_list(int folder, struct store_item *items, size_
 
 /*
  * Has the keeper keep what is over, in a process of its own that has ended then. entry: the start
- * that is about to be recorded.
+ * that is recorded. Returns whether there was any.
  */
-void store_traces_take(const struct store_entry *entry, store_keeper *keep);
+bool store_traces_take(const struct store_entry *entry, store_keeper *keep);

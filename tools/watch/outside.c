@@ -216,7 +216,7 @@ static void start_watcher(struct trace_header *trace, const char *trace_mapping,
     setsid(); /* a key on the terminal, or a signal to the group, is not meant for us */
     leave_descriptors();
     struct watcher watcher = {
-        .log = {trace, sampler_new(trace, trace_mapping, process_of(thread)), {0}},
+        .log = {trace, sampler_new(trace, trace_mapping, process_of(thread), NULL), {0}},
         .tool = tool,
     };
     /*

@@ -33,7 +33,7 @@ struct run {
 struct sampler {
     struct trace_header *trace;
     const char *trace_mapping;
-    char own_executable[PATH_MAX];
+    char before[PATH_MAX]; /* what a known process executes until it is a recorded program */
     uint64_t page_bytes;
     uint32_t pids_read;
     struct watched *watched;
@@ -141,15 +141,14 @@ static int scan(struct sampler *sampler, const struct watched *watched,
 
 /*
  * A process is looked at once it has mapped the trace: its number may be another's by now, or one
- * of another namespace. A known one is recorded from the moment it is another program than this
- * one.
+ * of another namespace. A known one is recorded from the moment it is another program than before.
  */
 static void meet_image(struct sampler *sampler, struct watched *watched, const char *executable)
 {
     forget_image(watched);
     sampler->maps_trace = false;
     if (watched->is_known)
-        sampler->maps_trace = strcmp(executable, sampler->own_executable) != 0;
+        sampler->maps_trace = strcmp(executable, sampler->before) != 0;
     else
         scan(sampler, watched, find_trace);
     if (!sampler->maps_trace)
@@ -193,7 +192,8 @@ static bool look(struct sampler *sampler, struct watched *watched)
 /* ---- all processes ----------------------------------------------------------------------------
  */
 
-struct sampler *sampler_new(struct trace_header *trace, const char *trace_mapping, pid_t main_pid)
+struct sampler *sampler_new(struct trace_header *trace, const char *trace_mapping, pid_t main_pid,
+                            const char *before)
 {
     struct sampler *sampler = xmalloc(sizeof *sampler);
     *sampler = (struct sampler){
@@ -201,7 +201,9 @@ struct sampler *sampler_new(struct trace_header *trace, const char *trace_mappin
         .trace_mapping = trace_mapping,
         .page_bytes = (uint64_t)sysconf(_SC_PAGESIZE),
     };
-    if (!read_executable(getpid(), sampler->own_executable))
+    if (before)
+        snprintf(sampler->before, sizeof sampler->before, "%s", before);
+    else if (!read_executable(getpid(), sampler->before))
         fail(EXIT_FAILED, "cannot read /proc/self/exe; mount /proc");
     if (main_pid)
         watch(sampler, main_pid, true);

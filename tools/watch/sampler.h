@@ -15,9 +15,11 @@ struct sampler;
 
 /*
  * Watches the process main_pid from its exec on, and every process that attaches to the trace,
- * which is known by the name of its mapping.
+ * which is known by the name of its mapping. before: the executable that main_pid has until then;
+ * NULL: that of this process.
  */
-struct sampler *sampler_new(struct trace_header *trace, const char *trace_mapping, pid_t main_pid);
+struct sampler *sampler_new(struct trace_header *trace, const char *trace_mapping, pid_t main_pid,
+                            const char *before);
 
 /* Watches this process too, which is known to be recorded. */
 void sampler_watch(struct sampler *sampler, pid_t pid);
