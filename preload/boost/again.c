@@ -1,9 +1,10 @@
 /*
  * again.c: LD_PRELOAD and COLDBOOST_STORE alone, and the first cold start records itself.
  *
- * To be recorded, a program needs the recorder in front of it and a watcher beside it, and both
- * come from coldboost-tool. So this process becomes that, and that becomes the program again
- * (tools/run/record_again.c). The second constructor finds a handover, and so there is no third.
+ * To be recorded, a program needs the recorder in front of it and a watcher beside it. So this
+ * process becomes coldboost, which is static and without libc and starts wherever this program did,
+ * and that becomes the program again (tools/start/front.c). The second constructor finds a
+ * handover, and so there is no third.
  */
 #include "boost/again.h"
 
@@ -31,8 +32,11 @@ static int find_folder(const struct object *object, void *context)
     return *folder == '/';
 }
 
-/* The tool in its places: where an installation and where a build tree has it. */
-static bool find_tool(char path[PATH_BYTES])
+#define TOOL  "coldboost-tool"
+#define FRONT "coldboost" /* beside it; where there is no such pair, it is another program */
+
+/* The front in its places: where an installation and where a build tree has it. */
+static bool find_front(char path[PATH_BYTES])
 {
     static const char *const places[] = {"../../bin/", "../bin/", "", "../tools/", "../../../bin/"};
     char folder[PATH_BYTES] = "";
@@ -45,9 +49,11 @@ static bool find_tool(char path[PATH_BYTES])
         return false;
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
         size_t at = text_append(path, PATH_BYTES, end, places[i]);
-        text_append(path, PATH_BYTES, at, "coldboost-tool");
-        if (sys_may_execute(path))
-            return true;
+        text_append(path, PATH_BYTES, at, TOOL);
+        if (!sys_may_execute(path))
+            continue;
+        text_append(path, PATH_BYTES, at, FRONT);
+        return sys_may_execute(path);
     }
     return false;
 }
@@ -116,31 +122,20 @@ static const char *name_executable(const struct request *request, char *const **
 
 void again_to_record(const struct request *request)
 {
-    static char tool[PATH_BYTES];
+    static char front[PATH_BYTES];
     char *const *arguments = environment_arguments(request->envp);
-    if (!arguments || !is_cold(request) || !may_record(request) || !find_tool(tool))
+    if (!arguments || !is_cold(request) || !may_record(request) || !find_front(front))
         return;
     const char *executable = name_executable(request, &arguments);
-    const size_t count = text_count(arguments), variables = text_count(request->envp);
-    const size_t bytes =
-        (count + 4 + variables + 2) * sizeof(char *) + sizeof HANDOVER_VARIABLE + HANDOVER_BYTES;
+    const size_t count = text_count(arguments), bytes = (count + 4) * sizeof(char *);
     char **command = sys_map(bytes, MAP_PRIVATE);
     if (!command)
         return;
-    /* The tool is preloaded too, but no start of its own. */
-    char **variable = command + count + 4;
-    char *text = (char *)(variable + variables + 2);
-    for (size_t i = 0; i < variables; i++)
-        variable[i] = request->envp[i];
-    variable[variables] = text;
-    size_t end = text_append(text, bytes, 0, HANDOVER_VARIABLE "=");
-    const struct handover handover = {.executable_hash = profile_hash(tool)};
-    handover_write(&handover, text + end);
-    command[0] = tool;
+    command[0] = (char *)(uintptr_t)FRONT;
     command[1] = (char *)(uintptr_t) "again";
     command[2] = (char *)(uintptr_t)executable;
     for (size_t i = 0; i < count; i++)
         command[3 + i] = arguments[i];
-    sys_execute(tool, command, variable);
+    sys_execute(front, command, request->envp);
     sys_unmap(command, bytes);
 }

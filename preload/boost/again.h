@@ -6,7 +6,7 @@
 #include "start/request.h"
 
 /*
- * Executes the program again, once, through coldboost-tool, where that is installed and may record:
+ * Executes the program again, once, through coldboost, where that is installed and may record:
  * same process, arguments and environment. At the time of the constructor nothing of the program
  * has run. Returns if it is not to be, with everything as it was.
  */

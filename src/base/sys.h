@@ -401,10 +401,13 @@ static inline int sys_pidfd_open(long process)
     return (int)cb_syscall6(SYS_pidfd_open, process, 0, 0, 0, 0, 0);
 }
 
-/* Waits for the end of a child, be it one without an exit signal. */
-static inline void sys_reap(long process)
+/* Waits for the end of a child, be it one without an exit signal. Returns its wait status, or -1 if
+ * that is unknown. */
+static inline int sys_reap(long process)
 {
-    cb_syscall6(SYS_wait4, process, 0, 0x40000000 /* __WALL */, 0, 0, 0);
+    int status = -1;
+    cb_syscall6(SYS_wait4, process, (long)&status, 0x40000000 /* __WALL */, 0, 0, 0);
+    return status;
 }
 
 /* Ends the calling process by the signal as if nobody handled it, if no other thread is left that

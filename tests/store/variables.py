@@ -12,7 +12,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "support"))
 import cases  # noqa: E402
-from store_case import LOOKS, OBJECT, PATIENCE_S, READS, StoreCase  # noqa: E402
+from store_case import COLDBOOST, LOOKS, OBJECT, PATIENCE_S, READS, StoreCase  # noqa: E402
 
 
 class Variables(StoreCase):
@@ -98,6 +98,31 @@ class Variables(StoreCase):
             self.skipTest("valgrind is not installed")
         outcome = self.plain(["valgrind", "-q", "/bin/true"], LD_PRELOAD=OBJECT)
         self.equal((outcome.status, outcome.stderr), (0, b""), "below valgrind")
+
+    def test_a_tool_that_does_not_start(self):
+        """Its loader gives up where libc is older, as in another image: then nothing is recorded."""
+        self.copy_ours()
+        self.command = COLDBOOST
+        preload = f"LD_PRELOAD={self.folder}/preload/libcoldboost.so"
+        with open(f"{self.folder}/tools/coldboost-tool", "w", encoding="utf-8") as tool:
+            tool.write(f"#!{shutil.which('false')}\n")
+        for where in ([], ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]):
+            self.evict()
+            outcome = self.plain([*where, "env", preload, self.perl, self.script])
+            self.equal((outcome.status, outcome.stdout, outcome.stderr), (0, b"4194304\n", b""), f"behind {where}")
+        self.await_watchers()
+        self.equal(self.status(), [], "what is kept")
+
+    def test_the_tool_has_libraries_of_its_own(self):
+        """A program's LD_LIBRARY_PATH is not meant for it: here is a library in its way which the program has not."""
+        self.perl = shutil.copy("/usr/bin/cat", f"{self.folder}/cat")
+        os.sync()
+        strange = f"{self.folder}/libm.so.6"
+        subprocess.run(["cc", "-shared", "-nostdlib", "-o", strange, "-x", "c", "/dev/null"], check=True)
+        for recordings in (1, 2):
+            outcome = self.preloaded(self.script, LD_LIBRARY_PATH=self.folder)
+            self.equal((outcome.status, outcome.stdout), (0, READS.encode()), f"the program: {outcome.stderr}")
+            self.settle(recordings)
 
     def test_never(self):
         self.preloaded(self.script, COLDBOOST_RECORD="never")

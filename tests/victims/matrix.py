@@ -25,7 +25,7 @@ import cases  # noqa: E402
 import matrix_table  # noqa: E402
 import victims_rows  # noqa: E402
 from coldboost_support import emulator, plain_environment, run  # noqa: E402
-from victims_bench import MODES, Bench  # noqa: E402
+from victims_bench import MODES, PARTS, Bench  # noqa: E402
 
 ARCH, OBJECT, LIBCS = cases.take("ARCH OBJECT LIBCS")
 LIBCS = LIBCS.split()
@@ -45,7 +45,7 @@ KNOWN = {
     "seccomp kills all threads": {"thread": ALL_THREADS},
     "seccomp kills each thread": {"thread": ALL_THREADS},
     "seccomp traps all threads": {"thread": ALL_THREADS},
-    "time of children": {"process": FORKS, "auditor": FORKS},
+    "time of children": {"process": FORKS, "auditor": FORKS, "recorded": FORKS},
     "valgrind, looks around": {"auditor": FOLLOWED},
     "valgrind, wait for anybody": {"auditor": FOLLOWED},
 }
@@ -65,6 +65,7 @@ def differences(plain, boosted):
 class Victims(cases.Case):
     rows = []  # theme, name, libc, verdict, why
     benches = []
+    recordings = 0
 
     @classmethod
     def setUpClass(cls):
@@ -73,9 +74,11 @@ class Victims(cases.Case):
         remove_faketime_memory()
         base = cls.shared_folder(dir="/var/tmp")  # not in /tmp, which some victims find full
         os.chmod(base, 0o755)
-        object_path = shutil.copy(OBJECT, base)
+        for part in PARTS:
+            with contextlib.suppress(FileNotFoundError):  # some builds have the library alone
+                shutil.copy(f"{os.path.dirname(OBJECT)}/../{part}", base)
         cls.environment = plain_environment("/")
-        cls.benches = [Bench(base, libc, object_path, cls.environment) for libc in LIBCS for _ in range(os.cpu_count())]
+        cls.benches = [Bench(base, libc, cls.environment) for libc in LIBCS for _ in range(os.cpu_count())]
         cls.free = {libc: queue.Queue() for libc in LIBCS}
         for bench in cls.benches:
             cls.free[bench.libc].put(bench)
@@ -88,6 +91,7 @@ class Victims(cases.Case):
 
     @classmethod
     def tearDownClass(cls):
+        Victims.recordings = sum(bench.recordings() for bench in cls.benches)
         if not cases.chosen:
             with open("matrix.tsv", "w", encoding="utf-8") as table:
                 table.writelines("\t".join(row) + "\n" for row in cls.rows)
@@ -183,6 +187,13 @@ class Proof(cases.Case):
                                   for name in ("begun", "under_way", "runs"))
         print(f"{runs} preloaded runs: the replay had begun in {begun} and was under way at the end of {under_way}")
         self.check(begun > runs // 2, "hardly any replay ran: this proves nothing")
+
+    def test_that_starts_were_recorded(self):
+        runs = sum(bench.recorded_runs for bench in Victims.benches)
+        if not runs:
+            self.skipTest("no victim was started to be recorded")
+        print(f"{runs} starts with an empty store: {Victims.recordings} of them were recorded")
+        self.check(Victims.recordings > runs // 2, "hardly any start was recorded: this proves nothing")
 
 
 def remove_faketime_memory():

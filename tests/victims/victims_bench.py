@@ -19,8 +19,12 @@ from profiles import PAGE_BYTES, Profile  # noqa: E402
 FILES, FILE_PAGES = 240, 16
 PATIENCE_S = 60
 # How many times each. The emulator knows no child that sends no signal at its end. "auditor" is both
-# preloaded and an auditor, and has the replay in a process of its own as "process" has.
-MODES = {"thread": 1, "sync": 1} if emulator() else {"thread": 2, "process": 1, "sync": 1, "auditor": 1}
+# preloaded and an auditor, and has the replay in a process of its own as "process" has. "recorded" finds
+# an empty store, and is executed again to be recorded.
+MODES = {"thread": 1, "sync": 1} if emulator() else \
+    {"thread": 2, "process": 1, "sync": 1, "auditor": 1, "recorded": 1}
+# Of an installation, beside each other.
+PARTS = ["preload/libcoldboost.so", "preload/libcoldboost-record.so", "tools/coldboost", "tools/coldboost-tool"]
 
 
 def victim(name, program="victims"):
@@ -29,11 +33,11 @@ def victim(name, program="victims"):
 
 
 class Bench:
-    def __init__(self, base, libc, object_path, environment):
+    def __init__(self, base, libc, environment):
         self.libc = libc
-        self.object = object_path
+        self.object = f"{base}/libcoldboost.so"
         self.environment = environment
-        self.runs = self.begun = self.under_way = 0
+        self.runs = self.begun = self.under_way = self.recorded_runs = 0
         self.folder = tempfile.mkdtemp(dir=base)
         os.chmod(self.folder, 0o755)
         self.programs = {}
@@ -62,12 +66,28 @@ class Bench:
         for fd in self.descriptors:
             os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
 
+    def evict_programs(self):
+        """A start is recorded if it is cold."""
+        for path in self.programs.values():
+            with open(path, "rb") as file:
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+    def new_store(self):
+        self.recorded_runs += 1
+        return f"{self.folder}/store{self.recorded_runs}"
+
+    def recordings(self):
+        """How many starts have left something in their store."""
+        return len(glob.glob(f"{self.folder}/store*/*.cbp") + glob.glob(f"{self.folder}/store*/*.trace"))
+
     def is_resident(self, index):
         return 0 in resident_pages(self.paths[index])
 
     def settings(self, mode):
         if mode is None:
             return {}
+        if mode == "recorded":
+            return {"LD_PRELOAD": self.object, "COLDBOOST_STORE": self.new_store()}
         settings = {"LD_PRELOAD": self.object, "COLDBOOST": "force", "COLDBOOST_PROFILE": self.profile}
         if mode == "auditor":
             return {**settings, "LD_AUDIT": self.object}
@@ -89,6 +109,8 @@ class Bench:
             command = ["env", *(f"{name}={environment.pop(name)}" for name in names), *command]
         command, environment = wrapped(emulator(), environment, command)
         self.evict()
+        if mode == "recorded":
+            self.evict_programs()
         try:
             outcome = run([*prefix, *command], environment, cwd="/", timeout=PATIENCE_S, preexec_fn=before, **more)
         except subprocess.TimeoutExpired as expired:
@@ -98,7 +120,7 @@ class Bench:
                 outcome.stdout = written.read()
             outcome.stderr = b""
         self.tidy(outcome, memory_varies)
-        if mode:
+        if mode and mode != "recorded":
             self.runs += 1
             self.begun += self.is_resident(0)
             self.under_way += self.is_resident(0) and not self.is_resident(FILES - 1)

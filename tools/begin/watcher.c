@@ -7,6 +7,7 @@
 #include "base/sys.h"
 #include "base/text.h"
 #include "begin/new_trace.h"
+#include "begin/tool.h"
 #include "start/adopter.h"
 
 #include <unistd.h>
@@ -97,34 +98,6 @@ static int make_trace(const struct watcher_note *note)
     return -ENOMEM;
 }
 
-/* Descriptors from..to. Before Linux 5.9 one by one, as far as programs commonly have them. */
-static void close_all(unsigned from, unsigned to)
-{
-    enum { MOST = 4096 };
-    if (from > to || sys_close_range(from, to, 0) == 0)
-        return;
-    for (unsigned fd = from; fd <= to && fd < MOST; fd++)
-        sys_close((int)fd);
-}
-
-/* Nothing of the caller's is kept open, or in use, but the trace. */
-static void detach(int trace)
-{
-    sys_new_session();
-    sys_chdir("/");
-    close_all(STDERR_FILENO + 1, (unsigned)trace - 1);
-    close_all((unsigned)trace + 1, ~0u);
-    int null = sys_open("/dev/null", O_RDWR);
-    for (int fd = 0; fd <= STDERR_FILENO; fd++)
-        if (null == fd)
-            sys_keep_open(fd);
-        else if (null >= 0)
-            sys_duplicate_to(null, fd);
-        else
-            sys_close(fd);
-    sys_keep_open(trace);
-}
-
 /* For the program, which may be waiting. */
 static void give_up(int trace)
 {
@@ -141,21 +114,10 @@ struct calling {
     int trace;
 };
 
-/* The watcher is no start of its own: whoever preloads us into all programs means others. */
-static void preload_nothing(char **envp)
-{
-    char **to = envp;
-    for (; *envp; envp++)
-        if (!text_after(*envp, "LD_PRELOAD=") && !text_after(*envp, "LD_AUDIT="))
-            *to++ = *envp;
-    *to = NULL;
-}
-
 static _Noreturn void become_watcher(const struct calling *calling)
 {
-    detach(calling->trace);
-    preload_nothing((char **)(uintptr_t)calling->envp); /* of this process */
-    sys_execute(calling->tool, calling->arguments, calling->envp);
+    sys_chdir("/");
+    tool_become(calling->tool, calling->arguments, calling->envp, calling->trace);
     give_up(calling->trace);
     sys_exit(1);
 }
@@ -181,21 +143,6 @@ static long fork_watcher(const struct calling *calling)
     return watcher;
 }
 
-/* "coldboost watch TRACE COMMAND…"; they last until exec. NULL if there is no memory. */
-static char **make_arguments(const char *trace, char *const *command)
-{
-    size_t count = text_count(command);
-    char **arguments = sys_map((count + 4) * sizeof *arguments, MAP_PRIVATE);
-    if (!arguments)
-        return NULL;
-    arguments[0] = (char *)(uintptr_t) "coldboost";
-    arguments[1] = (char *)(uintptr_t)WATCHER_COMMAND;
-    arguments[2] = (char *)(uintptr_t)trace;
-    for (size_t i = 0; i < count; i++)
-        arguments[3 + i] = command[i];
-    return arguments;
-}
-
 bool watcher_start(const char *tool, const struct store_entry *entry, char *const *command,
                    char *const *envp, char path[WATCHER_PATH_BYTES])
 {
@@ -209,7 +156,8 @@ bool watcher_start(const char *tool, const struct store_entry *entry, char *cons
     if (fd < 0)
         return false;
     text_append_number(trace, sizeof trace, 0, (uint64_t)fd);
-    const struct calling calling = {tool, envp, make_arguments(trace, command), fd};
+    const struct calling calling = {tool, envp, tool_arguments(WATCHER_COMMAND, trace, command),
+                                    fd};
     long watcher = calling.arguments ? fork_watcher(&calling) : -ENOMEM;
     sys_close(fd);
     if (watcher <= 0)

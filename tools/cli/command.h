@@ -19,13 +19,13 @@ enum {
 };
 
 /* A sub-command: argv[0] is its own name. Returns the exit code. */
-int command_again(int argc, char **argv);
 int command_forget(int argc, char **argv);
 int command_link(int argc, char **argv);
 int command_unlink(int argc, char **argv);
 int command_bench(int argc, char **argv);
 int command_inspect(int argc, char **argv);
 int command_merge(int argc, char **argv);
+int command_prepare(int argc, char **argv);
 int command_record(int argc, char **argv);
 int command_report(int argc, char **argv);
 int command_run(int argc, char **argv);

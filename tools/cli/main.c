@@ -101,8 +101,8 @@ static int run(int argc, char **argv)
         return command_help(1, argv);
     if (strcmp(name, "help") == 0)
         return command_help(argc - 1, argv + 1);
-    if (strcmp(name, "again") == 0) /* not for users: preload/boost/again.c */
-        return command_again(argc - 1, argv + 1);
+    if (strcmp(name, "prepare") == 0) /* not for users: tools/start/front.c */
+        return command_prepare(argc - 1, argv + 1);
     if (strcmp(name, "watch") == 0) /* tools/begin/watcher.c */
         return command_watch(argc - 1, argv + 1);
     if (strcmp(name, "--version") != 0 && strcmp(name, "-V") != 0)

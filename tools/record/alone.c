@@ -40,7 +40,7 @@ static bool may_have(__rlimit_resource_t resource, rlim_t bytes)
 }
 
 /* Of a file that is there and empty. */
-static bool fill_trace(int fd, uint64_t most_ns, const void *note, size_t note_bytes)
+static bool fill_trace(int fd, pid_t process, uint64_t most_ns, const void *note, size_t note_bytes)
 {
     static struct trace_header header;
     header = (struct trace_header){
@@ -50,15 +50,15 @@ static bool fill_trace(int fd, uint64_t most_ns, const void *note, size_t note_b
         .written = true, /* nobody is waited for */
         .no_tracer = true,
         .readahead_is_off = true, /* as far as the program is to know */
-        .main_pid = (uint32_t)getpid(),
+        .main_pid = (uint32_t)process,
         .alone_ns = most_ns,
     };
     return keeps_its_room(fd) && fallocate(fd, 0, 0, ALONE_BYTES) == 0 &&
            new_trace_write(fd, &header, note, note_bytes);
 }
 
-bool record_alone(const char *folder, const char *name, uint64_t most_ns, const void *note,
-                  size_t note_bytes)
+bool record_alone(const char *folder, const char *name, pid_t process, uint64_t most_ns,
+                  const void *note, size_t note_bytes)
 {
     static struct session session;
     int length = snprintf(session.trace_path, sizeof session.trace_path, "%s/%s", folder, name);
@@ -70,7 +70,7 @@ bool record_alone(const char *folder, const char *name, uint64_t most_ns, const 
     int fd = open(session.trace_path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return false;
-    bool filled = fill_trace(fd, most_ns, note, note_bytes);
+    bool filled = fill_trace(fd, process, most_ns, note, note_bytes);
     close(fd);
     if (filled)
         session_set_environment(&session);

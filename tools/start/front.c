@@ -12,6 +12,7 @@
 #include "base/sys.h"
 #include "base/text.h"
 #include "begin/recorded.h"
+#include "begin/tool.h"
 #include "begin/watcher.h"
 #include "cli/installation.h"
 #include "entry.h"
@@ -58,36 +59,53 @@ static char **parse(char **argument, struct wishes *wishes)
     return NULL;
 }
 
-/* Whether nobody watched an earlier start of the same: the tool makes a profile of that first. */
-static bool has_left_trace(const struct store_entry *entry)
+/* ---- recording for the store ------------------------------------------------------------------
+ */
+
+/* Where the recorder is, and where it finds the trace. */
+static char recorder[PROGRAM_PATH_BYTES];
+static char trace[STORE_PATH_BYTES + STORE_NAME_BYTES + sizeof STORE_TRACE];
+
+/* Where a start leaves its trace that nobody watches. */
+static void name_trace(const struct store_entry *entry)
 {
-    static char path[STORE_PATH_BYTES + STORE_NAME_BYTES + sizeof STORE_TRACE];
-    struct sys_status status;
-    size_t at = text_append(path, sizeof path, 0, entry->folder);
-    at = text_append(path, sizeof path, text_append(path, sizeof path, at, "/"), entry->name);
-    text_append(path, sizeof path, at, STORE_TRACE);
-    return sys_stat(AT_FDCWD, path, &status) == 0;
+    size_t at = text_append(trace, sizeof trace, 0, entry->folder);
+    at = text_append(trace, sizeof trace, text_append(trace, sizeof trace, at, "/"), entry->name);
+    text_append(trace, sizeof trace, at, STORE_TRACE);
 }
 
-/* Begins to record this start, and sets what the program needs for that. False where the tool has
- * more to look at, or to say. */
-static bool record(const char *called, const struct request *request, char *const *command,
-                   struct become_variables *set)
+/* Of an earlier start of the same: the tool makes a profile of that first. */
+static bool has_left_trace(const struct store_entry *entry)
 {
-    static char tool[INSTALLATION_PATH_BYTES], found[INSTALLATION_PATH_BYTES];
-    static char recorder[PROGRAM_PATH_BYTES], trace[WATCHER_PATH_BYTES];
+    struct sys_status status;
+    name_trace(entry);
+    return sys_stat(AT_FDCWD, trace, &status) == 0;
+}
+
+static bool find_recorder(const char *called)
+{
+    char found[INSTALLATION_PATH_BYTES];
+    bool good = installation_find_object(called, RECORDER, found) &&
+                resolve_path(found, recorder, sizeof recorder) && become_can_name(recorder);
+    if (good)
+        become_read_ahead(recorder, RECORDER_BYTES);
+    return good;
+}
+
+static bool start_watcher(const char *called, const struct request *request, char *const *command)
+{
+    char tool[INSTALLATION_PATH_BYTES];
+    return installation_find(called, TOOL, tool) &&
+           watcher_start(tool, &request->entry, command, request->envp, trace);
+}
+
+/* Begins to record this start. False where the tool has more to look at, or to say. */
+static bool record(const char *called, const struct request *request, char *const *command)
+{
     const struct store_entry *entry = &request->entry;
-    if (!entry->writable || options_never_record(&request->options) || request->options.verbose ||
-        has_left_trace(entry) || !adopter_reaps() || !become_can_name(set->object))
-        return false;
-    if (!installation_find_object(called, RECORDER, found) ||
-        !resolve_path(found, recorder, sizeof recorder) || !become_can_name(recorder) ||
-        !installation_find(called, TOOL, tool))
-        return false;
-    become_read_ahead(recorder, RECORDER_BYTES);
-    set->recorder = recorder;
-    set->trace = trace;
-    return watcher_start(tool, entry, command, request->envp, trace);
+    return entry->writable && !options_never_record(&request->options) &&
+           !request->options.verbose && !has_left_trace(entry) && adopter_reaps() &&
+           find_recorder(called) && start_watcher(called, request, command);
 }
 
 /* Whether the store wants this start recorded, or the user does; false too if the tool has to look
@@ -141,9 +159,12 @@ static void run(const char *called, const char *path, char **arguments, char *co
     if (!looks)
         become_read_ahead(object, OBJECT_BYTES);
     struct become_variables set = {.object = object, .id = id};
-    bool records = !wanted && is_to_record(&request, &wishes);
-    if (request.entry.is_full || (records ? !record(called, &request, command, &set)
-                                          : !request.profile || request.store == STORE_RECORD))
+    if (!wanted && is_to_record(&request, &wishes)) {
+        if (request.entry.is_full || !become_can_name(object) || !record(called, &request, command))
+            return;
+        set.recorder = recorder;
+        set.trace = trace;
+    } else if (request.entry.is_full || !request.profile || request.store == STORE_RECORD)
         return;
     set.profile = request.profile;
     request.executable = program.executable;
@@ -165,6 +186,68 @@ static void execute_tool(const char *called, char path[INSTALLATION_PATH_BYTES],
         return;
     become_read_ahead(path, TOOL_BYTES);
     sys_execute(path, argv, envp); /* what we may not look at, the kernel may start */
+}
+
+/* ---- by libcoldboost.so: coldboost again ------------------------------------------------------
+ */
+
+/* What takes libc is done by the tool, in a child; false if this start is not to be recorded. */
+static bool prepare(const char *called, const struct request *request, bool alone, char **command)
+{
+    char tool[INSTALLATION_PATH_BYTES];
+    if (!installation_find(called, TOOL, tool))
+        return false;
+    char **arguments = tool_arguments("prepare", alone ? "alone" : "watched", command - 1);
+    return arguments && tool_run(tool, arguments, request->envp);
+}
+
+/* Begins to record this start, if the store wants that. */
+static bool record_again(const char *called, struct request *request, const struct program *program,
+                         char **command)
+{
+    static char script[PROGRAM_PATH_BYTES];
+    const char *is_script = program_script(program, script);
+    const struct store_entry *entry = &request->entry;
+    request_look_into_store(request, program->executable, is_script, command + 1, true);
+    if (request->store != STORE_RECORD || !entry->writable || !find_recorder(called))
+        return false;
+    bool alone = !adopter_reaps();
+    if (alone || has_left_trace(entry) || !store_is_due(entry)) {
+        store_close(&request->entry);
+        if (!prepare(called, request, alone, command))
+            return false;
+        request_look_into_store(request, program->executable, is_script, command + 1, true);
+    }
+    if (!alone)
+        return start_watcher(called, request, command);
+    name_trace(entry);
+    return true;
+}
+
+/*
+ * Becomes the program again that has been preloaded; command[-1] is what to execute. Whatever goes
+ * wrong, it is only not recorded. One with a profile, which is to be made again, finds that itself.
+ */
+static _Noreturn void run_again(const char *called, char **command, char *const *envp)
+{
+    static struct program program;
+    static struct request request;
+    const char *path = command[-1];
+    char id[HANDOVER_BYTES] = "";
+    struct become_variables set = {.id = id};
+    options_read(envp, &request.options);
+    request.envp = envp;
+    if (program_search(path, envp, &program))
+        program_probe(&program);
+    bool recorded = !program.obstacle && record_again(called, &request, &program, command);
+    if (recorded) {
+        set.object = recorder;
+        set.trace = trace;
+    }
+    recorded_mark(recorded && !request.profile ? program.executable : NULL, id);
+    char *const *extended = become_environment(envp, &set);
+    long error = extended ? become_program(path, command, extended) : -ENOMEM;
+    sys_exit(error == -ENOENT ? 127 : 126);
 }
 
 /* ---- by another name: coldboost link ----------------------------------------------------------
@@ -237,5 +320,7 @@ __attribute__((used)) _Noreturn void front_main(long *stack)
         run_next(called, text_last_part(called), argv, envp);
     if (argc > 2 && text_equal(argv[1], "run"))
         run(called, NULL, argv + 2, envp);
+    if (argc > 3 && text_equal(argv[1], "again")) /* not for users: preload/boost/again.c */
+        run_again(called, argv + 3, envp);
     become_tool(called, argv, envp);
 }

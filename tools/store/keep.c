@@ -266,10 +266,15 @@ static void keep(void *context, uint8_t *bytes, size_t size, const struct beside
 
 bool keep_record(const struct program *program, struct store_entry *entry, char *const *command)
 {
-    if (adopter_reaps())
-        return beside_begin(entry, command);
+    return adopter_reaps() ? beside_begin(entry, command)
+                           : keep_alone(program, entry, command, getpid());
+}
+
+bool keep_alone(const struct program *program, struct store_entry *entry, char *const *command,
+                pid_t process)
+{
     begin_state(entry, command);
-    return store_traces_begin(program, entry, MOST_NS);
+    return store_traces_begin(program, entry, process, MOST_NS);
 }
 
 void keep_watch(int trace, char *const *command)

@@ -8,6 +8,7 @@
 #include "start/store.h"
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 /*
  * store_look(), once the profiles have been made of what starts have left that nobody watched.
@@ -22,6 +23,11 @@ enum store_answer keep_look(struct store_entry *entry, bool *has_read);
  * start makes the profile. Silent.
  */
 bool keep_record(const struct program *program, struct store_entry *entry, char *const *command);
+
+/* The same with nobody beside it, for the process of this number, which is this one or its parent:
+ * where that is the parent, its environment is left to it. */
+bool keep_alone(const struct program *program, struct store_entry *entry, char *const *command,
+                pid_t process);
 
 /* What the process beside it does, with the trace behind this descriptor. */
 void keep_watch(int trace, char *const *command);

@@ -145,7 +145,7 @@ static bool identify(const char *path, const struct timespec *now, struct profil
 }
 
 bool store_traces_begin(const struct program *program, const struct store_entry *entry,
-                        uint64_t most_ns)
+                        pid_t process, uint64_t most_ns)
 {
     static struct kept_start start;
     size_t count;
@@ -164,5 +164,5 @@ bool store_traces_begin(const struct program *program, const struct store_entry 
     start.state.checked_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
     snprintf(file, sizeof file, "%s" SUFFIX, entry->name);
     return count < MOST_TRACES && identify(start.path, &now, &start.executable) &&
-           record_alone(entry->folder, file, most_ns, &start, sizeof start);
+           record_alone(entry->folder, file, process, most_ns, &start, sizeof start);
 }

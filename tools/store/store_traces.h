@@ -11,14 +11,15 @@
 #include "start/store.h"
 
 #include <stdbool.h>
+#include <sys/types.h>
 #include <time.h>
 
 /*
- * As keep_record(), with nobody beside the program. False if there is a trace of this start, or so
+ * As keep_alone(). False if there is a trace of this start, or so
  * many of others that they have to be taken first.
  */
 bool store_traces_begin(const struct program *program, const struct store_entry *entry,
-                        uint64_t most_ns);
+                        pid_t process, uint64_t most_ns);
 
 /*
  * Unites a recording, which began at `since`, with what the store has for the start of the entry;
