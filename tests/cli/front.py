@@ -47,6 +47,7 @@ def no_process():
 class Front(FrontCase):
     def test_arguments(self):
         p, state = self.profile, self.state
+        self.compare("without a profile", ["run", state, "x"], True)
         seen = self.compare("plain", ["run", "-p", p, state, "a b", "", "exit=7"], True)
         self.equal(seen.status, 7, "exit status")
         for expected in (f"COLDBOOST_PROFILE={p}\nLD_PRELOAD={self.folder}/both/preload/libcoldboost.so\n"

@@ -31,7 +31,7 @@ class FrontGivesUp(FrontCase):
             ["run", "-x", state], ["run", "-p", p, "-h", state], ["run", "-hp", p, state], ["run", "-p", p, ""],
             ["run", "-p", p, "no-such-command"], ["run", "-p", p, "./missing"], ["run", "-p", p, self.folder],
             ["run", "-p", p, "./data"], ["run", "-p", p, "./state/x"], ["run", "-p", p, self.static, "x"],
-            ["run", state], ["run", "-p", "missing", state], ["run", "-p", "", state], ["run", "--profile=", state],
+            ["run", "-p", "missing", state], ["run", "-p", "", state], ["run", "--profile=", state],
         ):
             self.compare("unusual", arguments, False)
         self.compare("off", ["run", "-p", p, state], False, {"COLDBOOST": "off"})

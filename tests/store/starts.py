@@ -163,7 +163,8 @@ class Starts(StoreCase):
     def test_a_changed_file_is_recorded_again(self):
         self.settled()
         self.write("data", "y" * (5 << 20))
-        self.equal(self.start().stdout, b"5242880\n", "output after the change")
+        outcome = self.start()
+        self.equal((outcome.status, outcome.stdout, outcome.stderr), (0, b"5242880\n", b""), "the start after the change")
         starts = self.settle(3)
         self.check(starts[0]["bytes"] > 5 << 20, f"the new pages are not in the profile: {starts}")
         self.check(self.boosted(), "the start after it is not boosted")
@@ -259,8 +260,7 @@ class Starts(StoreCase):
             process = subprocess.Popen([COLDBOOST, "run", "--", PERL, self.script], env=self.environment,
                                        stdout=subprocess.PIPE, start_new_session=True)
             time.sleep(random.Random(moment).uniform(0, 0.04))
-            watchers = subprocess.run(["pgrep", "-x", "coldboost"], capture_output=True, check=False).stdout
-            for victim in [process.pid, *map(int, watchers.split())] if moment % 2 else [process.pid]:
+            for victim in [process.pid, *self.watchers()] if moment % 2 else [process.pid]:
                 try:
                     os.kill(victim, signal.SIGKILL)
                 except ProcessLookupError:

@@ -65,12 +65,15 @@ class StoreCase(Case):
     def await_watchers(self):
         """They may begin to work when the program has ended already. A child on its way to be one counts too."""
         for _ in range(PATIENCE_S * 50):
-            if not any(map(self.is_watcher, filter(str.isdigit, os.listdir("/proc")))):
+            if not self.watchers():
                 return
             time.sleep(0.02)
         self.fail("a watcher does not end")
 
-    def is_watcher(self, process):
+    def watchers(self):
+        return [int(name) for name in os.listdir("/proc") if name.isdigit() and self.is_ours(name)]
+
+    def is_ours(self, process):
         try:
             with open(f"/proc/{process}/environ", "rb") as variables:
                 ours = f"FOLDER={self.folder}\0".encode() in variables.read()

@@ -102,14 +102,15 @@ class Variables(StoreCase):
     def test_a_tool_that_does_not_start(self):
         """Its loader gives up where libc is older, as in another image: then nothing is recorded."""
         self.copy_ours()
-        self.command = COLDBOOST
-        preload = f"LD_PRELOAD={self.folder}/preload/libcoldboost.so"
+        ours, self.command = self.command, COLDBOOST
         with open(f"{self.folder}/tools/coldboost-tool", "w", encoding="utf-8") as tool:
             tool.write(f"#!{shutil.which('false')}\n")
-        for where in ([], ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]):
-            self.evict()
-            outcome = self.plain([*where, "env", preload, self.perl, self.script])
-            self.equal((outcome.status, outcome.stdout, outcome.stderr), (0, b"4194304\n", b""), f"behind {where}")
+        alone = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
+        for start in (["env", f"LD_PRELOAD={self.folder}/preload/libcoldboost.so"], [ours, "run", "--"]):
+            for where in ([], alone):
+                self.evict()
+                outcome = self.plain([*where, *start, self.perl, self.script])
+                self.equal((outcome.status, outcome.stdout, outcome.stderr), (0, b"4194304\n", b""), f"{start}, {where}")
         self.await_watchers()
         self.equal(self.status(), [], "what is kept")
 

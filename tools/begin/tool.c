@@ -8,17 +8,17 @@
 
 #include <unistd.h>
 
-char **tool_arguments(const char *name, const char *first, char *const *command)
+char **tool_arguments(char *const *words, char *const *command)
 {
-    size_t count = text_count(command);
-    char **arguments = sys_map((count + 4) * sizeof *arguments, MAP_PRIVATE);
+    size_t word_count = text_count(words), count = text_count(command);
+    char **arguments = sys_map((1 + word_count + count + 1) * sizeof *arguments, MAP_PRIVATE);
     if (!arguments)
         return NULL;
     arguments[0] = (char *)(uintptr_t) "coldboost";
-    arguments[1] = (char *)(uintptr_t)name;
-    arguments[2] = (char *)(uintptr_t)first;
+    for (size_t i = 0; i < word_count; i++)
+        arguments[1 + i] = words[i];
     for (size_t i = 0; i < count; i++)
-        arguments[3 + i] = command[i];
+        arguments[1 + word_count + i] = command[i];
     return arguments;
 }
 
@@ -68,12 +68,13 @@ void tool_become(const char *tool, char **arguments, char *const *envp, int kept
     sys_execute(tool, arguments, envp);
 }
 
-bool tool_run(const char *tool, char **arguments, char *const *envp)
+int tool_run(const char *tool, char **arguments, char *const *envp)
 {
     long child = sys_fork();
     if (child == 0) {
         tool_become(tool, arguments, envp, -1);
-        sys_exit(1);
+        sys_exit(127);
     }
-    return child > 0 && sys_reap(child) == 0;
+    int status = child > 0 ? sys_reap(child) : -1;
+    return (status & 0x7f) == 0 ? status >> 8 : -1; /* else a signal's number, or all bits */
 }

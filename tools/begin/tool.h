@@ -5,14 +5,24 @@
  */
 #pragma once
 
-#include <stdbool.h>
-
-/* "coldboost NAME FIRST COMMAND…"; they last until exec. NULL if there is no memory. */
-char **tool_arguments(const char *name, const char *first, char *const *command);
+/* The words, behind "coldboost", and those of the command; they last until exec. NULL if there is
+ * no memory. */
+char **tool_arguments(char *const *words, char *const *command);
 
 /* For a child of ours: becomes the tool, with this descriptor, or -1, and no other. Returns if that
  * fails. */
 void tool_become(const char *tool, char **arguments, char *const *envp, int kept);
 
-/* Runs the tool in a child, and waits for it. Returns whether its exit status is 0. */
-bool tool_run(const char *tool, char **arguments, char *const *envp);
+/* Runs the tool in a child, and waits for it. Returns its exit status, or -1 if it has none. */
+int tool_run(const char *tool, char **arguments, char *const *envp);
+
+/*
+ * "coldboost prepare HOW EXECUTABLE ARGV0…": what takes libc before its parent becomes a program
+ * that may be recorded. HOW has the letter 'a' if nobody watches the program, and 'n' if it is to
+ * be recorded now, due or not. The exit status, of no other bits:
+ */
+#define TOOL_PREPARE "prepare"
+enum {
+    PREPARED_NOTHING = 1,   /* it is not to be recorded */
+    PREPARED_BY_READING = 8 /* files of programs, to know that: what is in memory says nothing */
+};

@@ -156,8 +156,8 @@ bool watcher_start(const char *tool, const struct store_entry *entry, char *cons
     if (fd < 0)
         return false;
     text_append_number(trace, sizeof trace, 0, (uint64_t)fd);
-    const struct calling calling = {tool, envp, tool_arguments(WATCHER_COMMAND, trace, command),
-                                    fd};
+    char *const words[] = {(char *)(uintptr_t)WATCHER_COMMAND, trace, NULL};
+    const struct calling calling = {tool, envp, tool_arguments(words, command), fd};
     long watcher = calling.arguments ? fork_watcher(&calling) : -ENOMEM;
     sys_close(fd);
     if (watcher <= 0)

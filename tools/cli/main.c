@@ -101,7 +101,7 @@ static int run(int argc, char **argv)
         return command_help(1, argv);
     if (strcmp(name, "help") == 0)
         return command_help(argc - 1, argv + 1);
-    if (strcmp(name, "prepare") == 0) /* not for users: tools/start/front.c */
+    if (strcmp(name, "prepare") == 0) /* not for users: tools/begin/tool.h */
         return command_prepare(argc - 1, argv + 1);
     if (strcmp(name, "watch") == 0) /* tools/begin/watcher.c */
         return command_watch(argc - 1, argv + 1);

@@ -92,27 +92,48 @@ static bool find_recorder(const char *called)
     return good;
 }
 
-static bool start_watcher(const char *called, const struct request *request, char *const *command)
+static void look_into_store(struct request *request, const struct program *program,
+                            char *const *command)
+{
+    static char script[PROGRAM_PATH_BYTES];
+    request_look_into_store(request, program->executable, program_script(program, script),
+                            command + 1, true);
+}
+
+/* Whether this start is to be recorded, where it takes libc to know that, or to get ready. */
+static bool prepare(const char *tool, struct request *request, const char *path,
+                    char *const *command, const char *how)
+{
+    char *const words[] = {(char *)(uintptr_t)TOOL_PREPARE, (char *)(uintptr_t)how,
+                           (char *)(uintptr_t)path, NULL};
+    char **arguments = tool_arguments(words, command);
+    int status = arguments ? tool_run(tool, arguments, request->envp) : -1;
+    request->is_touched = status >= 0 && (status & PREPARED_BY_READING);
+    return status == 0 || status == PREPARED_BY_READING;
+}
+
+/* Begins to record this start if the store wants it, or now: the user. */
+static bool record(const char *called, struct request *request, const struct program *program,
+                   char *const *command, bool now)
 {
     char tool[INSTALLATION_PATH_BYTES];
-    return installation_find(called, TOOL, tool) &&
-           watcher_start(tool, &request->entry, command, request->envp, trace);
-}
-
-/* Begins to record this start. False where the tool has more to look at, or to say. */
-static bool record(const char *called, const struct request *request, char *const *command)
-{
     const struct store_entry *entry = &request->entry;
-    return entry->writable && !options_never_record(&request->options) &&
-           !request->options.verbose && !has_left_trace(entry) && adopter_reaps() &&
-           find_recorder(called) && start_watcher(called, request, command);
-}
-
-/* Whether the store wants this start recorded, or the user does; false too if the tool has to look
- * at the files first. */
-static bool is_to_record(const struct request *request, const struct wishes *wishes)
-{
-    return wishes->records || (request->store == STORE_RECORD && store_is_due(&request->entry));
+    if (!(now || request->store == STORE_RECORD) || !entry->writable || !find_recorder(called) ||
+        !installation_find(called, TOOL, tool))
+        return false;
+    bool alone = !adopter_reaps();
+    if (alone || has_left_trace(entry) || !(now || store_is_due(entry))) {
+        static const char *const hows[2][2] = {{"", "n"}, {"a", "an"}};
+        store_close(&request->entry);
+        bool prepared = prepare(tool, request, program->path, command, hows[alone][now]);
+        look_into_store(request, program, command);
+        if (!prepared)
+            return false;
+    }
+    if (!alone)
+        return watcher_start(tool, entry, command, request->envp, trace);
+    name_trace(entry);
+    return true;
 }
 
 /* False where there is something to say: the tool says it, and starts the program all the same. */
@@ -132,7 +153,7 @@ static void run(const char *called, const char *path, char **arguments, char *co
 {
     static struct program program;
     static struct request request;
-    static char profile[PROGRAM_PATH_BYTES], object[PROGRAM_PATH_BYTES], script[PROGRAM_PATH_BYTES];
+    static char profile[PROGRAM_PATH_BYTES], object[PROGRAM_PATH_BYTES];
     char found[INSTALLATION_PATH_BYTES], id[HANDOVER_BYTES] = "";
     struct wishes wishes = {NULL, false};
     const char *wanted, *ahead;
@@ -154,24 +175,28 @@ static void run(const char *called, const char *path, char **arguments, char *co
         return;
     request.profile = wanted ? profile : NULL;
     if (!wanted)
-        request_look_into_store(&request, program.executable, program_script(&program, script),
-                                command + 1, true);
+        look_into_store(&request, &program, command);
     if (!looks)
         become_read_ahead(object, OBJECT_BYTES);
+    bool now = !wanted && wishes.records && !options_never_record(&request.options);
+    if (request.entry.is_full ||
+        (request.options.verbose && (now || !request.profile || request.store == STORE_RECORD)))
+        return;
     struct become_variables set = {.object = object, .id = id};
-    if (!wanted && is_to_record(&request, &wishes)) {
-        if (request.entry.is_full || !become_can_name(object) || !record(called, &request, command))
-            return;
+    bool recorded =
+        !wanted && become_can_name(object) && record(called, &request, &program, command, now);
+    if (!recorded && request.entry.is_full) /* by now */
+        return;
+    if (recorded) {
         set.recorder = recorder;
         set.trace = trace;
-    } else if (request.entry.is_full || !request.profile || request.store == STORE_RECORD)
-        return;
+    }
     set.profile = request.profile;
     request.executable = program.executable;
-    if (!request.profile)
-        recorded_mark(program.executable, id);
-    else if (!begin_replay(&request, id))
+    if (request.profile && !begin_replay(&request, id))
         return;
+    if (recorded && !request.profile)
+        recorded_mark(program.executable, id);
     char *const *extended = become_environment(envp, &set);
     if (extended)
         become_program(program.path, command, extended);
@@ -191,39 +216,6 @@ static void execute_tool(const char *called, char path[INSTALLATION_PATH_BYTES],
 /* ---- by libcoldboost.so: coldboost again ------------------------------------------------------
  */
 
-/* What takes libc is done by the tool, in a child; false if this start is not to be recorded. */
-static bool prepare(const char *called, const struct request *request, bool alone, char **command)
-{
-    char tool[INSTALLATION_PATH_BYTES];
-    if (!installation_find(called, TOOL, tool))
-        return false;
-    char **arguments = tool_arguments("prepare", alone ? "alone" : "watched", command - 1);
-    return arguments && tool_run(tool, arguments, request->envp);
-}
-
-/* Begins to record this start, if the store wants that. */
-static bool record_again(const char *called, struct request *request, const struct program *program,
-                         char **command)
-{
-    static char script[PROGRAM_PATH_BYTES];
-    const char *is_script = program_script(program, script);
-    const struct store_entry *entry = &request->entry;
-    request_look_into_store(request, program->executable, is_script, command + 1, true);
-    if (request->store != STORE_RECORD || !entry->writable || !find_recorder(called))
-        return false;
-    bool alone = !adopter_reaps();
-    if (alone || has_left_trace(entry) || !store_is_due(entry)) {
-        store_close(&request->entry);
-        if (!prepare(called, request, alone, command))
-            return false;
-        request_look_into_store(request, program->executable, is_script, command + 1, true);
-    }
-    if (!alone)
-        return start_watcher(called, request, command);
-    name_trace(entry);
-    return true;
-}
-
 /*
  * Becomes the program again that has been preloaded; command[-1] is what to execute. Whatever goes
  * wrong, it is only not recorded. One with a profile, which is to be made again, finds that itself.
@@ -239,7 +231,11 @@ static _Noreturn void run_again(const char *called, char **command, char *const 
     request.envp = envp;
     if (program_search(path, envp, &program))
         program_probe(&program);
-    bool recorded = !program.obstacle && record_again(called, &request, &program, command);
+    bool recorded = false;
+    if (!program.obstacle) {
+        look_into_store(&request, &program, command);
+        recorded = record(called, &request, &program, command, false);
+    }
     if (recorded) {
         set.object = recorder;
         set.trace = trace;
