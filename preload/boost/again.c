@@ -3,7 +3,7 @@
  *
  * To be recorded, a program needs the recorder in front of it and a watcher beside it. So this
  * process becomes coldboost, which is static and without libc and starts wherever this program did,
- * and that becomes the program again (tools/start/front.c). The second constructor finds a
+ * and that becomes the program again (tools/run/front.c). The second constructor finds a
  * handover, and so there is no third.
  */
 #include "boost/again.h"

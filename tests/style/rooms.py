@@ -27,8 +27,8 @@ FLOORS = {
     "tools/cli": ["src/base"],
     "tools/elf": [],
     "tools/profile": ["src", "src/base", "src/replay", "src/start", "tools/cli", "tools/elf"],
-    "tools/begin": ["src/base", "src/replay", "src/start", "preload/trace"],
-    "tools/start": ["src/base", "src/start", "tools/cli", "tools/begin"],
+    "tools/start": ["src/base", "src/start", "tools/cli"],
+    "tools/begin": ["src/base", "src/replay", "src/start", "preload/trace", "tools/cli", "tools/start"],
     "tools/convert": ["src", "src/replay", "preload/trace", "tools/cli", "tools/elf", "tools/profile"],
     "tools/watch": ["src/base", "preload/trace", "tools/cli"],
     "tools/record": ["src/base", "src/start", "preload/trace", "tools/cli", "tools/profile", "tools/begin",
@@ -42,7 +42,7 @@ FLOORS = {
                       "tools/start"],
     "tools/bench": ["src/base", "src/replay", "tools/cli", "tools/profile", "tools/start", "tools/store", "tools/measure",
                     "tools/plot", "tools/inspect"],
-    "tools/run": ["src/replay", "src/start", "tools/cli", "tools/begin", "tools/start", "tools/store"],
+    "tools/run": ["src/base", "src/replay", "src/start", "tools/cli", "tools/begin", "tools/start", "tools/store"],
     "tools/layer": ["src/replay", "tools/cli", "tools/profile"],
 }
 # A folder of many files is a heap.

@@ -7,13 +7,9 @@
 #include "begin/new_trace.h"
 #include "cli/command.h"
 #include "record/session.h"
-#include "start/become.h"
 
 #include <fcntl.h>
-#include <limits.h>
 #include <linux/magic.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -57,25 +53,18 @@ static bool fill_trace(int fd, pid_t process, uint64_t most_ns, const void *note
            new_trace_write(fd, &header, note, note_bytes);
 }
 
-bool record_alone(const char *folder, const char *name, pid_t process, uint64_t most_ns,
-                  const void *note, size_t note_bytes)
+bool record_alone(const char *path, pid_t process, uint64_t most_ns, const void *note,
+                  size_t note_bytes)
 {
-    static struct session session;
-    int length = snprintf(session.trace_path, sizeof session.trace_path, "%s/%s", folder, name);
-    session.object = look_for_component(RECORD_OBJECT);
-    if (length >= (int)sizeof session.trace_path || !session.object ||
-        !become_can_name(session.object) || !may_have(RLIMIT_FSIZE, ALONE_BYTES) ||
-        !may_have(RLIMIT_AS, 8u * ALONE_BYTES))
+    if (!may_have(RLIMIT_FSIZE, ALONE_BYTES) || !may_have(RLIMIT_AS, 8u * ALONE_BYTES))
         return false;
-    int fd = open(session.trace_path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return false;
     bool filled = fill_trace(fd, process, most_ns, note, note_bytes);
     close(fd);
-    if (filled)
-        session_set_environment(&session);
-    else
-        unlink(session.trace_path);
+    if (!filled)
+        unlink(path);
     return filled;
 }
 

@@ -15,15 +15,13 @@
 enum { ALONE_BYTES = 4 << 20 }; /* of such a file: room for 120,000 ranges */
 
 /*
- * Makes the file "FOLDER/NAME" for a trace, and sets LD_PRELOAD and the trace for a program that
- * this process executes. The recording is over when `process` ends, listens on a socket, asks
- * Lambda for its first invocation, or `most_ns` have passed. The note, of at most
- * NEW_TRACE_NOTE_MOST bytes, is for whoever takes the trace. Returns whether the program is going
- * to be recorded: not if there is such a file, or it cannot have all of its room now; then nothing
- * has changed. Silent.
+ * Makes the file for a trace of this process, which is going to be the program. The recording is
+ * over when the process ends, listens on a socket, asks Lambda for its first invocation, or
+ * `most_ns` have passed. The note, of at most NEW_TRACE_NOTE_MOST bytes, is for whoever takes the
+ * trace. False if there is such a file, or it cannot have all of its room now. Silent.
  */
-bool record_alone(const char *folder, const char *name, pid_t process, uint64_t most_ns,
-                  const void *note, size_t note_bytes);
+bool record_alone(const char *path, pid_t process, uint64_t most_ns, const void *note,
+                  size_t note_bytes);
 
 /*
  * The note in such a file's bytes, which are aligned; NULL if they are none with a note of this

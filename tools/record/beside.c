@@ -9,7 +9,6 @@
 #include "cli/command.h"
 #include "record/alone.h"
 #include "record/session.h"
-#include "start/become.h"
 #include "watch/sampler.h"
 
 #include <errno.h>
@@ -20,20 +19,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
-
-bool beside_begin(const struct store_entry *entry, char *const *command)
-{
-    static struct session session;
-    session.object = look_for_component(RECORD_OBJECT);
-    if (!session.object || !become_can_name(session.object) ||
-        !watcher_start("/proc/self/exe", entry, command, environ, session.trace_path))
-        return false;
-    session_set_environment(&session);
-    return true;
-}
-
-/* ---- the watcher ------------------------------------------------------------------------------
- */
 
 static struct trace_header *trace;
 

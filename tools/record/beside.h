@@ -27,13 +27,6 @@ struct beside_keeper {
 };
 
 /*
- * Starts a watcher, which is no child of this process, and sets LD_PRELOAD and the trace for the
- * program that this process is about to execute. Returns whether the program can be recorded; where
- * not, nothing has changed. Silent.
- */
-bool beside_begin(const struct store_entry *entry, char *const *command);
-
-/*
  * For the watcher: its note, as the trace behind this descriptor has it. False if it is none. Its
  * texts end; what they say is not to be trusted.
  */

@@ -8,7 +8,6 @@
 #include "store/keep.h"
 
 #include <string.h>
-#include <unistd.h>
 
 int command_prepare(int argc, char **argv)
 {
@@ -25,6 +24,6 @@ int command_prepare(int argc, char **argv)
     store_close(&entry); /* and its lock, which is in the way of others' and our own changes */
     wanted = wanted && entry.writable && (now || keep_is_due(&entry, &has_read));
     if (wanted && alone)
-        wanted = keep_alone(&program, &entry, command, getppid());
+        wanted = keep_alone(&program, &entry, command);
     return (wanted ? 0 : PREPARED_NOTHING) | (has_read ? PREPARED_BY_READING : 0);
 }

@@ -7,12 +7,12 @@
  * but libc, no child to wait for beyond the one that hands the replay to init.
  */
 #include "begin/recorded.h"
+#include "begin/store_recording.h"
 #include "cli/command.h"
 #include "start/become.h"
 #include "start/launch.h"
 #include "start/obstacle.h"
 #include "start/start.h"
-#include "start/store.h"
 #include "store/keep.h"
 
 #include <errno.h>
@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 static const char help[] =
@@ -105,83 +106,73 @@ static const char *explain(int error)
 
 static struct request request;
 
-static void begin_replay(const struct program *program, const char *profile,
-                         const struct options *options)
+static void begin_replay(const struct program *program, char id[HANDOVER_BYTES])
 {
-    char id[HANDOVER_BYTES];
-    request.envp = environ;
-    request.options = *options;
-    request.profile = profile;
+    bool is_verbose = request.options.verbose;
     request.executable = program->executable;
     request.label = "run";
     request.ahead = true;
     request_fill(&request);
     struct start_result result = start_begin(&request);
-    if (result.is_begun) {
+    if (result.is_begun)
         handover_write(&result.handover, id);
-        setenv(HANDOVER_VARIABLE, id, 1);
-    } else if (result.outcome == START_NOT_NAMED && options->verbose)
-        warn("%s knows nothing of %s; record it again with this command", profile,
+    else if (result.outcome == START_NOT_NAMED && is_verbose)
+        warn("%s knows nothing of %s; record it again with this command", request.profile,
              program->executable);
-    else if (options->verbose)
-        warn("%s: %s", profile, explain(-result.error));
+    else if (is_verbose)
+        warn("%s: %s", request.profile, explain(-result.error));
 }
-
-/* ---- the store --------------------------------------------------------------------------------
- */
 
 /* Whether a start is to be recorded: as the command line and COLDBOOST_RECORD say. */
 enum wish { RECORD_IF_DUE, RECORD_NOW, RECORD_NEVER };
 
-/* The store's profile for this start, or NULL. One that is to be made again serves once more. */
-static const char *consult_store(const struct program *program, char **command, enum wish wish,
-                                 bool *recorded)
+/* Looks for the store's profile. Returns whether this start is recorded. */
+static bool consult_store(struct store_recording *recording, const struct program *program,
+                          char **command, enum wish wish)
 {
-    struct store_entry *entry = &request.entry;
-    if (!keep_find(program, command, entry))
-        return NULL;
-    enum store_answer answer = keep_look(entry, &request.is_touched);
-    if (answer == STORE_RECORD || wish == RECORD_NOW || entry->is_full) {
-        store_close(entry);
-        bool due = wish == RECORD_NOW ||
-                   (answer == STORE_RECORD && keep_is_due(entry, &request.is_touched));
-        if (due && entry->writable && wish != RECORD_NEVER && !program->obstacle)
-            *recorded = keep_record(program, entry, command);
-        if (entry->is_full)
-            keep_count(entry);
-        store_look(entry);
+    const char *called = (const char *)getauxval(AT_EXECFN); /* NOLINT(*-int-to-ptr) */
+    store_recording_look(&request, program, command);
+    bool recorded = !program->obstacle && wish != RECORD_NEVER &&
+                    store_recording_begin(recording, called, "/proc/self/exe", &request, program,
+                                          command, wish == RECORD_NOW);
+    if (request.entry.is_full) {
+        keep_count(&request.entry);
+        store_recording_look(&request, program, command);
     }
-    return *entry->profile ? entry->profile : NULL;
+    return recorded;
 }
 
-static void boost(const struct program *program, const char *named, char **command,
-                  const struct options *options, enum wish wish)
+/* Returns the program's environment. */
+static char *const *boost(const struct program *program, const char *named, char **command,
+                          const struct options *options, enum wish wish)
 {
+    static struct store_recording recording;
+    static char id[HANDOVER_BYTES];
     char *object = look_for_component("libcoldboost.so");
+    struct become_variables set = {.object = program->obstacle ? NULL : object, .id = id};
     const char *wanted;
-    const char *profile = look_for_profile(named, &wanted);
-    bool recorded = false;
-    if (!wanted && object)
-        profile = consult_store(program, command, wish, &recorded);
-    if (profile)
-        setenv("COLDBOOST_PROFILE", profile, 1);
-    else if (wanted && options->verbose)
+    request.envp = environ;
+    request.options = *options;
+    request.profile = look_for_profile(named, &wanted);
+    if (!wanted && object && consult_store(&recording, program, command, wish)) {
+        set.recorder = recording.recorder;
+        set.trace = recording.trace;
+    }
+    set.profile = request.profile;
+    if (!request.profile && wanted && options->verbose)
         warn("%s: %s", wanted, explain(errno));
     if (program->obstacle && options->verbose)
         warn("%s; it runs without libcoldboost.so", obstacle_text(program));
     else if (!object && options->verbose)
         warn("libcoldboost.so is not installed beside this program; the command runs without it");
-    if (object && !program->obstacle)
-        preload_object(object);
-    else
+    if (!object || program->obstacle)
         options_complain(options);
-    if (profile)
-        begin_replay(program, profile, options);
-    else if (recorded) {
-        char id[HANDOVER_BYTES];
+    if (request.profile)
+        begin_replay(program, id);
+    else if (set.trace)
         recorded_mark(program->executable, id);
-        setenv(HANDOVER_VARIABLE, id, 1);
-    }
+    char *const *extended = become_environment(environ, &set);
+    return extended ? extended : environ;
 }
 
 int command_run(int argc, char **argv)
@@ -214,9 +205,10 @@ int command_run(int argc, char **argv)
         wish = RECORD_NEVER;
     struct program program;
     find_program(argv[optind], &program);
+    char *const *envp = environ;
     if (options.enabled != SWITCH_OFF)
-        boost(&program, named, argv + optind, &options, wish);
-    int error = (int)-become_program(program.path, argv + optind, environ);
+        envp = boost(&program, named, argv + optind, &options, wish);
+    int error = (int)-become_program(program.path, argv + optind, envp);
     fail(error == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_EXECUTE, "%s: %s", program.path,
          strerror(error));
 }

@@ -16,7 +16,6 @@
 #include "profile/merge.h"
 #include "profile/store_files.h"
 #include "record/beside.h"
-#include "start/adopter.h"
 #include "start/options.h"
 #include "store/store_traces.h"
 
@@ -264,17 +263,10 @@ static void keep(void *context, uint8_t *bytes, size_t size, const struct beside
     keep_profile(keeping->folder, keeping->entry, bytes, size, &seen->since);
 }
 
-bool keep_record(const struct program *program, struct store_entry *entry, char *const *command)
-{
-    return adopter_reaps() ? beside_begin(entry, command)
-                           : keep_alone(program, entry, command, getpid());
-}
-
-bool keep_alone(const struct program *program, struct store_entry *entry, char *const *command,
-                pid_t process)
+bool keep_alone(const struct program *program, struct store_entry *entry, char *const *command)
 {
     begin_state(entry, command);
-    return store_traces_begin(program, entry, process, MOST_NS);
+    return store_traces_begin(program, entry, getppid(), MOST_NS);
 }
 
 void keep_watch(int trace, char *const *command)

@@ -8,7 +8,6 @@
 #include "start/store.h"
 
 #include <stdbool.h>
-#include <sys/types.h>
 
 /*
  * store_look(), once the profiles have been made of what starts have left that nobody watched.
@@ -17,19 +16,13 @@
 enum store_answer keep_look(struct store_entry *entry, bool *has_read);
 
 /*
- * Has this process recorded into the store when it becomes the program; the store is made if it is
- * missing. Returns whether it is going to be, unless another start of the same is being
- * recorded, or the store cannot be written. Where nobody would reap a process beside it, the next
- * start makes the profile. Silent.
+ * Has this process's parent recorded into the store when it becomes the program, with nobody beside
+ * it: the next start makes the profile. The store is made if it is missing. False if it is not
+ * going to be, as its trace is there or cannot be made. Silent.
  */
-bool keep_record(const struct program *program, struct store_entry *entry, char *const *command);
+bool keep_alone(const struct program *program, struct store_entry *entry, char *const *command);
 
-/* The same with nobody beside it, for the process of this number, which is this one or its parent:
- * where that is the parent, its environment is left to it. */
-bool keep_alone(const struct program *program, struct store_entry *entry, char *const *command,
-                pid_t process);
-
-/* What the process beside it does, with the trace behind this descriptor. */
+/* What the process beside a program does, with the trace behind this descriptor. */
 void keep_watch(int trace, char *const *command);
 
 /*

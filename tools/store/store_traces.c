@@ -150,7 +150,7 @@ bool store_traces_begin(const struct program *program, const struct store_entry 
     static struct kept_start start;
     size_t count;
     struct timespec now;
-    char file[STORE_NAME_BYTES + sizeof SUFFIX];
+    char path[STORE_PATH_BYTES + STORE_NAME_BYTES + sizeof SUFFIX];
     int folder = store_files_open(entry->folder, true);
     if (folder < 0)
         return false;
@@ -162,7 +162,7 @@ bool store_traces_begin(const struct program *program, const struct store_entry 
     snprintf(start.general, sizeof start.general, "%s", entry->general);
     start.state = entry->log.state;
     start.state.checked_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-    snprintf(file, sizeof file, "%s" SUFFIX, entry->name);
+    snprintf(path, sizeof path, "%s/%s" SUFFIX, entry->folder, entry->name);
     return count < MOST_TRACES && identify(start.path, &now, &start.executable) &&
-           record_alone(entry->folder, file, process, most_ns, &start, sizeof start);
+           record_alone(path, process, most_ns, &start, sizeof start);
 }

@@ -12,11 +12,9 @@
 #include "base/sys.h"
 #include "base/text.h"
 #include "begin/recorded.h"
-#include "begin/tool.h"
-#include "begin/watcher.h"
+#include "begin/store_recording.h"
 #include "cli/installation.h"
 #include "entry.h"
-#include "start/adopter.h"
 #include "start/become.h"
 #include "start/beforehand.h"
 #include "start/environment.h"
@@ -25,9 +23,8 @@
 
 #include <elf.h>
 
-#define OBJECT   "libcoldboost.so"
-#define RECORDER "libcoldboost-record.so"
-#define TOOL     "coldboost-tool"
+#define OBJECT "libcoldboost.so"
+#define TOOL   "coldboost-tool"
 
 /* What the command line says. */
 struct wishes {
@@ -59,83 +56,6 @@ static char **parse(char **argument, struct wishes *wishes)
     return NULL;
 }
 
-/* ---- recording for the store ------------------------------------------------------------------
- */
-
-/* Where the recorder is, and where it finds the trace. */
-static char recorder[PROGRAM_PATH_BYTES];
-static char trace[STORE_PATH_BYTES + STORE_NAME_BYTES + sizeof STORE_TRACE];
-
-/* Where a start leaves its trace that nobody watches. */
-static void name_trace(const struct store_entry *entry)
-{
-    size_t at = text_append(trace, sizeof trace, 0, entry->folder);
-    at = text_append(trace, sizeof trace, text_append(trace, sizeof trace, at, "/"), entry->name);
-    text_append(trace, sizeof trace, at, STORE_TRACE);
-}
-
-/* Of an earlier start of the same: the tool makes a profile of that first. */
-static bool has_left_trace(const struct store_entry *entry)
-{
-    struct sys_status status;
-    name_trace(entry);
-    return sys_stat(AT_FDCWD, trace, &status) == 0;
-}
-
-static bool find_recorder(const char *called)
-{
-    char found[INSTALLATION_PATH_BYTES];
-    bool good = installation_find_object(called, RECORDER, found) &&
-                resolve_path(found, recorder, sizeof recorder) && become_can_name(recorder);
-    if (good)
-        become_read_ahead(recorder, RECORDER_BYTES);
-    return good;
-}
-
-static void look_into_store(struct request *request, const struct program *program,
-                            char *const *command)
-{
-    static char script[PROGRAM_PATH_BYTES];
-    request_look_into_store(request, program->executable, program_script(program, script),
-                            command + 1, true);
-}
-
-/* Whether this start is to be recorded, where it takes libc to know that, or to get ready. */
-static bool prepare(const char *tool, struct request *request, const char *path,
-                    char *const *command, const char *how)
-{
-    char *const words[] = {(char *)(uintptr_t)TOOL_PREPARE, (char *)(uintptr_t)how,
-                           (char *)(uintptr_t)path, NULL};
-    char **arguments = tool_arguments(words, command);
-    int status = arguments ? tool_run(tool, arguments, request->envp) : -1;
-    request->is_touched = status >= 0 && (status & PREPARED_BY_READING);
-    return status == 0 || status == PREPARED_BY_READING;
-}
-
-/* Begins to record this start if the store wants it, or now: the user. */
-static bool record(const char *called, struct request *request, const struct program *program,
-                   char *const *command, bool now)
-{
-    char tool[INSTALLATION_PATH_BYTES];
-    const struct store_entry *entry = &request->entry;
-    if (!(now || request->store == STORE_RECORD) || !entry->writable || !find_recorder(called) ||
-        !installation_find(called, TOOL, tool))
-        return false;
-    bool alone = !adopter_reaps();
-    if (alone || has_left_trace(entry) || !(now || store_is_due(entry))) {
-        static const char *const hows[2][2] = {{"", "n"}, {"a", "an"}};
-        store_close(&request->entry);
-        bool prepared = prepare(tool, request, program->path, command, hows[alone][now]);
-        look_into_store(request, program, command);
-        if (!prepared)
-            return false;
-    }
-    if (!alone)
-        return watcher_start(tool, entry, command, request->envp, trace);
-    name_trace(entry);
-    return true;
-}
-
 /* False where there is something to say: the tool says it, and starts the program all the same. */
 static bool begin_replay(struct request *request, char id[HANDOVER_BYTES])
 {
@@ -153,6 +73,7 @@ static void run(const char *called, const char *path, char **arguments, char *co
 {
     static struct program program;
     static struct request request;
+    static struct store_recording recording;
     static char profile[PROGRAM_PATH_BYTES], object[PROGRAM_PATH_BYTES];
     char found[INSTALLATION_PATH_BYTES], id[HANDOVER_BYTES] = "";
     struct wishes wishes = {NULL, false};
@@ -175,7 +96,7 @@ static void run(const char *called, const char *path, char **arguments, char *co
         return;
     request.profile = wanted ? profile : NULL;
     if (!wanted)
-        look_into_store(&request, &program, command);
+        store_recording_look(&request, &program, command);
     if (!looks)
         become_read_ahead(object, OBJECT_BYTES);
     bool now = !wanted && wishes.records && !options_never_record(&request.options);
@@ -184,12 +105,13 @@ static void run(const char *called, const char *path, char **arguments, char *co
         return;
     struct become_variables set = {.object = object, .id = id};
     bool recorded =
-        !wanted && become_can_name(object) && record(called, &request, &program, command, now);
+        !wanted && become_can_name(object) &&
+        store_recording_begin(&recording, called, TOOL, &request, &program, command, now);
     if (!recorded && request.entry.is_full) /* by now */
         return;
     if (recorded) {
-        set.recorder = recorder;
-        set.trace = trace;
+        set.recorder = recording.recorder;
+        set.trace = recording.trace;
     }
     set.profile = request.profile;
     request.executable = program.executable;
@@ -224,6 +146,7 @@ static _Noreturn void run_again(const char *called, char **command, char *const 
 {
     static struct program program;
     static struct request request;
+    static struct store_recording recording;
     const char *path = command[-1];
     char id[HANDOVER_BYTES] = "";
     struct become_variables set = {.id = id};
@@ -233,12 +156,13 @@ static _Noreturn void run_again(const char *called, char **command, char *const 
         program_probe(&program);
     bool recorded = false;
     if (!program.obstacle) {
-        look_into_store(&request, &program, command);
-        recorded = record(called, &request, &program, command, false);
+        store_recording_look(&request, &program, command);
+        recorded =
+            store_recording_begin(&recording, called, TOOL, &request, &program, command, false);
     }
     if (recorded) {
-        set.object = recorder;
-        set.trace = trace;
+        set.object = recording.recorder;
+        set.trace = recording.trace;
     }
     recorded_mark(recorded && !request.profile ? program.executable : NULL, id);
     char *const *extended = become_environment(envp, &set);
