@@ -78,15 +78,13 @@ static bool may_end_with_program(void)
 /* Returns the descriptor, or a negative number. */
 static int make_trace(const struct watcher_note *note)
 {
-    static struct trace_header header;
-    header = (struct trace_header){
-        .bytes = trace_bytes(),
-        .until_ready = true,
-        .until_listen = true,
-        .no_tracer = true,
-        .readahead_is_off = true, /* as far as the program is to know */
-        .main_pid = may_end_with_program() ? note->program : 0,
-    };
+    static struct trace_header header; /* all zero; set as a whole, its tables were filled, too */
+    header.bytes = trace_bytes();
+    header.until_ready = true;
+    header.until_listen = true;
+    header.no_tracer = true;
+    header.readahead_is_off = true; /* as far as the program is to know */
+    header.main_pid = may_end_with_program() ? note->program : 0;
     if (!header.bytes || sys_limit(RLIMIT_NOFILE) < LEAST_FILES)
         return -ENOMEM;
     int fd = create_memory(note->program);
