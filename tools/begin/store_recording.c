@@ -68,8 +68,10 @@ static bool prepare(const char *tool, struct request *request, const char *path,
                            (char *)(uintptr_t)path, NULL};
     char **arguments = tool_arguments(words, command);
     int status = arguments ? tool_run(tool, arguments, request->envp) : -1;
-    request->is_touched = status >= 0 && (status & PREPARED_BY_READING);
-    return status == 0 || status == PREPARED_BY_READING;
+    if (status & ~(PREPARED_NOTHING | PREPARED_BY_READING))
+        return false; /* it did not come to that, and has read nothing */
+    request->is_touched = status & PREPARED_BY_READING;
+    return !(status & PREPARED_NOTHING);
 }
 
 bool store_recording_begin(struct store_recording *recording, const char *called, const char *tool,
