@@ -19,6 +19,8 @@
 
 #define PATH_BYTES 4096
 #define OBJECT     "libcoldboost.so"
+#define TOOL       "coldboost-tool"
+#define FRONT      "coldboost" /* beside it; where there is no such pair, it is another program */
 
 /* Copies the folder that we were loaded from, with its slash. */
 static int find_folder(const struct object *object, void *context)
@@ -31,9 +33,6 @@ static int find_folder(const struct object *object, void *context)
     folder[length - name] = '\0';
     return *folder == '/';
 }
-
-#define TOOL  "coldboost-tool"
-#define FRONT "coldboost" /* beside it; where there is no such pair, it is another program */
 
 /* The front in its places: where an installation and where a build tree has it. */
 static bool find_front(char path[PATH_BYTES])

@@ -13,8 +13,6 @@
 #include "start/adopter.h"
 #include "start/become.h"
 
-#define RECORDER "libcoldboost-record.so"
-
 /* Where a start leaves its trace that nobody watches. */
 static void name_trace(struct store_recording *recording, const struct store_entry *entry)
 {
@@ -24,19 +22,18 @@ static void name_trace(struct store_recording *recording, const struct store_ent
     text_append(trace, room, at, STORE_TRACE);
 }
 
-/* Of an earlier start of the same: the tool makes a profile of that first. */
-static bool has_left_trace(struct store_recording *recording, const struct store_entry *entry)
+/* By an earlier start of the same: the tool makes a profile of that first. */
+static bool is_left(const char *trace)
 {
     struct sys_status status;
-    name_trace(recording, entry);
-    return sys_stat(AT_FDCWD, recording->trace, &status) == 0;
+    return sys_stat(AT_FDCWD, trace, &status) == 0;
 }
 
 static bool find_recorder(struct store_recording *recording, const char *called)
 {
     char found[INSTALLATION_PATH_BYTES];
     char *recorder = recording->recorder;
-    bool good = installation_find_object(called, RECORDER, found) &&
+    bool good = installation_find_object(called, RECORD_OBJECT, found) &&
                 resolve_path(found, recorder, sizeof recording->recorder) &&
                 become_can_name(recorder);
     if (good)
@@ -84,7 +81,8 @@ bool store_recording_begin(struct store_recording *recording, const char *called
         !find_recorder(recording, called) || !find_tool(called, tool, path))
         return false;
     bool alone = !adopter_reaps();
-    if (alone || has_left_trace(recording, entry) || !(now || store_is_due(entry))) {
+    name_trace(recording, entry);
+    if (alone || is_left(recording->trace) || !(now || store_is_due(entry))) {
         static const char *const hows[2][2] = {{"", "n"}, {"a", "an"}};
         store_close(&request->entry);
         bool prepared = prepare(path, request, program->path, command, hows[alone][now]);
@@ -92,8 +90,5 @@ bool store_recording_begin(struct store_recording *recording, const char *called
         if (!prepared)
             return false;
     }
-    if (!alone)
-        return watcher_start(path, entry, command, request->envp, recording->trace);
-    name_trace(recording, entry);
-    return true;
+    return alone || watcher_start(path, entry, command, request->envp, recording->trace);
 }

@@ -9,6 +9,9 @@
 
 #include <stdbool.h>
 
+/* What is preloaded into a program that is recorded. */
+#define RECORD_OBJECT "libcoldboost-record.so"
+
 #define INSTALLATION_PATH_BYTES 4096
 
 /* The file of this name in the folder of the running program. Returns whether it is there; the path

@@ -19,7 +19,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-void session_set_environment(const struct session *session)
+/* For the program that this process becomes. */
+static void set_environment(const struct session *session)
 {
     preload_object(session->object);
     if (setenv(TRACE_VARIABLE, session->trace_path, 1) != 0)
@@ -31,7 +32,7 @@ static int prepare(const struct session *session)
 {
     if (session->from_outside)
         return watched_begin(session->trace);
-    session_set_environment(session);
+    set_environment(session);
     return 0;
 }
 

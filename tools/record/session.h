@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "cli/installation.h"
 #include "start/program.h"
 #include "start/until.h"
 #include "trace/format.h"
@@ -15,8 +16,6 @@
 #include <stdint.h>
 #include <sys/types.h>
 #include <time.h>
-
-#define RECORD_OBJECT "libcoldboost-record.so"
 
 /* Files below `from` are named as if they were below `to`. */
 struct path_map {
@@ -58,9 +57,6 @@ void session_create_trace(struct session *session);
 
 /* From when on what is written counts as written during the recording: waits for a clock tick. */
 struct timespec session_next_tick(void);
-
-/* LD_PRELOAD and the trace's variable, for the program that this process becomes. */
-void session_set_environment(const struct session *session);
 
 /*
  * Starts the program; exits with a message if that fails. Then watches it until it ends, and

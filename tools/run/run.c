@@ -4,7 +4,8 @@
  *
  * What is ordinary never comes here: front.c starts it in the same way, but without libc. This has
  * the rest, and all messages. Every microsecond is still part of the program's start: no library
- * but libc, no child to wait for beyond the one that hands the replay to init.
+ * but libc, no child to wait for beyond those that hand the replay or a watcher to init, and one
+ * where a store needs more than a look.
  */
 #include "begin/recorded.h"
 #include "begin/store_recording.h"

@@ -15,7 +15,7 @@
 #include <time.h>
 
 /*
- * As keep_alone(). False if there is a trace of this start, or so
+ * As keep_alone(), for the process of this number. False if there is a trace of this start, or so
  * many of others that they have to be taken first.
  */
 bool store_traces_begin(const struct program *program, const struct store_entry *entry,
