@@ -174,6 +174,8 @@ struct look {
 static bool note_mapping(struct page_scan *scan, const struct mapping *mapping)
 {
     struct look *look = scan->context;
+    if (mapping->start == (uintptr_t)record_trace()) /* the program has no such file */
+        return false;
     look->file = trace_mapped_file(record_trace(), mapping);
     if (!look->file || !S_ISREG(trace_file_at(record_trace(), look->file)->mode))
         return false;

@@ -22,6 +22,7 @@ struct stream {
 };
 
 static struct stream streams[STREAMS];
+static bool is_used; /* else none of its pages is ever touched */
 
 static struct stream *find(FILE *file)
 {
@@ -43,6 +44,7 @@ static void follow(FILE *file)
     record_met(fd);
     int64_t start = sys_position(fd);
     size_t slot = ((uintptr_t)file >> 4) * 31;
+    is_used = true;
     for (size_t i = 0; i < STREAMS; i++) {
         struct stream *stream = &streams[(slot + i) % STREAMS];
         FILE *expected = NULL;
@@ -103,7 +105,7 @@ void record_after_jump(FILE *file)
 
 void record_open_streams(void)
 {
-    for (size_t i = 0; i < STREAMS; i++) {
+    for (size_t i = 0; is_used && i < STREAMS; i++) {
         FILE *file = streams[i].file;
         if (file)
             note(&streams[i], file);

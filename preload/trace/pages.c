@@ -12,30 +12,46 @@
 #define PAGEMAP_SWAPPED (UINT64_C(1) << 62)
 #define PAGEMAP_FILE    (UINT64_C(1) << 61)
 
-#define PAGEMAP_ENTRIES (8u << 10)
+/* At a time: at most, and at least, as the mappings of a library lie side by side. */
+#define MOST_ENTRIES  (8u << 10)
+#define LEAST_ENTRIES 512u
 
 struct scratch {
     struct page_scan *scan;
     int pagemap;
     char maps[MAPS_BYTES];
-    uint64_t entries[PAGEMAP_ENTRIES];
+    uint64_t first_page, page_count; /* that the entries below are of */
+    uint64_t entries[MOST_ENTRIES];
 };
+
+/* The entries of pages from first to end, or of some of them, and their count; 0: there are none.
+ */
+static uint64_t read_entries(struct scratch *scratch, uint64_t first, uint64_t end,
+                             const uint64_t **entries)
+{
+    uint64_t wanted = end - first;
+    if (first - scratch->first_page >= scratch->page_count) {
+        uint64_t count = wanted < MOST_ENTRIES ? wanted : MOST_ENTRIES;
+        count = count > LEAST_ENTRIES ? count : LEAST_ENTRIES;
+        long got = sys_pread(scratch->pagemap, scratch->entries, count * sizeof **entries,
+                             first * sizeof **entries);
+        scratch->first_page = first;
+        scratch->page_count = got < 0 ? 0 : (uint64_t)got / sizeof **entries;
+    }
+    uint64_t skipped = first - scratch->first_page, left = scratch->page_count - skipped;
+    *entries = scratch->entries + skipped;
+    return wanted < left ? wanted : left;
+}
 
 static void look_at_pages(const struct mapping *mapping, struct scratch *scratch)
 {
     struct page_scan *scan = scratch->scan;
-    uint64_t *entries = scratch->entries;
+    const uint64_t *entries;
     uint64_t shift = scan->page_bytes / TRACE_PAGE_BYTES;
     uint64_t page = mapping->start / scan->page_bytes, end = mapping->end / scan->page_bytes;
     uint64_t file_page = mapping->offset / scan->page_bytes;
-    uint64_t run = 0;
-    while (page < end) {
-        uint64_t want = end - page < PAGEMAP_ENTRIES ? end - page : PAGEMAP_ENTRIES;
-        long got =
-            sys_pread(scratch->pagemap, entries, want * sizeof *entries, page * sizeof *entries);
-        if (got < (long)sizeof *entries)
-            break;
-        uint64_t n = (uint64_t)got / sizeof *entries;
+    uint64_t run = 0, n;
+    while (page < end && (n = read_entries(scratch, page, end, &entries)) > 0) {
         for (uint64_t i = 0; i < n; i++) {
             if (entries[i] & (PAGEMAP_PRESENT | PAGEMAP_SWAPPED)) {
                 run++;

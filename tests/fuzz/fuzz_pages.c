@@ -29,20 +29,25 @@ static long pretended_read(int fd, void *buffer, size_t bytes)
     return (long)n;
 }
 
-/* Some pages are there and some are not; there is an end to what can be looked at. */
+static bool is_there(uint64_t page)
+{
+    return page % 5;
+}
+
+/* There is an end to what can be looked at. */
 static long pretended_pread(int fd, void *buffer, size_t bytes, uint64_t offset)
 {
     MUST(fd == PAGEMAP && bytes % 8 == 0);
     uint64_t *entries = buffer;
     for (size_t i = 0; i < bytes / 8; i++)
-        entries[i] = (offset / 8 + i) % 5 ? UINT64_MAX : 0;
+        entries[i] = is_there(offset / 8 + i) ? UINT64_MAX : 0;
     return answers++ < MOST_ANSWERS ? (long)bytes : -EPERM;
 }
 
 static void *pretended_map(size_t bytes, int sharing)
 {
     MUST(sharing == MAP_PRIVATE);
-    return malloc(bytes);
+    return calloc(1, bytes);
 }
 
 #define sys_open                 pretended_open
@@ -66,8 +71,12 @@ static bool see_mapping(struct page_scan *scan, const struct mapping *mapping)
 static void see_run(struct page_scan *scan, const struct mapping *mapping, uint64_t first_page,
                     uint64_t page_count)
 {
-    (void)scan, (void)first_page;
     MUST(mapping->path[0] == '/' && page_count > 0);
+    uint64_t page = first_page - mapping->offset / scan->page_bytes, end = page + page_count;
+    for (page += mapping->start / scan->page_bytes; page_count > 0; page_count--)
+        MUST(is_there(page++));
+    MUST(!is_there(page) || answers > MOST_ANSWERS ||
+         end >= (mapping->end - mapping->start) / scan->page_bytes);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
