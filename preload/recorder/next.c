@@ -5,10 +5,6 @@
 
 #include "base/objects.h"
 
-#include <dlfcn.h>
-
-#pragma weak dlsym
-
 /* The entries of all wrappers, side by side; the linker says where. */
 extern struct record_next __start_record_next_entries[] __attribute__((visibility("hidden")));
 extern struct record_next __stop_record_next_entries[] __attribute__((visibility("hidden")));
@@ -32,22 +28,10 @@ static int search_object(const struct object *object, void *context)
     return 0;
 }
 
-/*
- * dlsym knows about versions; but before glibc 2.34 it is in a library that not every program has,
- * and it is not asked for what nobody has: it would remember that for the program's dlerror.
- */
 static void find(struct record_next *first, struct record_next *end)
 {
-    int saved = __errno_location ? *__errno_location() : 0;
     struct object_search search = {first, end, false};
     objects_visit(search_object, &search);
-    for (struct record_next *of = first; dlsym && of < end; of++) {
-        void *next = of->function ? dlsym(RTLD_NEXT, of->name) : NULL;
-        if (next)
-            of->function = next;
-    }
-    if (__errno_location)
-        *__errno_location() = saved;
 }
 
 void record_find_next(void)

@@ -1,9 +1,10 @@
 /*
  * objects.c: walks the loaded ELF objects and their symbol tables without the loader's help.
  *
- * dlsym() would do some of this, but it is in another library on older systems and knows only the
- * caller's own scope. The loader has mapped what is read here, but it need not have used all of it,
- * and packers leave odd tables behind: nothing is believed that lies outside of a loaded segment.
+ * dlsym() would do some of this, but it is in another library on older systems, knows only the
+ * caller's own scope, and remembers for dlerror() what it did not find. The loader has mapped what
+ * is read here, but it need not have used all of it, and packers leave odd tables behind: nothing
+ * is believed that lies outside of a loaded segment.
  */
 #include "base/objects.h"
 
@@ -67,6 +68,7 @@ static bool text_is(const struct object *object, uint64_t offset, const char *te
 static void limit_tables(struct object *object, size_t string_bytes)
 {
     object->symbol_count = ENTRIES_AT(object, object->symbols);
+    object->version_count = ENTRIES_AT(object, object->versions);
     object->string_bytes = at_most(string_bytes, ENTRIES_AT(object, object->strings));
     object->gnu_hash_words = ENTRIES_AT(object, object->gnu_hash);
     object->sysv_hash_words = ENTRIES_AT(object, object->sysv_hash);
@@ -84,7 +86,8 @@ static const void *table_at(const struct object *object, ElfW(Addr) value)
 
 static void read_dynamic(struct object *object)
 {
-    ElfW(Addr) found[DT_NUM] = {0}, gnu_hash = 0, relative = 0; /* by tag; the last entry counts */
+    ElfW(Addr) found[DT_NUM] = {0}; /* by tag; the last entry counts */
+    ElfW(Addr) gnu_hash = 0, versions = 0, relative = 0;
     size_t most = ENTRIES_AT(object, object->dynamic);
     for (; object->dynamic_count < most; object->dynamic_count++) {
         const ElfW(Dyn) *entry = &object->dynamic[object->dynamic_count];
@@ -94,10 +97,13 @@ static void read_dynamic(struct object *object)
             found[entry->d_tag] = entry->d_un.d_ptr;
         else if (entry->d_tag == DT_GNU_HASH)
             gnu_hash = entry->d_un.d_ptr;
+        else if (entry->d_tag == DT_VERSYM)
+            versions = entry->d_un.d_ptr;
         else if (entry->d_tag == DT_RELACOUNT)
             relative = entry->d_un.d_val;
     }
     object->symbols = table_at(object, found[DT_SYMTAB]);
+    object->versions = table_at(object, versions);
     object->strings = table_at(object, found[DT_STRTAB]);
     object->gnu_hash = table_at(object, gnu_hash);
     object->sysv_hash = table_at(object, found[DT_HASH]);
@@ -153,6 +159,13 @@ int objects_visit(int (*visit)(const struct object *object, void *context), void
     return dl_iterate_phdr ? dl_iterate_phdr(describe, &visitor) : 0;
 }
 
+/* Only for programs that were linked with an older library. */
+static bool is_outdated(const struct object *object, size_t symbol)
+{
+    enum { HIDDEN = 0x8000 };
+    return symbol < object->version_count && object->versions[symbol] & HIDDEN;
+}
+
 static bool is_exported_function(const struct object *object, size_t index, const char *name)
 {
     if (index >= object->symbol_count)
@@ -161,7 +174,7 @@ static bool is_exported_function(const struct object *object, size_t index, cons
     unsigned type = symbol->st_info & 0xf, binding = symbol->st_info >> 4;
     return symbol->st_shndx != SHN_UNDEF && (type == STT_FUNC || type == STT_GNU_IFUNC) &&
            (binding == STB_GLOBAL || binding == STB_WEAK || binding == STB_GNU_UNIQUE) &&
-           text_is(object, symbol->st_name, name, SIZE_MAX);
+           text_is(object, symbol->st_name, name, SIZE_MAX) && !is_outdated(object, index);
 }
 
 /* The hash tables are those of the System V ABI and of its GNU successor. */

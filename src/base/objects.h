@@ -22,6 +22,8 @@ struct object {
     size_t dynamic_count; /* up to DT_NULL */
     const ElfW(Sym) * symbols;
     size_t symbol_count;
+    const ElfW(Half) * versions; /* one a symbol */
+    size_t version_count;
     const char *strings;
     size_t string_bytes;
     const uint32_t *gnu_hash;
@@ -45,8 +47,9 @@ struct object {
 int objects_visit(int (*visit)(const struct object *object, void *context), void *context);
 
 /*
- * The run-time address of the function that `object` exports as `name`, or NULL. Resolves an
- * indirect function to what its resolver chooses for a machine without optional features.
+ * The run-time address of the function that `object` exports as `name`, in the version that a new
+ * program is linked with, or NULL. Resolves an indirect function to what its resolver chooses for a
+ * machine without optional features.
  */
 void *object_function(const struct object *object, const char *name);
 

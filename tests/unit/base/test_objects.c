@@ -65,12 +65,13 @@ Test(objects, are_as_many_as_the_loader_says)
 Test(objects, functions_are_what_dlsym_finds)
 {
     struct object object = libc();
-    /* Many: where a name stands in its chain of the hash table is the linker's choice. */
+    /* Many: where a name stands in its chain of the hash table is the linker's choice. An older
+     * version of the last stands before the one that counts. */
     static const char *const names[] = {"getpid", "malloc", "qsort",  "dl_iterate_phdr", "free",
                                         "calloc", "printf", "fopen",  "fclose",          "read",
                                         "write",  "open",   "close",  "abort",           "exit",
                                         "fork",   "execve", "getenv", "setenv",          "atoi",
-                                        "strtol", "select", "poll",   "socket",          "bind"};
+                                        "strtol", "select", "poll",   "socket",          "glob"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         cr_assert_eq(object_function(&object, names[i]),
                      dlsym(dlopen("libc.so.6", RTLD_NOW), names[i]), "%s", names[i]);
