@@ -14,6 +14,19 @@ sys.path.insert(0, os.path.join(HERE, "..", "support"))
 import cases  # noqa: E402
 from store_case import COLDBOOST, LOOKS, OBJECT, PATIENCE_S, READS, StoreCase  # noqa: E402
 
+OTHER_OBJECT = """
+#include <stdio.h>
+#include <unistd.h>
+__attribute__((constructor)) static void begin(void)
+{
+    char path[4096] = "";
+    readlink("/proc/self/exe", path, sizeof path - 1);
+    FILE *log = fopen("%s", "a");
+    fprintf(log, "%%s\\n", path);
+    fclose(log);
+}
+"""
+
 
 class Variables(StoreCase):
     def setUp(self):
@@ -114,16 +127,16 @@ class Variables(StoreCase):
         self.await_watchers()
         self.equal(self.status(), [], "what is kept")
 
-    def test_the_tool_has_libraries_of_its_own(self):
-        """A program's LD_LIBRARY_PATH is not meant for it: here is a library in its way which the program has not."""
-        self.perl = shutil.copy("/usr/bin/cat", f"{self.folder}/cat")
-        os.sync()
-        strange = f"{self.folder}/libm.so.6"
-        subprocess.run(["cc", "-shared", "-nostdlib", "-o", strange, "-x", "c", "/dev/null"], check=True)
-        for recordings in (1, 2):
-            outcome = self.preloaded(self.script, LD_LIBRARY_PATH=self.folder)
-            self.equal((outcome.status, outcome.stdout), (0, READS.encode()), f"the program: {outcome.stderr}")
-            self.settle(recordings)
+    def test_the_programs_objects_are_not_the_tools(self):
+        """Preloaded into coldboost-tool too, libfaketime shared memory with the program that the tool had made."""
+        other, log = f"{self.folder}/other.so", f"{self.folder}/log"
+        source = self.write("other.c", OTHER_OBJECT % log)
+        subprocess.run(["cc", "-shared", "-fPIC", "-o", other, source], check=True)
+        self.evict()
+        self.plain([self.perl, self.script], LD_PRELOAD=f"{OBJECT} {other}")
+        self.settle(1)
+        with open(log, encoding="utf-8") as lines:
+            self.equal(set(lines.read().splitlines()), {self.perl}, "where it has run")
 
     def test_never(self):
         self.preloaded(self.script, COLDBOOST_RECORD="never")

@@ -195,7 +195,9 @@ static void draw_area(struct canvas *canvas, uint32_t colour, const struct timel
         pages += rows[row].pages;
     for (size_t i = 0; i < timeline->arrival_count; i++) {
         const struct arrival *arrival = &timeline->arrivals[i];
-        double at_x = fmin(x + arrival->at_ms * points_a_ms, end_x - 1); /* seen late, but seen */
+        double at_x = x + arrival->at_ms * points_a_ms;
+        if (at_x > end_x - 1) /* seen late, but seen */
+            at_x = end_x - 1;
         uint32_t row = first;
         while (row < end && rows[row].file != arrival->file)
             row++;
@@ -215,7 +217,8 @@ static void draw_timelines(struct canvas *canvas, double y, const struct profile
 {
     static const enum bench_step starts[] = {COLD, RUN};
     uint32_t shown = count < ROWS ? count : ROWS, lines = shown + (count > shown);
-    double end_ms = fmax(timelines[0].end_ms, timelines[1].end_ms) * 1.02;
+    bool is_first_longer = timelines[0].end_ms > timelines[1].end_ms;
+    double end_ms = timelines[is_first_longer ? 0 : 1].end_ms * 1.02;
     double bottom = y + lines * ROW_STEP;
     for (int panel = 0; panel < 2; panel++) {
         const struct timeline *timeline = &timelines[panel];
