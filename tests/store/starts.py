@@ -188,6 +188,30 @@ class Starts(StoreCase):
         self.equal(outputs, {b"4194304\n"}, "outputs of all")
         self.check(self.settle(1), "one recording")
 
+    def test_what_has_been_recorded_meanwhile_is_not_again(self):
+        """A start of 10 ms is over before another's watcher looks whether somebody records."""
+        self.copy_ours_with_a_slow_tool()
+        self.start()
+        self.command = COLDBOOST
+        self.start()
+        self.settle(1)
+        before = self.profile()
+        for _ in range(PATIENCE_S * 50):
+            if os.path.exists(f"{self.folder}/done"):
+                break
+            time.sleep(0.02)
+        self.equal(self.profile(), before, "the profile")
+
+    def profile(self):
+        """Its name and inode."""
+        profile, = (entry for entry in os.scandir(self.store) if entry.name.endswith(".cbp"))
+        return profile.path, profile.inode()
+
+    def copy_ours_with_a_slow_tool(self):
+        self.copy_ours()
+        with open(f"{self.folder}/tools/coldboost-tool", "w", encoding="utf-8") as tool:
+            tool.write(f'#!/bin/sh\nsleep 0.5\n{COLDBOOST}-tool "$@"\n: >{self.folder}/done\n')
+
     def test_arguments_that_never_repeat_share_a_profile(self):
         for i in range(4):
             self.start(PERL, "-e", f"print {i}")
