@@ -106,7 +106,7 @@ void options_read(char *const *envp, struct options *out)
 
 bool options_never_record(const struct options *options)
 {
-    return options->record && text_equal(options->record, "never");
+    return options->record && text_equal(options->record, OPTIONS_NEVER);
 }
 
 const char *options_other(const struct options *options, const char *name)

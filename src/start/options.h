@@ -50,7 +50,8 @@ void options_read(char *const *envp, struct options *out);
 /* With COLDBOOST_VERBOSE, says on stderr which value could not be understood. Signal-safe. */
 void options_complain(const struct options *options);
 
-/* Whether nothing is to be recorded, whatever the store says. */
+/* Whether nothing is to be recorded, whatever the store says: `record` is this. */
+#define OPTIONS_NEVER "never"
 bool options_never_record(const struct options *options);
 
 /* The value of a variable COLDBOOST… that is no option, or NULL: of those that only coldboost

@@ -47,14 +47,15 @@ def no_process():
 class Front(FrontCase):
     def test_arguments(self):
         p, state = self.profile, self.state
-        self.compare("without a profile", ["run", state, "x"], True)
+        for options in ([], ["--no-record"]):
+            self.compare("without a profile", ["run", *options, state, "x"], True)
         seen = self.compare("plain", ["run", "-p", p, state, "a b", "", "exit=7"], True)
         self.equal(seen.status, 7, "exit status")
         for expected in (f"COLDBOOST_PROFILE={p}\nLD_PRELOAD={self.folder}/both/preload/libcoldboost.so\n"
                          "COLDBOOST_STARTED=PID:NS:", f"[{state}][a b][][exit=7]"):
             self.check(expected.encode() in seen.stdout, f"no {expected}: {seen.stdout}")
         for options in (["-p" + p], ["--profile", p], ["--profile=" + p], ["-p", p, "--"],
-                        ["-p", "missing", "-p", p], ["-p", "app.cbp"], ["-plink.cbp"], ["-p", "./both/../link.cbp"]):
+                        ["-p", "missing", "-p", p], ["--no-record", "-p", p], ["--record", "-p", p, "--no-record"], ["-p", "app.cbp"], ["-plink.cbp"], ["-p", "./both/../link.cbp"]):
             self.compare("options", ["run", *options, state, "-p", "--help", "--", "-h"], True)
 
     def test_commands(self):

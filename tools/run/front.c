@@ -30,6 +30,7 @@
 struct wishes {
     const char *profile;
     bool records; /* whatever the store has */
+    bool never_records;
 };
 
 /* The command behind the options of coldboost run; NULL unless all of them are understood. */
@@ -47,7 +48,9 @@ static char **parse(char **argument, struct wishes *wishes)
                  (rest = text_after(*argument, "--profile=")))
             wishes->profile = rest;
         else if (text_equal(*argument, "--record"))
-            wishes->records = true;
+            *wishes = (struct wishes){wishes->profile, .records = true};
+        else if (text_equal(*argument, "--no-record"))
+            *wishes = (struct wishes){wishes->profile, .never_records = true};
         else
             return NULL;
         if (!*argument)
@@ -76,10 +79,12 @@ static void run(const char *called, const char *path, char **arguments, char *co
     static struct store_recording recording;
     static char profile[PROGRAM_PATH_BYTES], object[PROGRAM_PATH_BYTES];
     char found[INSTALLATION_PATH_BYTES], id[HANDOVER_BYTES] = "";
-    struct wishes wishes = {NULL, false};
+    struct wishes wishes = {NULL, false, false};
     const char *wanted, *ahead;
     char **command = path ? arguments : parse(arguments, &wishes);
     options_read(envp, &request.options);
+    if (wishes.never_records)
+        request.options.record = OPTIONS_NEVER;
     if (!command || request.options.enabled == SWITCH_OFF)
         return;
     wanted = find_profile_path(wishes.profile, &request.options, envp, request.path);

@@ -124,18 +124,14 @@ static void begin_replay(const struct program *program, char id[HANDOVER_BYTES])
         warn("%s: %s", request.profile, explain(-result.error));
 }
 
-/* Whether a start is to be recorded: as the command line and COLDBOOST_RECORD say. */
-enum wish { RECORD_IF_DUE, RECORD_NOW, RECORD_NEVER };
-
-/* Looks for the store's profile. Returns whether this start is recorded. */
+/* Looks for the store's profile. Returns whether this start is recorded; now: be it due or not. */
 static bool consult_store(struct store_recording *recording, const struct program *program,
-                          char **command, enum wish wish)
+                          char **command, bool now)
 {
     const char *called = (const char *)getauxval(AT_EXECFN); /* NOLINT(*-int-to-ptr) */
     store_recording_look(&request, program, command);
-    bool recorded = !program->obstacle && wish != RECORD_NEVER &&
-                    store_recording_begin(recording, called, "/proc/self/exe", &request, program,
-                                          command, wish == RECORD_NOW);
+    bool recorded = !program->obstacle && store_recording_begin(recording, called, "/proc/self/exe",
+                                                                &request, program, command, now);
     if (request.entry.is_full) {
         keep_count(&request.entry);
         store_recording_look(&request, program, command);
@@ -145,7 +141,7 @@ static bool consult_store(struct store_recording *recording, const struct progra
 
 /* Returns the program's environment. */
 static char *const *boost(const struct program *program, const char *named, char **command,
-                          const struct options *options, enum wish wish)
+                          const struct options *options, bool now)
 {
     static struct store_recording recording;
     static char id[HANDOVER_BYTES];
@@ -155,7 +151,7 @@ static char *const *boost(const struct program *program, const char *named, char
     request.envp = environ;
     request.options = *options;
     request.profile = look_for_profile(named, &wanted);
-    if (!wanted && object && consult_store(&recording, program, command, wish)) {
+    if (!wanted && object && consult_store(&recording, program, command, now)) {
         set.recorder = recording.recorder;
         set.trace = recording.trace;
     }
@@ -186,15 +182,16 @@ int command_run(int argc, char **argv)
         {NULL, 0, NULL, 0},
     };
     const char *named = NULL;
-    enum wish wish = RECORD_IF_DUE;
+    bool now = false, never = false;
     for (int c; (c = getopt_long(argc, argv, "+p:h", long_options, NULL)) != -1;) {
         if (c == 'h')
             return print_run_help();
         if (c == 'p')
             named = optarg;
-        else if (c == 'r' || c == 'n')
-            wish = c == 'r' ? RECORD_NOW : RECORD_NEVER;
-        else
+        else if (c == 'r' || c == 'n') {
+            now = c == 'r';
+            never = c == 'n';
+        } else
             fail_usage_hint("run");
     }
     if (optind == argc)
@@ -202,13 +199,14 @@ int command_run(int argc, char **argv)
 
     struct options options;
     options_read(environ, &options);
-    if (options_never_record(&options))
-        wish = RECORD_NEVER;
+    if (never)
+        options.record = OPTIONS_NEVER;
     struct program program;
     find_program(argv[optind], &program);
     char *const *envp = environ;
     if (options.enabled != SWITCH_OFF)
-        envp = boost(&program, named, argv + optind, &options, wish);
+        envp =
+            boost(&program, named, argv + optind, &options, now && !options_never_record(&options));
     int error = (int)-become_program(program.path, argv + optind, envp);
     fail(error == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_EXECUTE, "%s: %s", program.path,
          strerror(error));
