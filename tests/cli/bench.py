@@ -160,12 +160,12 @@ if kind == "port":
     server = socket.socket()
     server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     server.bind(("127.0.0.1", int(sys.argv[3])))
-    server.listen()
 if kind == "line":
     os.write(1, b"x" * 5000 + b"it is re")
     time.sleep(0.01)
     os.write(1, b"ady now\\n")
 if kind != "early":
+    there, here = os.pipe()
     child = os.fork()
     if not child and sys.argv[4:] == ["away"]:
         os.setsid()
@@ -173,6 +173,11 @@ if kind != "early":
             os.dup2(os.open("/dev/null", os.O_RDWR), stream)
     with open(at, "a") as log:
         print(os.getpid(), file=log)
+    if not child:
+        os.write(here, b"x")
+    elif kind == "port":
+        os.read(there, 1)
+        server.listen()
     time.sleep(1000)
 """
 
