@@ -1,8 +1,9 @@
 /*
  * warm.c: opens what the loader has mapped under the names that it has used a moment ago, and only
  * what is left then by name, which takes a look at the mounts. On a cold disk to open is to wait,
- * but not for what has just been opened: so there must be something of that kind in memory first.
- * (Major faults would tell too; but to be asked for its usage makes the kernel end the time slice.)
+ * but not for what has just been opened, nor for what the kernel knows: so there must be something
+ * of the first kind in memory, or everything be of the second. (Major faults would tell too; but to
+ * be asked for its usage makes the kernel end the time slice.)
  *
  * A mapped file is recognised by its size and time of change: libraries are loaded under other
  * names than the profile's, which are free of symbolic links. If only the size agrees, /proc tells
@@ -36,7 +37,7 @@ struct library_search {
     struct mounts *mounts; /* or NULL: not read yet */
     struct wanted wanted[SAMPLES];
     unsigned count, objects_seen, resident;
-    bool is_long;
+    bool is_long, newest;
 };
 
 static void want(struct library_search *search, const struct profile_range *range)
@@ -153,37 +154,57 @@ static bool may_hang(struct library_search *search, const char *path)
     return mounts_may_hang(search->mounts, path, search->executable);
 }
 
-/* As working_set.c does it: nothing but regular files, and one of another size says nothing. Nor
- * does a path that is not absolute: the mounts do not tell whether it may hang. */
-static enum residency look_at_others(struct library_search *search)
+/* Whether the kernel knows the way there, so that nobody waits for it (Linux 5.12). */
+static bool is_known(const char *path)
 {
-    enum residency residency = RESIDENT;
-    while (search->count && residency == RESIDENT) {
-        struct sys_status status = {.size = 0};
-        unsigned last = search->count - 1;
-        const struct profile_file *file = search->wanted[last].file;
-        const char *path = path_of(search, file);
-        int fd = *path == '/' && !text_equal(path, LOADER_CACHE) && !may_hang(search, path)
-                     ? sys_open_type(path, S_IFREG, &status)
-                     : -ENOENT;
-        if (fd >= 0 && profile_file_fits(file, status.size))
-            residency = judge(search, fd, last);
-        if (fd >= 0)
-            sys_close(fd);
-        search->count = last;
-    }
+    int fd = sys_open_how(path, O_PATH, SYS_KNOWN);
+    if (fd >= 0)
+        sys_close(fd);
+    return fd >= 0;
+}
+
+/* As working_set.c does it: nothing but regular files, and one of another size says nothing. */
+static enum residency look_by_name(struct library_search *search, const char *path, unsigned i)
+{
+    struct sys_status status = {.size = 0};
+    int fd = may_hang(search, path) ? -ENOENT : sys_open_type(path, S_IFREG, &status);
+    if (fd < 0)
+        return RESIDENCY_UNKNOWN;
+    enum residency residency = RESIDENCY_UNKNOWN;
+    if (profile_file_fits(search->wanted[i].file, status.size))
+        residency = judge(search, fd, i);
+    sys_close(fd);
     return residency;
 }
 
-enum residency warm_look(const struct profile *profile, const struct profile_executable *section,
-                         const char *executable)
+/* Not by a path that is not absolute: the mounts do not tell whether it may hang. Where nothing of
+ * the start is in memory yet, only what is known. */
+static enum residency look_at_others(struct library_search *search)
 {
-    struct library_search search = {.profile = profile, .executable = executable};
+    bool only_known = !search->resident;
+    while (search->count) {
+        unsigned last = search->count - 1;
+        const char *path = path_of(search, search->wanted[last].file);
+        if (*path == '/' && !text_equal(path, LOADER_CACHE)) {
+            if (only_known && !(search->newest && is_known(path)))
+                return RESIDENCY_UNKNOWN;
+            if (look_by_name(search, path, last) == NOT_RESIDENT)
+                return NOT_RESIDENT;
+        }
+        search->count = last;
+    }
+    return search->resident ? RESIDENT : RESIDENCY_UNKNOWN;
+}
+
+enum residency warm_look(const struct profile *profile, const struct profile_executable *section,
+                         const char *executable, bool newest)
+{
+    struct library_search search = {.profile = profile, .executable = executable, .newest = newest};
     if (!profile_section_fits(profile, section))
         return RESIDENCY_UNKNOWN;
     list_wanted(&search, section);
     if (look_at(&search, executable) == NOT_RESIDENT ||
         objects_visit(look_at_object, &search) == NOT_RESIDENT)
         return NOT_RESIDENT;
-    return search.resident ? look_at_others(&search) : RESIDENCY_UNKNOWN;
+    return look_at_others(&search);
 }

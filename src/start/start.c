@@ -67,7 +67,10 @@ static enum residency look(const struct request *request, const char *executable
     if (!row || !profile_view(loaded->bytes, loaded->size, &profile))
         return RESIDENCY_UNKNOWN;
     *range_count = row->range_count;
-    return request->is_touched ? NOT_RESIDENT : warm_look(&profile, row, executable);
+    if (request->is_touched)
+        return NOT_RESIDENT;
+    bool is_program = request->find_executable;
+    return warm_look(&profile, row, executable, !is_program);
 }
 
 /*

@@ -34,7 +34,7 @@ static enum residency look(void)
     cr_assert(section);
     profile.header.size = sizeof profile;
     cr_assert(profile_view(bytes, sizeof profile, &view));
-    return warm_look(&view, section, program);
+    return warm_look(&view, section, program, true);
 }
 
 /* Of a file whose first page is in memory, and is no longer the one that starts a readahead. */

@@ -12,6 +12,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "support"))
 import cases  # noqa: E402
+from profiles import Profile  # noqa: E402
 from store_case import COLDBOOST, LOOKS, OBJECT, PATIENCE_S, READS, StoreCase  # noqa: E402
 
 OTHER_OBJECT = """
@@ -109,8 +110,11 @@ class Variables(StoreCase):
         """It knows none of the newer system calls, and says so."""
         if not shutil.which("valgrind"):
             self.skipTest("valgrind is not installed")
-        outcome = self.plain(["valgrind", "-q", "/bin/true"], LD_PRELOAD=OBJECT)
-        self.equal((outcome.status, outcome.stderr), (0, b""), "below valgrind")
+        profile = Profile()
+        profile.section(os.path.realpath("/bin/true"), profile.whole_files([self.data]))
+        for more in ({}, {"COLDBOOST_PROFILE": profile.write(f"{self.folder}/data.cbp")}):
+            outcome = self.plain(["valgrind", "-q", "/bin/true"], LD_PRELOAD=OBJECT, **more)
+            self.equal((outcome.status, outcome.stderr), (0, b""), f"below valgrind, {more}")
 
     def test_a_tool_that_does_not_start(self):
         """Its loader gives up where libc is older, as in another image: then nothing is recorded."""
