@@ -1,9 +1,11 @@
 """The programs that tests/bench/suite and tests/bench/accuracy start, and what they need made first."""
 
+import contextlib
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 
 # Everything that a program of the suite gets to see of the caller's environment.
 SEARCH_PATH = '/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin'
@@ -143,6 +145,16 @@ def install(path, folder):
     copy = shutil.copy2(path, folder)
     run(['strip', copy])
     return copy
+
+
+@contextlib.contextmanager
+def installation(build, *parts):
+    """A folder with copies of these parts of a build; it is gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix='coldboost-', dir='/var') as folder:
+        os.chmod(folder, 0o755)
+        for part in parts:
+            install(os.path.join(build, part), folder)
+        yield folder
 
 
 def environment(cache):
