@@ -159,13 +159,6 @@ int objects_visit(int (*visit)(const struct object *object, void *context), void
     return dl_iterate_phdr ? dl_iterate_phdr(describe, &visitor) : 0;
 }
 
-/* Only for programs that were linked with an older library. */
-static bool is_outdated(const struct object *object, size_t symbol)
-{
-    enum { HIDDEN = 0x8000 };
-    return symbol < object->version_count && object->versions[symbol] & HIDDEN;
-}
-
 static bool is_exported_function(const struct object *object, size_t index, const char *name)
 {
     if (index >= object->symbol_count)
@@ -174,7 +167,19 @@ static bool is_exported_function(const struct object *object, size_t index, cons
     unsigned type = symbol->st_info & 0xf, binding = symbol->st_info >> 4;
     return symbol->st_shndx != SHN_UNDEF && (type == STT_FUNC || type == STT_GNU_IFUNC) &&
            (binding == STB_GLOBAL || binding == STB_WEAK || binding == STB_GNU_UNIQUE) &&
-           text_is(object, symbol->st_name, name, SIZE_MAX) && !is_outdated(object, index);
+           text_is(object, symbol->st_name, name, SIZE_MAX);
+}
+
+/* Whether the search is over: a version that only older programs are linked with (VERSYM_HIDDEN) is
+ * taken for want of another. */
+static bool take_version(const struct object *object, size_t index, const char *name,
+                         const ElfW(Sym) * *found)
+{
+    enum { HIDDEN = 0x8000 };
+    if (!is_exported_function(object, index, name))
+        return false;
+    *found = &object->symbols[index];
+    return index >= object->version_count || !(object->versions[index] & HIDDEN);
 }
 
 /* The hash tables are those of the System V ABI and of its GNU successor. */
@@ -193,25 +198,25 @@ static const ElfW(Sym) * find_by_gnu_hash(const struct object *object, const cha
     if (chains > words)
         return NULL;
     uint32_t index = table[buckets + hash % bucket_count];
+    const ElfW(Sym) *found = NULL;
     if (index < first_symbol)
         return NULL;
     for (uint64_t at = chains + index - first_symbol; at < words; at++, index++) {
-        if ((table[at] | 1) == (hash | 1) && is_exported_function(object, index, name))
-            return &object->symbols[index];
-        if (table[at] & 1)
-            return NULL;
+        bool same = (table[at] | 1) == (hash | 1);
+        if ((same && take_version(object, index, name, &found)) || table[at] & 1)
+            break;
     }
-    return NULL;
+    return found;
 }
 
 static const ElfW(Sym) * find_by_sysv_hash(const struct object *object, const char *name)
 {
     size_t count = object->sysv_hash_words < 2 ? 0 : object->sysv_hash[1];
     count = at_most(count, object->symbol_count);
-    for (size_t i = 0; i < count; i++)
-        if (is_exported_function(object, i, name))
-            return &object->symbols[i];
-    return NULL;
+    const ElfW(Sym) *found = NULL;
+    for (size_t i = 0; i < count && !take_version(object, i, name, &found); i++) {
+    }
+    return found;
 }
 
 void *object_function(const struct object *object, const char *name)

@@ -77,6 +77,17 @@ Test(objects, functions_are_what_dlsym_finds)
                      dlsym(dlopen("libc.so.6", RTLD_NOW), names[i]), "%s", names[i]);
 }
 
+/* Since glibc 2.32, which has it for older programs alone. */
+Test(objects, an_outdated_function_is_taken_for_want_of_another)
+{
+    struct object object = libc();
+    void *handle = dlopen("libc.so.6", RTLD_NOW), *expected = NULL;
+    static const char *const versions[] = {"GLIBC_2.2.5", "GLIBC_2.17"};
+    for (size_t i = 0; i < sizeof versions / sizeof *versions && !expected; i++)
+        expected = dlvsym(handle, "xdr_void", versions[i]);
+    cr_assert_eq(object_function(&object, "xdr_void"), expected);
+}
+
 Test(objects, an_indirect_function_is_resolved)
 {
     struct object object = libc();
