@@ -22,7 +22,7 @@ struct stream {
 };
 
 static struct stream streams[STREAMS];
-static bool is_used; /* else none of its pages is ever touched */
+static _Atomic bool is_used; /* else none of its pages is ever touched */
 
 static struct stream *find(FILE *file)
 {
