@@ -24,8 +24,7 @@ struct scratch {
     uint64_t entries[MOST_ENTRIES];
 };
 
-/* The entries of pages from first to end, or of some of them, and their count; 0: there are none.
- */
+/* The entries of the pages from first to end, or of some of them, and their count; 0: none. */
 static uint64_t read_entries(struct scratch *scratch, uint64_t first, uint64_t end,
                              const uint64_t **entries)
 {
