@@ -55,7 +55,8 @@ class Front(FrontCase):
                          "COLDBOOST_STARTED=PID:NS:", f"[{state}][a b][][exit=7]"):
             self.check(expected.encode() in seen.stdout, f"no {expected}: {seen.stdout}")
         for options in (["-p" + p], ["--profile", p], ["--profile=" + p], ["-p", p, "--"],
-                        ["-p", "missing", "-p", p], ["--no-record", "-p", p], ["--record", "-p", p, "--no-record"], ["-p", "app.cbp"], ["-plink.cbp"], ["-p", "./both/../link.cbp"]):
+                        ["-p", "missing", "-p", p], ["-p", "app.cbp"], ["-plink.cbp"], ["-p", "./both/../link.cbp"],
+                        ["--no-record", "-p", p], ["--record", "-p", p, "--no-record"]):
             self.compare("options", ["run", *options, state, "-p", "--help", "--", "-h"], True)
 
     def test_commands(self):

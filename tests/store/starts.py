@@ -200,6 +200,8 @@ class Starts(StoreCase):
             if os.path.exists(f"{self.folder}/done"):
                 break
             time.sleep(0.02)
+        else:
+            self.fail("the slow tool does not end")
         self.equal(self.profile(), before, "the profile")
 
     def profile(self):

@@ -131,6 +131,23 @@ class Variables(StoreCase):
         self.await_watchers()
         self.equal(self.status(), [], "what is kept")
 
+    def test_the_tool_has_libraries_of_its_own(self):
+        """A program's LD_LIBRARY_PATH is not meant for it, nor anything else that a loader is told."""
+        self.copy_ours()
+        seen = f"{self.folder}/seen"
+        with open(f"{self.folder}/tools/coldboost-tool", "w", encoding="utf-8") as tool:
+            tool.write(f'#!/bin/sh\nenv >>{seen}\nexec {COLDBOOST}-tool "$@"\n')
+        for recordings in (1, 2):
+            self.evict()
+            outcome = self.plain([self.perl, self.script], LD_PRELOAD=f"{self.folder}/preload/libcoldboost.so",
+                                 LD_LIBRARY_PATH=self.folder)
+            self.equal((outcome.status, outcome.stdout), (0, b"4194304\n"), f"the program: {outcome.stderr}")
+            self.settle(recordings)
+        with open(seen, encoding="utf-8") as lines:
+            variables = lines.read().splitlines()
+        self.check(f"FOLDER={self.folder}" in variables, "the tool has not run")
+        self.equal([variable for variable in variables if variable.startswith("LD_")], [], "what its loader is told")
+
     def test_the_programs_objects_are_not_the_tools(self):
         """Preloaded into coldboost-tool too, libfaketime shared memory with the program that the tool had made."""
         other, log = f"{self.folder}/other.so", f"{self.folder}/log"

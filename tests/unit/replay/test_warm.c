@@ -26,7 +26,7 @@ static char *name_of(uint32_t file)
     return profile.strings + (size_t)file * NAME_BYTES;
 }
 
-static enum residency look(void)
+static enum residency look_with(bool newest)
 {
     const uint8_t *bytes = (const uint8_t *)&profile;
     const struct profile_executable *section = profile_peek_row(bytes, sizeof profile, name_of(0));
@@ -34,7 +34,12 @@ static enum residency look(void)
     cr_assert(section);
     profile.header.size = sizeof profile;
     cr_assert(profile_view(bytes, sizeof profile, &view));
-    return warm_look(&view, section, name_of(0), true);
+    return warm_look(&view, section, name_of(0), newest);
+}
+
+static enum residency look(void)
+{
+    return look_with(true);
 }
 
 static void describe(uint32_t index, const char *path)
@@ -187,6 +192,8 @@ Test(warm, what_has_another_size_says_nothing)
     cr_assert_eq(unlink(name_of(6)), 0);
     cr_assert_eq(mkfifo(name_of(6), 0600), 0);
     cr_expect_eq(look(), RESIDENT, "none, and a FIFO");
+    profile.files[0].size++;
+    cr_expect_eq(look_with(false), RESIDENCY_UNKNOWN, "nothing that has just been opened");
 }
 
 /* None of the executable's pages is a sample: nothing is known to be in memory. */
@@ -199,6 +206,7 @@ Test(warm, needs_nothing_that_has_just_been_opened)
     close(fd);
     profile.files[0].size++;
     expect(RESIDENT, "all in memory");
+    cr_expect_eq(look_with(false), RESIDENCY_UNKNOWN, "by older system calls");
     for (uint32_t i = 1; i < FILES - 1; i++)
         expect_cold_without(i);
     cr_assert_eq(unlink(name_of(5)), 0);
