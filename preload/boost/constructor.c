@@ -30,7 +30,7 @@
 extern char **environ __attribute__((weak));
 extern const char *gnu_get_libc_version(void) __attribute__((weak));
 
-static struct request request;
+static struct request request __attribute__((aligned(512))); /* its small fields in one page */
 
 /* glibc hands (argc, argv, envp) to constructors and may not have set environ yet; musl hands over
  * nothing and has set it. NULL: there is no libc in this namespace, which is an auditor's. */

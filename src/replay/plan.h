@@ -44,6 +44,9 @@ struct replay_plan {
     bool looks;                     /* first whether the files are in memory already */
     bool keeps_stderr;              /* ended() may write to it */
     bool counts_storage;
+    /* In MODE_PROCESS: the caller becomes the program by exec, and its memory is the replay's from
+     * the start on. To copy it would take longer than all that the caller does before. */
+    bool leaves_memory;
     struct replay_result *result;
     /*
      * Called by whoever ends the replay: its leader, and in MODE_PROCESS also the thread that has

@@ -159,3 +159,11 @@ bool profile_peek_others(const uint8_t *bytes, size_t size, const char *path)
     const struct profile_header *header = (const void *)bytes;
     return header->executable_count > (profile_peek_row(bytes, size, path) ? 1 : 0);
 }
+
+bool profile_peek_part(const uint8_t *bytes, size_t size, uint64_t start_hash, const char *path)
+{
+    const struct profile_header *header = (const void *)bytes;
+    const struct profile_executable *first = (const void *)(header + 1);
+    return header->flags & PROFILE_OF_ONE_START && profile_peek_row(bytes, size, path) &&
+           first->path_hash == start_hash;
+}

@@ -42,9 +42,15 @@ struct profile_header {
     uint32_t string_bytes;
     uint32_t epoch_us;    /* length of an epoch, in microseconds */
     uint32_t extra_bytes; /* behind `size`: not part of it */
-    uint32_t reserved[2];
+    uint32_t flags;       /* enum profile_flags */
+    uint32_t reserved;
 };
 static_assert(sizeof(struct profile_header) == 64, "on-disk layout");
+
+enum profile_flags {
+    /* The first executable is what was started, and its ranges hold those of all others, too. */
+    PROFILE_OF_ONE_START = 1,
+};
 
 struct profile_executable {
     uint64_t path_hash; /* profile_hash(path): lets a process find itself in the first page */
@@ -140,12 +146,15 @@ const struct profile_executable *profile_find(const struct profile *profile, con
  *
  * profile_peek_row() is the row of the executable at `path`, or NULL, also if the table goes on
  * beyond `size`. profile_peek() says whether the profile may name the executable: yes if the table
- * goes on. profile_peek_others() says whether it may name any but that.
+ * goes on. profile_peek_others() says whether it may name any but that; profile_peek_part() whether
+ * it is of one start, of the executable with this profile_hash(), which the one at `path` was part
+ * of.
  */
 const struct profile_executable *profile_peek_row(const uint8_t *bytes, size_t size,
                                                   const char *path);
 bool profile_peek(const uint8_t *bytes, size_t size, const char *path);
 bool profile_peek_others(const uint8_t *bytes, size_t size, const char *path);
+bool profile_peek_part(const uint8_t *bytes, size_t size, uint64_t start_hash, const char *path);
 
 /*
  * The tables of a profile whose header is good, not validated: whether the ranges of a section and

@@ -158,6 +158,11 @@ static enum replay_state lead_alone(struct replay *replay)
     return state;
 }
 
+bool replay_has_copy(const struct replay_plan *plan)
+{
+    return plan->mode == MODE_PROCESS && !plan->leaves_memory;
+}
+
 int replay_start(const struct replay_plan *plan)
 {
     struct replay *replay = make(plan);
@@ -169,10 +174,10 @@ int replay_start(const struct replay_plan *plan)
         /* A thread unmaps the replay when it is done, perhaps before this returns. */
         size_t bytes = replay->threads.mapped_bytes;
         error = threads_start_leader(&replay->threads);
-        if (error < 0 || plan->mode == MODE_PROCESS)
+        if (error < 0 || replay_has_copy(plan))
             sys_unmap(replay, bytes);
     }
-    if (error < 0 || plan->mode != MODE_THREAD)
+    if (error < 0 || plan->mode == MODE_SYNC || replay_has_copy(plan))
         profile_unload(plan->profile);
     return error < 0 ? (int)error : 0;
 }

@@ -16,6 +16,8 @@
 #include <sys/prctl.h>
 
 #define STACK_BYTES (32u << 10)
+/* Of the process that only starts another; on the program's own stack, which may be tiny. */
+#define STACK_BETWEEN_BYTES 1024
 /* How often to look whether the program still runs, where the kernel does not tell. */
 #define LOOK_NS 10000000
 
@@ -162,12 +164,33 @@ static void run_leader(void *argument)
     cb_unmap_and_exit_thread(threads, threads->mapped_bytes, ended.exit_status);
 }
 
-static void run_leader_process(void *argument)
+/* The first child only starts the second, which thereby belongs to init, not to the program.
+ * qemu-user knows no process that shares its memory. */
+static void run_process_between(void *argument)
 {
     struct threads *threads = argument;
-    /* The first child only starts the second, which thereby belongs to init, not to the program. */
-    long id = cb_clone(0, stack_top(threads, 0), NULL, run_leader, threads);
+    void *top = stack_top(threads, 0);
+    long id = -EINVAL;
+    if (threads->plan.leaves_memory)
+        id = cb_clone(CLONE_VM, top, NULL, run_leader, threads);
+    if (id == -EINVAL)
+        id = cb_clone(0, top, NULL, run_leader, threads);
     sys_exit(id < 0);
+}
+
+/*
+ * As by vfork(): in our memory, and we wait until it has ended. No exit signal: the program gets no
+ * SIGCHLD, and only wait4(__WALL) would see the child. A debugger would be told of a new thread by
+ * that, and gdb gives up: untraced.
+ */
+static long start_leader_process(struct threads *threads)
+{
+    uint8_t stack[STACK_BETWEEN_BYTES] __attribute__((aligned(16)));
+    long id = cb_clone(CLONE_VM | CLONE_VFORK | CLONE_UNTRACED, stack + sizeof stack, NULL,
+                       run_process_between, threads);
+    if (id > 0)
+        sys_reap(id);
+    return id;
 }
 
 long threads_start_leader(struct threads *threads)
@@ -177,15 +200,8 @@ long threads_start_leader(struct threads *threads)
     if (id < 0)
         return id; /* a replay that takes the program's signals would be worse than none */
     threads->program_id = sys_getpid();
-    if (threads->plan.mode == MODE_PROCESS) {
-        /* No exit signal: the program gets no SIGCHLD, and only wait4(__WALL) would see the child.
-         * A debugger would be told of a new thread by that, and gdb gives up: untraced. */
-        id = cb_clone(CLONE_UNTRACED, stack_top(threads, 0), NULL, run_leader_process, threads);
-        if (id > 0)
-            sys_reap(id);
-    } else {
-        id = clone_thread(threads, 0, 0, run_leader);
-    }
+    id = threads->plan.mode == MODE_PROCESS ? start_leader_process(threads)
+                                            : clone_thread(threads, 0, 0, run_leader);
     sys_signal_mask(&before, NULL);
     return id;
 }

@@ -70,6 +70,8 @@ static void plan_replay(struct request *request)
     const struct options *options = &request->options;
     bool is_gentle = request->policy == POLICY_GENTLE;
     request->mode = choose_mode(request);
+    request->leaves_memory =
+        request->ahead && !request->find_executable && !is_under_valgrind(request->envp);
     request->workers = options->workers ? options->workers : is_gentle ? 1 : DEFAULT_WORKERS;
     request->most_workers = options->workers || is_gentle ? request->workers : REPLAY_MOST_WORKERS;
     request->started_ns = request->ahead ? sys_monotonic_ns() : 0;

@@ -32,14 +32,17 @@ struct request {
     enum init_type init_type;
     enum policy policy;
     enum replay_mode mode; /* as asked for, unless that is seen to change the program */
+    bool leaves_memory;    /* to the replay, if that is a process: see replay/plan.h */
     unsigned workers, most_workers;
     uint64_t granted_bytes; /* memory, by Lambda; 0: unknown */
-    bool is_begun;          /* ahead of this process: */
-    struct handover begun;
-    uint64_t started_ns; /* CLOCK_MONOTONIC; 0: now */
-    struct loaded_profile loaded;
+    bool is_begun;          /* ahead of this process */
+    struct handover begun;  /* that, or what has been begun ahead of one that this comes from */
+    uint64_t started_ns;    /* CLOCK_MONOTONIC; 0: now */
+    /* Behind the small fields, which most processes get by with: each page touched is a page fault.
+     */
     enum store_answer store; /* where no profile has been named or found elsewhere */
     struct store_entry entry;
+    struct loaded_profile loaded;
     char path[REQUEST_PATH_BYTES]; /* of the profile, if it was looked for */
 };
 

@@ -54,6 +54,18 @@ static bool may_replay(const struct request *request, const char *executable,
     return admission->granted;
 }
 
+/* Whether a process that this one comes from has just begun a replay which reads for this one, too,
+ * or found all of it in memory. */
+static bool is_covered(const struct request *request, const char *executable)
+{
+    const struct handover *begun = &request->begun;
+    const struct loaded_profile *loaded = &request->loaded;
+    return request->options.enabled != SWITCH_FORCE && begun->arm == ARM_BOOSTED &&
+           begun->start != COLDBOOST_START_RESTART &&
+           sys_monotonic_ns() - begun->started_ns < DEADLINE_NS &&
+           profile_peek_part(loaded->bytes, loaded->size, begun->executable_hash, executable);
+}
+
 /* Whether the files are in memory; *range_count: how many ranges the profile has, where known. */
 static enum residency look(const struct request *request, const char *executable,
                            uint32_t *range_count)
@@ -98,11 +110,14 @@ static void note_time(void)
 static int replay(struct request *request, const char *executable, struct admission *admission)
 {
     uint64_t since_ns = sys_monotonic_ns();
-    int error = profile_load_rest(&request->loaded, request->mode == MODE_THREAD);
-    if (error)
-        return error;
     uint32_t range_count = 0;
-    enum residency residency = look(request, executable, &range_count);
+    enum residency residency = RESIDENT;
+    if (!is_covered(request, executable)) {
+        int error = profile_load_rest(&request->loaded, request->mode == MODE_THREAD);
+        if (error)
+            return error;
+        residency = look(request, executable, &range_count);
+    }
     enum replay_mode mode = residency == RESIDENT ? request->mode : choose_place(request);
     struct replay_result *result = outcome_expect(request, mode, admission->start, since_ns);
     result->ranges_total = range_count;
@@ -134,13 +149,14 @@ static int replay(struct request *request, const char *executable, struct admiss
         .looks = residency == RESIDENCY_UNKNOWN,
         .keeps_stderr = request->options.verbose || telemetry_needs_stderr(),
         .counts_storage = telemetry_is_on(),
+        .leaves_memory = request->leaves_memory,
         .result = result,
         .ended = outcome_say,
         .program_ended = timed ? note_time : NULL,
     };
-    error = replay_start(&plan);
-    if (error || mode == MODE_PROCESS)
-        outcome_forget(); /* a process has a copy */
+    int error = replay_start(&plan);
+    if (error || replay_has_copy(&plan))
+        outcome_forget();
     return error;
 }
 

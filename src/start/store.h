@@ -82,11 +82,6 @@ enum store_answer {
 
 /* What a store knows about a start. Too large for a stack, which may be tiny. */
 struct store_entry {
-    char folder[STORE_PATH_BYTES];
-    char name[STORE_NAME_BYTES];    /* of this start, without a suffix */
-    char general[STORE_NAME_BYTES]; /* of all starts of the executable */
-    uint64_t start_hash, executable_hash;
-    char profile[STORE_PATH_BYTES + STORE_NAME_BYTES + 8]; /* "": there is none */
     bool only_read; /* it is never written, nor made: set before store_look() */
     bool writable;
     bool is_general; /* the profile is the general one */
@@ -94,6 +89,11 @@ struct store_entry {
     bool is_full;    /* it may be written, but the tool has to count its events first */
     int fd;
     size_t event_count;
+    uint64_t start_hash, executable_hash;
+    char folder[STORE_PATH_BYTES];
+    char name[STORE_NAME_BYTES];                           /* of this start, without a suffix */
+    char general[STORE_NAME_BYTES];                        /* of all starts of the executable */
+    char profile[STORE_PATH_BYTES + STORE_NAME_BYTES + 8]; /* "": there is none */
     struct store_log log; /* its state is all zero if there is none */
 };
 

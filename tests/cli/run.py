@@ -16,6 +16,7 @@ sys.path.insert(0, os.path.join(HERE, "..", "support"))
 import cases  # noqa: E402
 from cli_case import CliCase  # noqa: E402
 from coldboost_support import AS_NOBODY, run  # noqa: E402
+from profiles import Profile  # noqa: E402
 
 
 class Run(CliCase):
@@ -64,6 +65,23 @@ class Run(CliCase):
         self.check(b"mapped=0" in off.stdout and b"LD_PRELOAD=\n" in off.stdout, "run, off")
         by_path = self.coldboost("run", "printer", "x", environment={"PATH": f"/nowhere:{self.folder}"})
         self.check(b"[x]\n" in by_path.stdout, "run does not search PATH")
+
+    def test_run_covers_children(self):
+        """A child looks at nothing where the replay of its parent reads for it, too."""
+        profile = Profile()
+        for name, executable in (("early", os.path.realpath("/bin/sh")), ("late", self.printer)):
+            with open(f"{self.folder}/{name}", "wb") as out:
+                out.write(os.urandom(1 << 16))
+                os.fsync(out.fileno())
+            profile.section(executable, profile.whole_files([out.name]))
+        for flags, expected in ((1, rb"start=warm .*state=skipped"), (0, rb"start=cold .*state=(done|unfinished)")):
+            profile.write(f"{self.folder}/tree.cbp", flags=flags)
+            for name in ("early", "late"):
+                with open(f"{self.folder}/{name}", "rb") as file:
+                    os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+            outcome = self.coldboost("run", "-p", "tree.cbp", "--", "sh", "-c", f"{self.printer} x; exit",
+                                     environment={"COLDBOOST_VERBOSE": "1"})
+            self.check(re.search(rb"role=other " + expected, outcome.stderr), f"flags {flags}: {outcome.stderr}")
 
     def test_run_refuses(self):
         self.expect(["run", "no-such-command"], 127, b"", rb"coldboost: no-such-command: .*not found")

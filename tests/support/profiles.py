@@ -16,14 +16,14 @@ REGULAR, DIRECTORY, PATH = 0, 1, 2
 
 # The entries of each table, in the order in which the tables stand.
 LAYOUTS = {
-    "header": struct.Struct("<8sIIQQIIIIII8x"),
+    "header": struct.Struct("<8sIIQQIIIIIII4x"),
     "executable": struct.Struct("<QIIII8x"),
     "file": struct.Struct("<QqIIII20s12x"),
     "range": struct.Struct("<IIII"),
 }
 Header = collections.namedtuple(
     "Header", "magic version crc32 size recorded_s executable_count file_count range_count string_bytes epoch_us"
-    " extra_bytes")
+    " extra_bytes flags")
 Executable = collections.namedtuple("Executable", "path_hash path first_range range_count flags")
 File = collections.namedtuple("File", "size mtime_ns path kind build_id_offset build_id_bytes build_id")
 Range = collections.namedtuple("Range", "file first_page page_count epoch")
@@ -171,7 +171,7 @@ class Profile:
         body += self.strings
         header = Header(
             MAGIC, 1, 0, LAYOUTS["header"].size + len(body), self.recorded_s, len(self.executables), len(self.files),
-            len(self.ranges), len(self.strings), self.epoch_us, 0)._replace(**wrong)
+            len(self.ranges), len(self.strings), self.epoch_us, 0, 0)._replace(**wrong)
         profile = LAYOUTS["header"].pack(*header) + body
         return profile if "crc32" in wrong else reseal(profile)
 

@@ -4,6 +4,7 @@ knows, or "skip", with the reason.
 """
 
 import ctypes
+import errno
 import os
 import re
 import resource
@@ -11,6 +12,7 @@ import shutil
 import signal
 import stat
 import struct
+import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -102,11 +104,23 @@ def missing(prefix):
     return outcome.stderr.decode().strip() if outcome.status else None
 
 
+def is_understood(program):
+    """Whether the kernel executes a program of this kind: it may have been built without 32-bit ones."""
+    try:
+        subprocess.run([program], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+    except OSError as error:
+        return error.errno != errno.ENOEXEC
+    return True
+
+
 def other_kinds(libc):
     """Programs that cannot be preloaded into, and their children."""
     for kind in ("static", "static-pie", "32-bit"):
+        program = os.path.abspath(f"{libc}-{kind}")
         for what in ("looks around", "fork and exec", "posix_spawn", "crash"):
-            if os.path.exists(f"{libc}-{kind}"):
+            if os.path.exists(program) and not emulator() and not is_understood(program):
+                yield "kinds", f"{kind}, {what}", libc, {"skip": f"this kernel runs no {kind} programs"}
+            elif os.path.exists(program):
                 yield "kinds", f"{kind}, {what}", libc, {"command_of": victim(what, kind)}
             elif libc == "glibc" and not emulator():
                 yield "kinds", f"{kind}, {what}", libc, {"skip": f"no compiler for {kind}"}

@@ -171,6 +171,22 @@ static int compare_executable_ranks(const void *a, const void *b)
     return x->rank != y->rank ? ORDER(x->rank, y->rank) : strcmp(x->path, y->path);
 }
 
+/* Whether all profiles are of one start of the same executable. */
+static bool are_of_one_start(const struct merge *merge)
+{
+    const char *first = NULL;
+    for (size_t s = 0; s < merge->source_count; s++) {
+        const struct profile *profile = &merge->sources[s].profile;
+        if (!profile->header->executable_count || !(profile->header->flags & PROFILE_OF_ONE_START))
+            return false;
+        const char *path = profile->strings + profile->executables[0].path;
+        if (first && strcmp(path, first) != 0)
+            return false;
+        first = path;
+    }
+    return true;
+}
+
 static void collect_executables(struct merge *merge)
 {
     struct merge_executable *all = NULL;
@@ -442,6 +458,8 @@ int merge_profiles(struct merge_source *sources, size_t count, unsigned min_shar
     for (size_t e = 0; e < merge.executable_count; e++)
         find_pieces(&merge, &merge.executables[e]);
     struct profile_writer *writer = profile_writer_new(merge.epoch_us, recorded_s);
+    if (are_of_one_start(&merge))
+        profile_writer_set_one_start(writer);
     write_files(&merge, writer);
     for (size_t e = 0; e < merge.executable_count; e++) {
         if (merge.executables[e].piece_count)

@@ -37,6 +37,11 @@ struct profile_writer *profile_writer_new(uint32_t epoch_us, uint64_t recorded_s
     return writer;
 }
 
+void profile_writer_set_one_start(struct profile_writer *writer)
+{
+    writer->header.flags |= PROFILE_OF_ONE_START;
+}
+
 uint32_t profile_writer_add_file(struct profile_writer *writer, const char *path,
                                  const struct profile_file *identity)
 {

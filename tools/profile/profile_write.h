@@ -9,6 +9,9 @@ struct profile_writer;
 
 struct profile_writer *profile_writer_new(uint32_t epoch_us, uint64_t recorded_s);
 
+/* Says that the first executable's ranges hold those of all others (PROFILE_OF_ONE_START). */
+void profile_writer_set_one_start(struct profile_writer *writer);
+
 /* Adds a file and returns its index; identity->path and what is reserved are ignored. */
 uint32_t profile_writer_add_file(struct profile_writer *writer, const char *path,
                                  const struct profile_file *identity);

@@ -48,6 +48,7 @@ static int make_profile(const struct session *session, const struct recording *r
 {
     struct profile_writer *writer =
         profile_writer_new(SAMPLER_EPOCH_US, (uint64_t)session->since.tv_sec);
+    profile_writer_set_one_start(writer);
     for (size_t i = 0; i < recording->file_count; i++) {
         const struct recorded_file *file = &recording->files[i];
         struct profile_file identity = file->identity;

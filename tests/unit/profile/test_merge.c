@@ -379,6 +379,43 @@ Test(merge, survives_ranges_that_were_made_up, .timeout = 60)
     free(narrow.bytes);
 }
 
+/* make(), of one start. */
+static struct run make_of_one_start(const char *text)
+{
+    struct run run = make(text);
+    struct profile profile;
+    uint8_t *bytes;
+    size_t size;
+    cr_assert_eq(profile_parse(run.bytes, run.size, &profile), 0);
+    struct profile_writer *writer = profile_writer_new(EPOCH_US, recorded_s);
+    profile_writer_set_one_start(writer);
+    profile_writer_add_file(writer, "/a", &files[0]);
+    for (uint32_t i = 0; i < profile.header->executable_count; i++) {
+        profile_writer_add_executable(writer, profile.strings + profile.executables[i].path);
+        profile_writer_add_range(writer, &profile.ranges[i]);
+    }
+    cr_assert_eq(profile_writer_finish(writer, &bytes, &size), 0);
+    free(run.bytes);
+    return (struct run){bytes, size};
+}
+
+static uint32_t merged_flags(struct run a, struct run b)
+{
+    struct run out = merge((struct run[]){a, b}, 2, 0);
+    return ((const struct profile_header *)(const void *)out.bytes)->flags;
+}
+
+Test(merge, runs_of_one_start_are_of_one_start)
+{
+    struct run one = make_of_one_start("/x a:0+1@0 | /y a:1+1@0"),
+               same = make_of_one_start("/x a:2+1@0 | /z a:3+1@0"),
+               other = make_of_one_start("/y a:1+1@0"), unknown = make("/x a:0+1@0");
+    cr_expect_eq(merged_flags(one, same), PROFILE_OF_ONE_START);
+    cr_expect_eq(merged_flags(one, other), 0);
+    cr_expect_eq(merged_flags(one, unknown), 0);
+    cr_expect_eq(merged_flags(unknown, one), 0);
+}
+
 Test(merge, nothing_comes_of_nothing)
 {
     struct profile_writer *writer = profile_writer_new(1, 1);

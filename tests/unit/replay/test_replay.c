@@ -179,6 +179,26 @@ Test(replay, reads_all_in_a_process)
     cr_expect_null(loaded.bytes);
 }
 
+static int ended_in_our_memory;
+
+static bool count_end_in_our_memory(enum replay_state state)
+{
+    ended_in_our_memory++;
+    return count_end(state);
+}
+
+Test(replay, reads_all_in_the_memory_that_it_is_left)
+{
+    if (is_under_valgrind())
+        return;
+    plan.leaves_memory = true;
+    plan.ended = count_end_in_our_memory;
+    expect_all_read(MODE_PROCESS);
+    cr_expect_neq(shared->process_id, getpid());
+    cr_expect_eq(ended_in_our_memory, 1);
+    cr_expect_not_null(loaded.bytes, "the replay's until this process is another program");
+}
+
 /* The leader stays in here until the watcher has been here, too. */
 static bool end_twice(enum replay_state state)
 {

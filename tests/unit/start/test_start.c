@@ -22,6 +22,7 @@ static void set_up(void)
     size_t size;
     char *real = realpath(path, NULL);
     struct profile_writer *writer = profile_writer_new(1000, 1700000000);
+    profile_writer_set_one_start(writer);
     struct profile_file file = {.size = 1};
     profile_writer_add_file(writer, real, &file);
     static const char *const programs[] = {"/usr/bin/one", "/usr/bin/two"};
@@ -106,6 +107,39 @@ Test(start, of_a_process_that_does_nothing_loads_nothing)
     cr_expect_eq(start_begin(&request).outcome, START_NOT_NAMED);
     cr_expect_null(request.loaded.bytes);
     cr_expect_eq(request.loaded.size, 0);
+}
+
+static const char *find_own(void)
+{
+    return request.executable;
+}
+
+/* Whether a start of `executable` is left alone, as what has begun ahead of process 1 reads for it.
+ */
+static bool is_left_alone(const char *executable, uint64_t age_ns, const char *begun, int arm)
+{
+    char variable[128], *envp[] = {variable, NULL};
+    snprintf(variable, sizeof variable, "COLDBOOST_STARTED=1:%llu:1:%d:%llu",
+             (unsigned long long)(sys_monotonic_ns() - age_ns), arm,
+             (unsigned long long)profile_hash(begun));
+    request = (struct request){.envp = envp, .profile = path, .executable = executable};
+    request.find_executable = find_own;
+    options_read(envp, &request.options);
+    request.options.mode = MODE_SYNC;
+    struct start_result result = begin();
+    cr_expect_eq(result.outcome, START_REPLAYED);
+    return result.admission.start == COLDBOOST_START_WARM;
+}
+
+Test(start, of_a_child_is_covered_by_that_of_its_parent)
+{
+    static const char one[] = "/usr/bin/one", two[] = "/usr/bin/two";
+    cr_expect(is_left_alone(two, 0, one, ARM_BOOSTED));
+    cr_expect(is_left_alone(one, 0, one, ARM_BOOSTED));
+    cr_expect(is_left_alone(two, 9000000000, one, ARM_BOOSTED));
+    cr_expect_not(is_left_alone(two, 11000000000, one, ARM_BOOSTED), "long ago");
+    cr_expect_not(is_left_alone(two, 0, one, ARM_HOLDOUT));
+    cr_expect_not(is_left_alone(one, 0, two, ARM_BOOSTED), "not what was started");
 }
 
 static const char *find_one(void)
