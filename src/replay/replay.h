@@ -11,10 +11,10 @@
 /*
  * Reads what the plan says: before it returns in MODE_SYNC, otherwise beside the caller. Copies the
  * plan; profile, result and ended() must stay in place, unless the replay has a copy. Unloads the
- * profile: in MODE_THREAD when the replay is over, and not where the caller leaves its memory. Returns
- * 0, or -errno if no memory or thread could be had: ended() is then not called. Opens nothing in the
- * caller, but in MODE_SYNC closes all of it; blocks no signal beyond the call. Not to be called twice
- * at a time.
+ * profile: in MODE_THREAD when the replay is over, and not where the caller leaves its memory.
+ * Returns 0, or -errno if no memory or thread could be had: ended() is then not called. Opens
+ * nothing in the caller, but in MODE_SYNC closes all of it; blocks no signal beyond the call. Not
+ * to be called twice at a time.
  */
 int replay_start(const struct replay_plan *plan);
 

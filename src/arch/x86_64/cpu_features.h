@@ -17,6 +17,7 @@ enum {
                              moves 16 KiB at two thirds of the speed of a loop */
     CPU_AVX512 = 1u << 5, /* F, BW and VL, and the kernel saves the zmm and the mask registers */
     CPU_AVX512VBMI = 1u << 6, /* the permutation of bytes */
+    CPU_FSRM_L2 = 1u << 7,    /* rep movsb is fast for what is not in the first cache: Zen 5 */
 };
 
 struct cpu_feature_name {
@@ -25,14 +26,9 @@ struct cpu_feature_name {
 };
 
 static const struct cpu_feature_name cpu_feature_names[] = {
-    {"sse4.2", CPU_SSE42},
-    {"pclmul", CPU_PCLMUL},
-    {"avx2", CPU_AVX2},
-    {"vpclmulqdq", CPU_VPCLMULQDQ},
-    {"fsrm", CPU_FSRM},
-    {"avx512", CPU_AVX512},
-    {"avx512vbmi", CPU_AVX512VBMI},
-    {NULL, 0},
+    {"sse4.2", CPU_SSE42},          {"pclmul", CPU_PCLMUL},   {"avx2", CPU_AVX2},
+    {"vpclmulqdq", CPU_VPCLMULQDQ}, {"fsrm", CPU_FSRM},       {"avx512", CPU_AVX512},
+    {"avx512vbmi", CPU_AVX512VBMI}, {"fsrm-l2", CPU_FSRM_L2}, {NULL, 0},
 };
 
 #define CPUID_FSRM (1u << 4) /* leaf 7, edx; not in every cpuid.h */
@@ -73,5 +69,7 @@ static inline uint32_t cpu_detect(void)
     const uint32_t wanted = bit_AVX512F | bit_AVX512BW | bit_AVX512VL;
     if ((b & wanted) == wanted && (saved & XCR0_MASK_ZMM) == XCR0_MASK_ZMM)
         features |= CPU_AVX512 | (c & bit_AVX512VBMI ? CPU_AVX512VBMI : 0u);
+    if (d & CPUID_FSRM && !intel && features & CPU_AVX512VBMI)
+        features |= CPU_FSRM_L2;
     return features;
 }

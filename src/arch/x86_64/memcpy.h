@@ -7,7 +7,8 @@
  *   257 to 512        with AVX-512 eight registers of 64
  *   more              four registers a step, stored at aligned addresses; the first bytes make up
  *                     for the misalignment, and the last step is copied wherever it lies
- *   4,096 and more    rep movsb where that is fast: it does not read what it overwrites
+ *   4,096 and more    rep movsb where that is fast: it does not read what it overwrites; or from
+ *                     32 KiB on, where registers are faster as long as all is in the first cache
  */
 #pragma once
 
@@ -48,7 +49,8 @@ INLINE MEMCPY_AVX2 void put_32(uint8_t *p, __m256i value)
 }
 
 /* From this size on rep movsb pays for its start. */
-#define REP_FROM 4096
+#define REP_FROM    4096
+#define REP_FROM_L2 (32u << 10)
 
 /* n > 64. */
 MEMCPY_AVX2 static void *memcpy_x86_avx2(void *restrict dst, const void *restrict src, size_t n)
@@ -183,7 +185,9 @@ __asm__(
 
 static struct memcpy_kernel memcpy_choose(uint32_t features)
 {
-    const size_t rep_from = features & CPU_FSRM ? REP_FROM : SIZE_MAX;
+    const size_t rep_from = features & CPU_FSRM      ? REP_FROM
+                            : features & CPU_FSRM_L2 ? REP_FROM_L2
+                                                     : SIZE_MAX;
     if (features & CPU_AVX512 && features & CPU_AVX512VBMI)
         return (struct memcpy_kernel){memcpy_x86_avx512, 128 - 16, rep_from};
     if (features & CPU_AVX2)
