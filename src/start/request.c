@@ -9,6 +9,7 @@
 #include "start/environment.h"
 
 #define DEFAULT_WORKERS 8
+#define FEW_THREADS     1000 /* of the whole machine */
 
 static bool is_safe(const char *path)
 {
@@ -65,13 +66,23 @@ static bool is_begun(struct request *request)
             begun->executable_hash == profile_hash(request->find_executable()));
 }
 
+/* Where memory is shared, exec looks through all processes for who has it next: too many of them
+ * take longer than a copy. */
+static bool may_leave_memory(const struct request *request)
+{
+    struct sysinfo machine = {.procs = 0};
+    if (!request->ahead || request->find_executable || is_under_valgrind(request->envp))
+        return false;
+    sys_sysinfo(&machine);
+    return machine.procs > 0 && machine.procs <= FEW_THREADS;
+}
+
 static void plan_replay(struct request *request)
 {
     const struct options *options = &request->options;
     bool is_gentle = request->policy == POLICY_GENTLE;
     request->mode = choose_mode(request);
-    request->leaves_memory =
-        request->ahead && !request->find_executable && !is_under_valgrind(request->envp);
+    request->leaves_memory = may_leave_memory(request);
     request->workers = options->workers ? options->workers : is_gentle ? 1 : DEFAULT_WORKERS;
     request->most_workers = options->workers || is_gentle ? request->workers : REPLAY_MOST_WORKERS;
     request->started_ns = request->ahead ? sys_monotonic_ns() : 0;

@@ -38,8 +38,7 @@ struct request {
     bool is_begun;          /* ahead of this process */
     struct handover begun;  /* that, or what has been begun ahead of one that this comes from */
     uint64_t started_ns;    /* CLOCK_MONOTONIC; 0: now */
-    /* Behind the small fields, which most processes get by with: each page touched is a page fault.
-     */
+    /* Behind the small fields, so that those stand in one page: each that is touched is a fault. */
     enum store_answer store; /* where no profile has been named or found elsewhere */
     struct store_entry entry;
     struct loaded_profile loaded;

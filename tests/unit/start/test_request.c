@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 static char runtime_api[] = "AWS_LAMBDA_RUNTIME_API=127.0.0.1:9001", task_root[64];
@@ -115,6 +116,23 @@ Test(request, leaves_valgrind_no_process)
     cr_expect_eq(request.mode, MODE_THREAD);
     fill(envp, true);
     cr_expect_eq(request.mode, MODE_PROCESS, "the program is not there yet");
+}
+
+Test(request, leaves_its_memory_where_it_becomes_the_program)
+{
+    char list[] = "LD_PRELOAD=/usr/libexec/valgrind/vgpreload_core-amd64-linux.so";
+    char *const nothing[] = {NULL}, *const valgrind[] = {list, NULL};
+    struct sysinfo machine;
+    cr_assert_eq(sysinfo(&machine), 0);
+    fill(nothing, true);
+    if (machine.procs < 900) /* others come and go */
+        cr_expect(request.leaves_memory);
+    else if (machine.procs > 1100)
+        cr_expect_not(request.leaves_memory);
+    fill(nothing, false);
+    cr_expect_not(request.leaves_memory);
+    fill(valgrind, true);
+    cr_expect_not(request.leaves_memory);
 }
 
 /* What has been handed over for the executable at the path. */
