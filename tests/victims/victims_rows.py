@@ -117,13 +117,15 @@ def other_kinds(libc):
     """Programs that cannot be preloaded into, and their children."""
     for kind in ("static", "static-pie", "32-bit"):
         program = os.path.abspath(f"{libc}-{kind}")
+        why = None
+        if not os.path.exists(program):
+            if libc != "glibc" or emulator():
+                continue
+            why = f"no compiler for {kind}"
+        elif not emulator() and not is_understood(program):
+            why = f"this kernel runs no {kind} programs"
         for what in ("looks around", "fork and exec", "posix_spawn", "crash"):
-            if os.path.exists(program) and not emulator() and not is_understood(program):
-                yield "kinds", f"{kind}, {what}", libc, {"skip": f"this kernel runs no {kind} programs"}
-            elif os.path.exists(program):
-                yield "kinds", f"{kind}, {what}", libc, {"command_of": victim(what, kind)}
-            elif libc == "glibc" and not emulator():
-                yield "kinds", f"{kind}, {what}", libc, {"skip": f"no compiler for {kind}"}
+            yield "kinds", f"{kind}, {what}", libc, {"skip": why} if why else {"command_of": victim(what, kind)}
     if emulator():
         return
     if os.getuid() == 0:

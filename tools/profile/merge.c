@@ -171,10 +171,13 @@ static int compare_executable_ranks(const void *a, const void *b)
     return x->rank != y->rank ? ORDER(x->rank, y->rank) : strcmp(x->path, y->path);
 }
 
-/* Whether all profiles are of one start of the same executable. */
-static bool are_of_one_start(const struct merge *merge)
+/* Whether all profiles are of one start of the same executable, and none of its pieces is dropped:
+ * the share of a child's is that of the runs which had the child. */
+static bool is_of_one_start(const struct merge *merge)
 {
     const char *first = NULL;
+    if (merge->min_share * merge->source_count > 100)
+        return false;
     for (size_t s = 0; s < merge->source_count; s++) {
         const struct profile *profile = &merge->sources[s].profile;
         if (!profile->header->executable_count || !(profile->header->flags & PROFILE_OF_ONE_START))
@@ -458,7 +461,7 @@ int merge_profiles(struct merge_source *sources, size_t count, unsigned min_shar
     for (size_t e = 0; e < merge.executable_count; e++)
         find_pieces(&merge, &merge.executables[e]);
     struct profile_writer *writer = profile_writer_new(merge.epoch_us, recorded_s);
-    if (are_of_one_start(&merge))
+    if (is_of_one_start(&merge))
         profile_writer_set_one_start(writer);
     write_files(&merge, writer);
     for (size_t e = 0; e < merge.executable_count; e++) {

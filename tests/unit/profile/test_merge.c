@@ -399,21 +399,23 @@ static struct run make_of_one_start(const char *text)
     return (struct run){bytes, size};
 }
 
-static uint32_t merged_flags(struct run a, struct run b)
+static uint32_t merged_flags(struct run a, struct run b, unsigned min_share)
 {
-    struct run out = merge((struct run[]){a, b}, 2, 0);
+    struct run out = merge((struct run[]){a, b}, 2, min_share);
     return ((const struct profile_header *)(const void *)out.bytes)->flags;
 }
 
 Test(merge, runs_of_one_start_are_of_one_start)
 {
-    struct run one = make_of_one_start("/x a:0+1@0 | /y a:1+1@0"),
+    struct run one = make_of_one_start("/x a:1+1@0 | /y a:1+1@0"),
                same = make_of_one_start("/x a:2+1@0 | /z a:3+1@0"),
                other = make_of_one_start("/y a:1+1@0"), unknown = make("/x a:0+1@0");
-    cr_expect_eq(merged_flags(one, same), PROFILE_OF_ONE_START);
-    cr_expect_eq(merged_flags(one, other), 0);
-    cr_expect_eq(merged_flags(one, unknown), 0);
-    cr_expect_eq(merged_flags(unknown, one), 0);
+    cr_expect_eq(merged_flags(one, same, 0), PROFILE_OF_ONE_START);
+    cr_expect_eq(merged_flags(one, same, 50), PROFILE_OF_ONE_START);
+    cr_expect_eq(merged_flags(one, same, 51), 0, "/y has a page that /x has lost");
+    cr_expect_eq(merged_flags(one, other, 0), 0);
+    cr_expect_eq(merged_flags(one, unknown, 0), 0);
+    cr_expect_eq(merged_flags(unknown, one, 0), 0);
 }
 
 Test(merge, nothing_comes_of_nothing)

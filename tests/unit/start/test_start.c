@@ -114,8 +114,7 @@ static const char *find_own(void)
     return request.executable;
 }
 
-/* Whether a start of `executable` is left alone, as what has begun ahead of process 1 reads for it.
- */
+/* Whether a start is left alone, as what has begun ahead of process 1 reads for it, too. */
 static bool is_left_alone(const char *executable, uint64_t age_ns, const char *begun, int arm)
 {
     char variable[128], *envp[] = {variable, NULL};
