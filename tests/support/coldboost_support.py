@@ -60,11 +60,13 @@ def emulator():
 
 def wrapped(wrapper, environment, command):
     """Command and environment for a program under an emulator: what is meant for the program must
-    not reach the emulator's own loader."""
+    not reach the emulator's own loader. qemu allocates from GLib, whose own locks fork() leaves held in
+    the child; those of malloc() it does not."""
     if not wrapper:
         return command, environment
     ours = [name for name in environment if name.startswith(("COLDBOOST", "LD_"))]
     outside = {name: value for name, value in environment.items() if name not in ours}
+    outside["G_SLICE"] = "always-malloc"
     settings = []
     for name in ours:
         settings += ["-E", f"{name}={environment[name]}"]
