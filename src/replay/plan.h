@@ -42,6 +42,8 @@ struct replay_plan {
     uint64_t granted_bytes;         /* memory that the process may use, for that; 0: unknown */
     uint64_t deadline_ns;           /* on sys_monotonic_ns() */
     bool looks;                     /* first whether the files are in memory already */
+    bool only_asks;                 /* for pages, and waits for none */
+    bool is_checked;                /* the profile; a replay has begun with it, and sorted it */
     bool keeps_stderr;              /* ended() may write to it */
     bool counts_storage;
     /* In MODE_PROCESS: the caller becomes the program by exec, and its memory is the replay's from

@@ -91,7 +91,9 @@ static enum replay_state lead(void *argument)
     struct replay *replay = argument;
     const struct replay_plan *plan = &replay->threads.plan;
     struct working_set *set = &replay->set;
-    if (profile_parse(plan->profile->bytes, plan->profile->size, &set->profile) != 0)
+    const struct loaded_profile *loaded = plan->profile;
+    if (plan->is_checked ? !profile_view(loaded->bytes, loaded->size, &set->profile)
+                         : profile_parse(loaded->bytes, loaded->size, &set->profile) != 0)
         return STATE_BAD_PROFILE;
     set->section = profile_find(&set->profile, replay->executable);
     if (!set->section)
@@ -133,6 +135,7 @@ static struct replay *make(const struct replay_plan *plan)
     replay->set.counters = &plan->result->counters;
     replay->set.budget_bytes = plan->budget_bytes;
     replay->set.deadline_ns = plan->deadline_ns;
+    replay->set.only_asks = plan->only_asks;
     replay->ranks = (uint32_t *)(void *)((uint8_t *)replay + ranks);
     text_append(replay->executable, PATH_BYTES, 0, plan->executable);
     return replay;
@@ -151,7 +154,7 @@ static uint32_t thread_links(void)
  */
 static enum replay_state lead_alone(struct replay *replay)
 {
-    uint32_t before = thread_links();
+    uint32_t before = replay->threads.plan.most_workers > 1 ? thread_links() : 0;
     enum replay_state state = lead(replay);
     for (int i = 0; before && i < 100 && thread_links() > before; i++)
         sys_sleep_ns(100000);
@@ -163,20 +166,41 @@ bool replay_has_copy(const struct replay_plan *plan)
     return plan->mode == MODE_PROCESS && !plan->leaves_memory;
 }
 
-int replay_start(const struct replay_plan *plan)
+enum replay_state replay_here(const struct replay_plan *plan)
 {
     struct replay *replay = make(plan);
-    long error = replay ? 0 : -ENOMEM;
-    if (replay && plan->mode == MODE_SYNC) {
-        plan->ended(lead_alone(replay));
-        sys_unmap(replay, replay->threads.mapped_bytes);
-    } else if (replay) {
-        /* A thread unmaps the replay when it is done, perhaps before this returns. */
-        size_t bytes = replay->threads.mapped_bytes;
-        error = threads_start_leader(&replay->threads);
-        if (error < 0 || replay_has_copy(plan))
-            sys_unmap(replay, bytes);
-    }
+    if (!replay)
+        return STATE_NONE;
+    enum replay_state state = lead_alone(replay);
+    sys_unmap(replay, replay->threads.mapped_bytes);
+    return state;
+}
+
+static long start_sync(const struct replay_plan *plan)
+{
+    enum replay_state state = replay_here(plan);
+    if (state == STATE_NONE)
+        return -ENOMEM;
+    plan->ended(state);
+    return 0;
+}
+
+static long start_beside(const struct replay_plan *plan)
+{
+    struct replay *replay = make(plan);
+    if (!replay)
+        return -ENOMEM;
+    /* A thread unmaps the replay when it is done, perhaps before this returns. */
+    size_t bytes = replay->threads.mapped_bytes;
+    long error = threads_start_leader(&replay->threads);
+    if (error < 0 || replay_has_copy(plan))
+        sys_unmap(replay, bytes);
+    return error;
+}
+
+int replay_start(const struct replay_plan *plan)
+{
+    long error = plan->mode == MODE_SYNC ? start_sync(plan) : start_beside(plan);
     if (error < 0 || plan->mode == MODE_SYNC || replay_has_copy(plan))
         profile_unload(plan->profile);
     return error < 0 ? (int)error : 0;

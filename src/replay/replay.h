@@ -18,5 +18,11 @@
  */
 int replay_start(const struct replay_plan *plan);
 
+/*
+ * Reads what the plan says, whose mode is MODE_SYNC, before it returns, but does not call ended()
+ * and leaves the profile loaded. STATE_NONE: no memory could be had.
+ */
+enum replay_state replay_here(const struct replay_plan *plan);
+
 /* Whether what the caller has in memory is not the replay's: a process of its own has copied it. */
 bool replay_has_copy(const struct replay_plan *plan);

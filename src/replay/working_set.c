@@ -49,8 +49,10 @@ static int open_recorded_file(const struct working_set *set, const struct profil
 {
     struct sys_status status = {.size = 0};
     mode_t type = file->kind == PROFILE_FILE_DIRECTORY ? S_IFDIR : S_IFREG;
-    if (may_hang(set, file))
+    if (may_hang(set, file)) {
+        __atomic_add_fetch(&set->counters->left_alone, 1, __ATOMIC_RELAXED);
         return -ESTALE;
+    }
     int fd = sys_open_type(set->profile.strings + file->path, type, &status);
     if (fd >= 0 && !profile_file_fits(file, status.size)) {
         sys_close(fd);
@@ -148,7 +150,7 @@ static uint64_t page_in(struct working_set *set, int fd, uint64_t page, uint64_t
         if (sys_readahead(fd, offset, bytes) < 0)
             read_through(fd, offset, offset + bytes);
         offset += bytes;
-        if (offset < end)
+        if (offset < end && !set->only_asks)
             await_page(fd, offset / PROFILE_PAGE_BYTES - 1);
     }
     return offset / PROFILE_PAGE_BYTES;
@@ -278,7 +280,7 @@ static void page_in_run(struct working_set *set, uint32_t first, uint32_t end)
         uint32_t next = first;
         while (next < end && section_range(set, next)->file == section_range(set, first)->file)
             next++;
-        page_in_file(set, first, next, next == end);
+        page_in_file(set, first, next, next == end && !set->only_asks);
         first = next;
     }
 }
@@ -363,7 +365,7 @@ bool working_set_read_run(struct working_set *set)
         page_in_run(set, first, end);
         if (is_new_chunk(set, first, end))
             note_time(set, begun_ns);
-    } else {
+    } else if (!set->only_asks) {
         for (uint32_t i = first; i < end; i++)
             look_up(set, &set->profile.files[section_range(set, i)->file]);
     }

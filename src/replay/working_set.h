@@ -17,6 +17,7 @@
 
 struct working_set_counters {
     uint32_t ranges;
+    uint32_t left_alone;  /* of the stale files: may hang */
     uint32_t stale_files; /* left out: gone, of another size, may hang, or could not be read */
     uint64_t bytes;       /* asked for */
 };
@@ -30,6 +31,7 @@ struct working_set {
     /* Files that may hang are left alone; NULL: nothing is, nobody waits for us. */
     const struct mounts *mounts;
     const char *executable;
+    bool only_asks; /* for pages, and waits for none */
 
     bool is_spent;            /* less than a page is left of budget_bytes */
     uint32_t next_range;      /* the first one that nobody has claimed */

@@ -87,8 +87,10 @@ static bool set_option(const struct option_row *option, const char *text, struct
 
 void options_read(char *const *envp, struct options *out)
 {
-    *out = (struct options){
-        .enabled = SWITCH_AUTO, .mode = MODE_PROCESS, .crc32 = 1, .budget_bytes = BUDGET_BY_MEMORY};
+    *out = (struct options){.enabled = SWITCH_AUTO,
+                            .mode = OPTIONS_MODE_AUTO,
+                            .crc32 = 1,
+                            .budget_bytes = BUDGET_BY_MEMORY};
     for (; envp && *envp; envp++) {
         const char *name = text_after(*envp, "COLDBOOST");
         if (!name)

@@ -10,11 +10,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* MODE_PROCESS, but for a few files. */
+#define OPTIONS_MODE_AUTO (MODE_SYNC + 1)
+
 enum option_switch { SWITCH_OFF, SWITCH_AUTO, SWITCH_FORCE };
 
 struct options {
     uint32_t enabled;           /* enum option_switch */
-    uint32_t mode;              /* enum replay_mode */
+    uint32_t mode;              /* enum replay_mode, or OPTIONS_MODE_AUTO */
     uint32_t crc32;             /* 1: our crc32 may answer for zlib's */
     uint32_t verbose;           /* 1: one line to stderr */
     uint32_t workers;           /* replay threads; 0: the default */

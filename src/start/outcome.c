@@ -45,6 +45,7 @@ struct replay_result *outcome_expect(const struct request *request, enum replay_
     outcome.method = (uint8_t)outcome_method(request, mode);
     outcome.workers = (uint8_t)request->workers;
     outcome.since_ns = since_ns;
+    outcome.result = (struct replay_result){.ranges_total = 0};
     set_due(outcome.verbose || telemetry_is_on() ? DUE : NOTHING_DUE);
     return &outcome.result;
 }

@@ -49,7 +49,9 @@ static bool is_under_valgrind(char *const *envp)
 /* What was asked for, unless that is seen to change the program. */
 static enum replay_mode choose_mode(const struct request *request)
 {
-    enum replay_mode mode = (enum replay_mode)request->options.mode;
+    enum replay_mode mode = request->options.mode == OPTIONS_MODE_AUTO
+                                ? MODE_PROCESS
+                                : (enum replay_mode)request->options.mode;
     if (!request->ahead && mode == MODE_PROCESS && is_under_valgrind(request->envp))
         return MODE_SYNC;
     if (!request->ahead && mode == MODE_THREAD && program_enters_namespaces())
@@ -82,6 +84,9 @@ static void plan_replay(struct request *request)
     const struct options *options = &request->options;
     bool is_gentle = request->policy == POLICY_GENTLE;
     request->mode = choose_mode(request);
+    request->asks_for_few = !request->ahead && request->policy != POLICY_SNAPSHOT &&
+                            options->mode == OPTIONS_MODE_AUTO && !options->workers &&
+                            options->budget_bytes == BUDGET_BY_MEMORY;
     request->leaves_memory = may_leave_memory(request);
     request->workers = options->workers ? options->workers : is_gentle ? 1 : DEFAULT_WORKERS;
     request->most_workers = options->workers || is_gentle ? request->workers : REPLAY_MOST_WORKERS;

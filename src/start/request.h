@@ -32,6 +32,7 @@ struct request {
     enum init_type init_type;
     enum policy policy;
     enum replay_mode mode; /* as asked for, unless that is seen to change the program */
+    bool asks_for_few;     /* itself, where they are few: nobody wants a replay in another way */
     bool leaves_memory;    /* to the replay, if that is a process: see replay/plan.h */
     unsigned workers, most_workers;
     uint64_t granted_bytes; /* memory, by Lambda; 0: unknown */

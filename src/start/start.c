@@ -16,6 +16,11 @@
 #define DEADLINE_NS 10000000000u
 /* So long a program may have to wait for a replay that runs before it. */
 #define BEFOREHAND_NS 1000000000u
+/* To ask for so few ranges takes less than a process does: to make it, and to copy each page that
+ * both have and the program writes. Unless the store is slow. */
+#define FEW_RANGES 200
+#define FEW_BYTES  (8u << 20)
+#define FEW_NS     5000000u
 
 static int load_page(struct request *request)
 {
@@ -99,6 +104,47 @@ static enum replay_mode choose_place(const struct request *request)
     return adopter_reaps() ? MODE_PROCESS : MODE_SYNC;
 }
 
+static bool is_to_be_timed(const struct request *request)
+{
+    return request->options.enabled != SWITCH_FORCE && request->store == STORE_REPLAY &&
+           store_is_timed(&request->entry);
+}
+
+static bool asks_for_few(const struct request *request, uint32_t range_count)
+{
+    return request->asks_for_few && range_count > 0 && range_count <= FEW_RANGES &&
+           !is_to_be_timed(request);
+}
+
+/* The program itself asks, and waits for no page. STATE_BUDGET: there is more to read than that; as
+ * with STATE_NONE, nothing has been said. */
+static enum replay_state ask_for_few(struct request *request, const char *executable,
+                                     const struct admission *admission, uint64_t since_ns)
+{
+    const struct replay_plan plan = {
+        .profile = &request->loaded,
+        .executable = executable,
+        .mode = MODE_SYNC,
+        .workers = 1,
+        .most_workers = 1,
+        .budget_bytes = FEW_BYTES,
+        .deadline_ns = sys_monotonic_ns() + FEW_NS,
+        .only_asks = true,
+        .counts_storage = telemetry_is_on(),
+        .result = outcome_expect(request, MODE_SYNC, admission->start, since_ns),
+    };
+    enum replay_state state = replay_here(&plan);
+    if (plan.result->counters.left_alone)
+        state = STATE_BUDGET;
+    if (state == STATE_BUDGET || state == STATE_NONE)
+        return state;
+    store_note(&request->entry, STORE_BOOSTED);
+    include_in_telemetry(request, MODE_SYNC, admission);
+    outcome_say(state);
+    profile_unload(&request->loaded);
+    return state;
+}
+
 /* The start whose time the store is to know. */
 static struct request *timed;
 
@@ -112,19 +158,21 @@ static int replay(struct request *request, const char *executable, struct admiss
     uint64_t since_ns = sys_monotonic_ns();
     uint32_t range_count = 0;
     enum residency residency = RESIDENT;
+    enum replay_state asked = STATE_NONE;
     if (!is_covered(request, executable)) {
         int error = profile_load_rest(&request->loaded, request->mode == MODE_THREAD);
         if (error)
             return error;
         residency = look(request, executable, &range_count);
+        if (residency == NOT_RESIDENT && asks_for_few(request, range_count))
+            asked = ask_for_few(request, executable, admission, since_ns);
+        if (asked != STATE_NONE && asked != STATE_BUDGET)
+            return 0;
     }
     enum replay_mode mode = residency == RESIDENT ? request->mode : choose_place(request);
     struct replay_result *result = outcome_expect(request, mode, admission->start, since_ns);
     result->ranges_total = range_count;
-    timed = mode == MODE_PROCESS && request->options.enabled != SWITCH_FORCE &&
-                    request->store == STORE_REPLAY && store_is_timed(&request->entry)
-                ? request
-                : NULL;
+    timed = mode == MODE_PROCESS && is_to_be_timed(request) ? request : NULL;
     if (timed && !request->started_ns)
         request->started_ns = since_ns;
     store_note(&request->entry, residency == RESIDENT ? STORE_WARM : STORE_BOOSTED);
@@ -147,6 +195,7 @@ static int replay(struct request *request, const char *executable, struct admiss
         .granted_bytes = request->granted_bytes,
         .deadline_ns = since_ns + (waits ? BEFOREHAND_NS : DEADLINE_NS),
         .looks = residency == RESIDENCY_UNKNOWN,
+        .is_checked = asked == STATE_BUDGET,
         .keeps_stderr = request->options.verbose || telemetry_needs_stderr(),
         .counts_storage = telemetry_is_on(),
         .leaves_memory = request->leaves_memory,

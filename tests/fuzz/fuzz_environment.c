@@ -148,7 +148,8 @@ static char **make_block(const uint8_t *data, size_t size, char **text)
 
 static void check_options(const struct options *options)
 {
-    MUST(options->enabled <= SWITCH_FORCE && options->mode <= MODE_SYNC && options->crc32 <= 1);
+    MUST(options->enabled <= SWITCH_FORCE && options->mode <= OPTIONS_MODE_AUTO);
+    MUST(options->crc32 <= 1);
     MUST(options->verbose <= 1 && options->workers <= 16 && options->holdout <= 100);
 }
 

@@ -16,6 +16,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "support"))
 import cases  # noqa: E402
 from coldboost_support import plain_environment, run  # noqa: E402
+from page_cache import evict  # noqa: E402
 from profiles import PAGE_BYTES, Profile  # noqa: E402
 from slowfs_mount import Mount  # noqa: E402
 
@@ -89,6 +90,28 @@ class Scouts(cases.Case):
                 if mode != "process":
                     self.equal(report.get("stale_files"), str(CHUNKS), f"another's store, {mode}")
                 self.equal(chunks, expected, f"chunks of another's store, {mode}")
+
+    def test_few_of_another(self):
+        """The program itself would leave them alone, and so does not ask."""
+        path = f"{self.folder}/local"
+        with open(path, "wb") as out:
+            out.write(os.urandom(16 * PAGE_BYTES))
+        program = shutil.copy(PROGRAM, self.folder)
+        with self.mount() as mount:
+            profile = Profile()
+            names = [program, path, mount.path("0")]
+            profile.section(program, [(profile.file(name), 0, 1, epoch) for epoch, name in enumerate(names)])
+            evict(path)
+            environment = {
+                **plain_environment("/"),
+                "LD_PRELOAD": OBJECT,
+                "COLDBOOST_PROFILE": profile.write(f"{self.folder}/few.cbp"),
+                "COLDBOOST_VERBOSE": "1",
+            }
+            before = mount.counted()[0]
+            outcome = run([program, "wait"], environment)
+            self.check(b" stale_files=0 " in outcome.stderr, f"few of another's store: {outcome.stderr}")
+            self.equal(mount.counted()[0] - before, 1, "chunks of few of another's store")
 
 
 cases.main()

@@ -52,6 +52,34 @@ class Replay(ReplayCase):
             self.equal((report.get("start"), report.get("state")), ("cold", "done"), mode)
             self.check(self.holds(paths, set(range(8, 16))), f"{mode}: pages are missing")
 
+    def test_few(self):
+        """A few ranges are asked for by the program itself, which looks up nothing for that. Where there are
+        many, or much to read, a replay reads all of them, whatever has been asked for before."""
+        kinds = {"few": [(8 * i, 1) for i in range(99)], "many": [(8 * i, 1) for i in range(100)],
+                 "much": [(64 * i, 60) for i in range(20)]}
+        gone = f"{self.folder}/gone"
+        no_such_folder = {gone: {"kind": 1, "size": 0, "mtime_ns": 0}}
+        for kind, pieces in kinds.items():
+            paths = self.make_files(2, 1600)
+            ranges = [(path, [piece]) for piece in reversed(pieces) for path in paths]
+            profile = self.profile_of([(self.victim, [(0, 1)]), (gone, [(0, 0)]), *ranges], no_such_folder)
+            modes = []
+            for mode in ("process", *["auto"] * 5):
+                for path in paths:
+                    evict(path)
+                report = self.start(profile, COLDBOOST_MODE=mode)
+                count = len(ranges) + 2
+                self.equal((report.get("state"), report.get("ranges")), ("done", f"{count}/{count}"), kind)
+                asked = mode == "auto" and report.get("mode") == "sync"
+                self.equal(report.get("stale_files"), str(int(not asked)), f"{kind}, {mode}: no such folder")
+                expected = {page for first, pages in pieces for page in range(first, first + pages)}
+                self.check(self.holds(paths, expected), f"{kind}, {mode}: pages are missing")
+                modes.append(report.get("mode"))
+            if kind == "few":  # a machine may stop for longer than the program asks
+                self.check("sync" in modes[1:], f"{kind}: {modes}")
+            else:
+                self.equal(set(modes), {modes[0]}, kind)
+
     def test_one_probe(self):
         """A probe that the disk answers in time must not pass for a page in memory."""
         for _ in range(12):

@@ -151,6 +151,30 @@ Test(replay, reads_all_before_it_returns)
     cr_expect_null(loaded.bytes, "the profile is given up");
 }
 
+Test(replay, asks_here_and_leaves_the_profile_loaded)
+{
+    plan.workers = plan.most_workers = 1;
+    plan.only_asks = true;
+    evict();
+    cr_expect_eq(replay_here(&plan), STATE_DONE);
+    await_pages(FILES * PAGES);
+    cr_expect_eq(shared->result.counters.ranges, FILES);
+    cr_expect_eq(shared->ended, 0);
+    cr_expect_eq(loaded.bytes, bytes);
+}
+
+Test(replay, begins_again_with_a_profile_that_is_sorted)
+{
+    struct profile profile;
+    cr_assert_eq(profile_parse(bytes, loaded.size, &profile), 0);
+    struct profile_range *ranges = (struct profile_range *)(uintptr_t)profile.ranges;
+    const struct profile_range first = ranges[0];
+    ranges[0] = ranges[1];
+    ranges[1] = first;
+    plan.is_checked = true;
+    expect_all_read(MODE_SYNC);
+}
+
 /* Neither the thread sanitizer nor valgrind bears threads and processes without libc. */
 #ifndef __has_feature
 #define __has_feature(name) 0

@@ -22,7 +22,7 @@ Test(options, have_defaults)
         memset(&options, 0x55, sizeof options);
         options_read(blocks[i], &options);
         cr_assert_eq(options.enabled, SWITCH_AUTO);
-        cr_assert_eq(options.mode, MODE_PROCESS);
+        cr_assert_eq(options.mode, OPTIONS_MODE_AUTO);
         cr_assert_eq(options.crc32, 1);
         cr_assert_eq(options.verbose, 0);
         cr_assert_eq(options.workers, 0);
