@@ -36,14 +36,15 @@ static void set_due(uint32_t due)
 }
 
 struct replay_result *outcome_expect(const struct request *request, enum replay_mode mode,
-                                     enum coldboost_start start, uint64_t since_ns)
+                                     unsigned workers, enum coldboost_start start,
+                                     uint64_t since_ns)
 {
     outcome.verbose = request->options.verbose;
     outcome.role = request->label ? request->label : role_name(request->role);
     outcome.mode = telemetry_method_name(methods[mode]);
     outcome.start = (uint8_t)start;
     outcome.method = (uint8_t)outcome_method(request, mode);
-    outcome.workers = (uint8_t)request->workers;
+    outcome.workers = (uint8_t)workers;
     outcome.since_ns = since_ns;
     outcome.result = (struct replay_result){.ranges_total = 0};
     set_due(outcome.verbose || telemetry_is_on() ? DUE : NOTHING_DUE);

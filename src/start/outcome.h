@@ -17,7 +17,8 @@ enum telemetry_method outcome_method(const struct request *request, enum replay_
  * what it has done; that stays in place, as a program that ends first looks at it too.
  */
 struct replay_result *outcome_expect(const struct request *request, enum replay_mode mode,
-                                     enum coldboost_start start, uint64_t since_ns);
+                                     unsigned workers, enum coldboost_start start,
+                                     uint64_t since_ns);
 
 /* Nothing is to be said here: another process will, or there is no replay. */
 void outcome_forget(void);

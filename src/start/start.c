@@ -131,7 +131,7 @@ static enum replay_state ask_for_few(struct request *request, const char *execut
         .deadline_ns = sys_monotonic_ns() + FEW_NS,
         .only_asks = true,
         .counts_storage = telemetry_is_on(),
-        .result = outcome_expect(request, MODE_SYNC, admission->start, since_ns),
+        .result = outcome_expect(request, MODE_SYNC, 1, admission->start, since_ns),
     };
     enum replay_state state = replay_here(&plan);
     if (plan.result->counters.left_alone)
@@ -170,7 +170,8 @@ static int replay(struct request *request, const char *executable, struct admiss
             return 0;
     }
     enum replay_mode mode = residency == RESIDENT ? request->mode : choose_place(request);
-    struct replay_result *result = outcome_expect(request, mode, admission->start, since_ns);
+    struct replay_result *result =
+        outcome_expect(request, mode, request->workers, admission->start, since_ns);
     result->ranges_total = range_count;
     timed = mode == MODE_PROCESS && is_to_be_timed(request) ? request : NULL;
     if (timed && !request->started_ns)

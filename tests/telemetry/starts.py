@@ -14,6 +14,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "support"))
 import cases  # noqa: E402
 from coldboost_support import run  # noqa: E402
+from page_cache import evict  # noqa: E402
+from profiles import Profile  # noqa: E402
 from telemetry_case import TelemetryCase  # noqa: E402
 from telemetry_records import (  # noqa: E402
     BLIND, BOOSTED, COLD, DONE, END, HOLDOUT, NO_METHOD, NONE, OTHER, PROCESS, PROFILE, RUN, SKIPPED, START, SYNC,
@@ -53,6 +55,19 @@ class Starts(TelemetryCase):
         if len(records) == 2:
             pids = {record.process_id for record in records}
             self.equal(len(pids), 1, "process ids of run")
+
+    def test_few(self):
+        """What the program asks for itself, it asks for alone."""
+        profile, seen = Profile(), set()
+        profile.section(self.victim, [(profile.file(self.victim), 0, 1, 0), (profile.file(self.data), 0, 4, 1)])
+        path = profile.write(f"{self.folder}/few.cbp")
+        for _ in range(5):  # a machine may stop for longer than the program asks
+            evict(self.data)
+            _, records = self.start("wait", "errno", COLDBOOST="auto", COLDBOOST_PROFILE=path)
+            records.sort(key=lambda record: record.event)
+            self.expect("few", records, {"event": START, "start": COLD, "state": DONE, "ranges": 2}, {"event": END})
+            seen |= {(record.method, record.workers) for record in records if record.event == START}
+        self.check((SYNC, 1) in seen and seen <= {(SYNC, 1), (PROCESS, 8)}, f"few: methods and workers: {seen}")
 
     def test_evicted(self):
         """What is read from storage is not resident."""
