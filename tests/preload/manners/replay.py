@@ -63,22 +63,20 @@ class Replay(ReplayCase):
             paths = self.make_files(2, 1600)
             ranges = [(path, [piece]) for piece in reversed(pieces) for path in paths]
             profile = self.profile_of([(self.victim, [(0, 1)]), (gone, [(0, 0)]), *ranges], no_such_folder)
-            modes = []
+            asked = 0
             for mode in ("process", *["auto"] * 5):
                 for path in paths:
                     evict(path)
                 report = self.start(profile, COLDBOOST_MODE=mode)
                 count = len(ranges) + 2
                 self.equal((report.get("state"), report.get("ranges")), ("done", f"{count}/{count}"), kind)
-                asked = mode == "auto" and report.get("mode") == "sync"
-                self.equal(report.get("stale_files"), str(int(not asked)), f"{kind}, {mode}: no such folder")
                 expected = {page for first, pages in pieces for page in range(first, first + pages)}
                 self.check(self.holds(paths, expected), f"{kind}, {mode}: pages are missing")
-                modes.append(report.get("mode"))
-            if kind == "few":  # a machine may stop for longer than the program asks
-                self.check("sync" in modes[1:], f"{kind}: {modes}")
-            else:
-                self.equal(set(modes), {modes[0]}, kind)
+                has_asked = report.get("stale_files") == "0"
+                self.check(not has_asked or (mode, report.get("mode")) == ("auto", "sync"), f"{kind}: {report}")
+                asked += has_asked
+            # A machine may stop for longer than the program asks.
+            self.check(asked > 0 if kind == "few" else not asked, f"{kind}: asked for {asked} times")
 
     def test_one_probe(self):
         """A probe that the disk answers in time must not pass for a page in memory."""
