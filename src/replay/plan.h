@@ -42,7 +42,7 @@ struct replay_plan {
     uint64_t granted_bytes;         /* memory that the process may use, for that; 0: unknown */
     uint64_t deadline_ns;           /* on sys_monotonic_ns() */
     bool looks;                     /* first whether the files are in memory already */
-    bool only_asks;                 /* for pages, and waits for none */
+    bool only_asks;                 /* for pages: waits for none, and looks up no other path */
     bool is_checked;                /* the profile; a replay has begun with it, and sorted it */
     bool keeps_stderr;              /* ended() may write to it */
     bool counts_storage;

@@ -31,7 +31,7 @@ struct working_set {
     /* Files that may hang are left alone; NULL: nothing is, nobody waits for us. */
     const struct mounts *mounts;
     const char *executable;
-    bool only_asks; /* for pages, and waits for none */
+    bool only_asks; /* for pages: nobody waits for one, and no other path is looked up */
 
     bool is_spent;            /* less than a page is left of budget_bytes */
     uint32_t next_range;      /* the first one that nobody has claimed */

@@ -110,7 +110,7 @@ static bool is_to_be_timed(const struct request *request)
            store_is_timed(&request->entry);
 }
 
-static bool asks_for_few(const struct request *request, uint32_t range_count)
+static bool may_ask_for_few(const struct request *request, uint32_t range_count)
 {
     return request->asks_for_few && range_count > 0 && range_count <= FEW_RANGES &&
            !is_to_be_timed(request);
@@ -164,7 +164,7 @@ static int replay(struct request *request, const char *executable, struct admiss
         if (error)
             return error;
         residency = look(request, executable, &range_count);
-        if (residency == NOT_RESIDENT && asks_for_few(request, range_count))
+        if (residency == NOT_RESIDENT && may_ask_for_few(request, range_count))
             asked = ask_for_few(request, executable, admission, since_ns);
         if (asked != STATE_NONE && asked != STATE_BUDGET)
             return 0;
