@@ -116,6 +116,24 @@ class Bench(CliCase):
         # A start before the rounds, the looks at LD_PRELOAD and LD_AUDIT, and seven in each round.
         self.equal(len(starts), 17, f"starts: {starts}")
 
+    def test_bench_looks_in_path(self):
+        """Each start is looked for in PATH, as a shell does, so that this is part of all of them."""
+        first, second = f"{self.folder}/first", f"{self.folder}/second"
+        for folder in (first, second):
+            os.makedirs(folder)
+            os.chmod(folder, 0o777)
+        log = f"{first}/log"
+        script, profile = self.script_with_profile(f'echo "$0" >>{log}\ncp -n "$0" {first}/')
+        os.rename(script, f"{second}/looked-for")
+        tool, how = self.plain_user()
+        environment = {**self.environment, "PATH": f"{first}:{second}:{os.environ['PATH']}"}
+        outcome = run([tool, "bench", "-n", "1", "-p", profile, "looked-for"], environment, cwd="/", **how)
+        self.equal(outcome.status, 0, f"bench of a script in PATH: {outcome.stderr}")
+        with open(log, encoding="utf-8") as found:
+            folders = [os.path.basename(os.path.dirname(path)) for path in found.read().split()]
+        self.equal(folders, ["second"] + ["first"] * (len(folders) - 1), "where the starts have been found")
+        self.check(len(folders) > 7, f"starts: {folders}")
+
     def test_bench_without_auditor(self):
         """Where an auditor does nothing, or the program does not bear one, all else is measured."""
         tool, how = self.plain_user()

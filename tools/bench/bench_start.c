@@ -203,7 +203,6 @@ pid_t bench_spawn(const struct bench *bench, enum bench_step step, bool cold, in
                   struct timeline_watch *watch, double *begin)
 {
     char **argv = step_arguments(bench, step), **envp = step_environment(bench, step);
-    const char *path = step == RUN ? bench->self : bench->program.path;
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
@@ -227,7 +226,7 @@ pid_t bench_spawn(const struct bench *bench, enum bench_step step, bool cold, in
                                               : POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
     pid_t child;
     *begin = now_ms();
-    int error = posix_spawn(&child, path, &actions, &attributes, argv, envp);
+    int error = posix_spawnp(&child, argv[0], &actions, &attributes, argv, envp);
     if (error)
         fail(EXIT_CANNOT_EXECUTE, "%s: %s", bench->program.path, strerror(error));
     set_running(child, &mask);
